@@ -1,3 +1,4 @@
 //! Tollgate: an LLM gateway filter.
 
+pub mod document;
 pub mod glob;
