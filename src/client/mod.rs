@@ -1,0 +1,80 @@
+//! Formats that apps speak, and the table of them.
+//!
+//! A client format reads a body into an [`Ask`] and a [`Request`], and writes an answer's [`Event`]s
+//! as one JSON body or as a stream. It refuses to know who answers. To add one: a file here, its
+//! `mod` line, its entry in [`ALL`], and golden cases.
+
+mod chat;
+mod error;
+mod models;
+
+pub use error::{write_error, write_error_members};
+pub use models::write_models;
+
+use std::fmt;
+
+use crate::fault::Fault;
+use crate::turn::{Ask, Event, Format, Request};
+
+/// Every client format.
+pub static ALL: &[&dyn Client] = &[&chat::Chat];
+
+/// One format that apps speak.
+pub trait Client: fmt::Debug + Sync {
+    /// The format's tag.
+    fn format(&self) -> Format;
+
+    /// The path that apps post to, without the query.
+    fn path(&self) -> &'static str;
+
+    /// Reads what routing needs.
+    ///
+    /// # Errors
+    /// The body is no JSON object, or a field that routing reads is wrong.
+    fn ask<'a>(&self, body: &'a [u8]) -> Result<Ask<'a>, Fault>;
+
+    /// Reads everything.
+    ///
+    /// # Errors
+    /// A field is missing, of the wrong type or out of range; the fault names it.
+    fn decode<'a>(&self, ask: &Ask<'a>) -> Result<Request<'a>, Fault>;
+
+    /// Starts writing an answer.
+    fn writer(&self, opening: Opening) -> Box<dyn Writer>;
+
+    /// Writes a fault into a stream whose head has gone out. What follows it on the wire is nothing.
+    fn write_stream_fault(&self, fault: &Fault, out: &mut Vec<u8>);
+}
+
+/// What an answer says about itself from the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opening {
+    /// 128 random bits, from which the format makes its own kind of id.
+    pub entropy: [u64; 2],
+    /// When the request arrived, in seconds since the epoch.
+    pub created: u64,
+    /// The model's public name.
+    pub model: String,
+    /// Whether to write a stream or one body.
+    pub stream: bool,
+    /// Whether the stream is to end with a usage chunk.
+    pub include_usage: bool,
+}
+
+/// Writes one answer from its events.
+///
+/// A stream's bytes come out as its events go in; a whole answer's bytes come out at the finish.
+pub trait Writer: fmt::Debug {
+    /// Takes the next event.
+    ///
+    /// # Errors
+    /// The answer exceeds a bound, or its events come in an impossible order.
+    fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> Result<(), Fault>;
+
+    /// Completes the answer: the final chunks and the terminator, or the whole body.
+    ///
+    /// # Errors
+    /// The upstream never said that it was done: nothing is written, and the answer must not look
+    /// complete.
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Fault>;
+}

@@ -1,0 +1,315 @@
+//! Why an exchange stopped, and whose doing it was.
+//!
+//! A fault knows the HTTP status, OpenAI's error `type`, a stable `code` for error bodies and metrics,
+//! and the `param` where one field is to blame. Messages carry no text of the request; only what an
+//! upstream itself said about its error is passed to the app, and never to a log.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// Why an exchange stopped: blame first, detail inside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// The app sent what cannot be served.
+    Client(Client),
+    /// The policy or the gateway's configuration does not allow or cannot serve it.
+    Policy(Policy),
+    /// The upstream answered with an error, or with what is no answer.
+    Upstream(Upstream),
+    /// The proxy that hosts the filter did not do its part.
+    Host(&'static str),
+    /// What cannot happen happened. Counted; the text names the place.
+    Internal(&'static str),
+}
+
+/// What an app can do wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Client {
+    /// No API key, or none that the policy knows.
+    Unauthenticated,
+    /// The path is none that the gateway serves.
+    UnknownPath,
+    /// The path is served, with another method.
+    Method {
+        /// The method that it takes.
+        allow: &'static str,
+    },
+    /// The body is larger than the policy allows.
+    TooLarge {
+        /// The bound in bytes.
+        limit: usize,
+    },
+    /// There is no body.
+    EmptyBody,
+    /// The body is no JSON.
+    Json {
+        /// Bytes before the place where it breaks.
+        offset: usize,
+    },
+    /// The model does not exist, or this consumer may not use it.
+    UnknownModel,
+    /// One field is at fault.
+    Invalid(Invalid),
+}
+
+/// What is wrong with one field of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalid {
+    /// The field as OpenAI names it: `messages[2].content[0].image_url.url`.
+    pub param: String,
+    /// OpenAI's code, such as `invalid_value`.
+    pub code: &'static str,
+    /// What is wrong and what to do instead.
+    pub problem: Cow<'static, str>,
+}
+
+impl Invalid {
+    /// The value is not one that the field takes.
+    pub fn value(param: impl Into<String>, problem: impl Into<Cow<'static, str>>) -> Self {
+        Self::new("invalid_value", param, problem)
+    }
+
+    /// The value has the wrong JSON type.
+    pub fn kind(param: impl Into<String>, problem: impl Into<Cow<'static, str>>) -> Self {
+        Self::new("invalid_type", param, problem)
+    }
+
+    /// The field is missing.
+    pub fn missing(param: impl Into<String>) -> Self {
+        Self::new(
+            "missing_required_parameter",
+            param,
+            "this field is required",
+        )
+    }
+
+    /// The field or its value is legal, but cannot be carried to this model.
+    pub fn unsupported(param: impl Into<String>, problem: impl Into<Cow<'static, str>>) -> Self {
+        Self::new("unsupported_parameter", param, problem)
+    }
+
+    fn new(
+        code: &'static str,
+        param: impl Into<String>,
+        problem: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            param: param.into(),
+            code,
+            problem: problem.into(),
+        }
+    }
+}
+
+/// What the policy or the configuration lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Policy {
+    /// There is no valid policy at all.
+    Missing,
+    /// The target's provider has no credential.
+    Credential {
+        /// The provider's name in the policy.
+        provider: String,
+        /// The environment variables that would hold it.
+        variables: String,
+    },
+    /// The model's provider cannot serve this API.
+    Format,
+    /// The attempt went to a host or cluster whose provider is no target of the model.
+    Target,
+}
+
+/// An upstream's error, already in OpenAI's terms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// The status for the app.
+    pub status: u16,
+    /// OpenAI's `type`.
+    pub kind: Cow<'static, str>,
+    /// OpenAI's `code`.
+    pub code: Option<Cow<'static, str>>,
+    /// What the upstream said.
+    pub message: String,
+    /// OpenAI's `param`.
+    pub param: Option<String>,
+    /// Azure's `innererror`, a JSON object as it came.
+    pub inner: Option<String>,
+}
+
+impl Upstream {
+    /// The answer broke: cut short, corrupt, or not in the form that was due.
+    pub fn broken(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status: 502,
+            kind: Cow::Borrowed("server_error"),
+            code: Some(Cow::Borrowed(code)),
+            message: message.into(),
+            param: None,
+            inner: None,
+        }
+    }
+
+    /// The answer ended before the upstream said why it stopped.
+    #[must_use]
+    pub fn truncated() -> Self {
+        Self::broken(
+            "upstream_truncated",
+            "the provider's answer ended before it was complete",
+        )
+    }
+}
+
+impl From<Invalid> for Fault {
+    fn from(invalid: Invalid) -> Self {
+        Self::Client(Client::Invalid(invalid))
+    }
+}
+
+impl From<Client> for Fault {
+    fn from(client: Client) -> Self {
+        Self::Client(client)
+    }
+}
+
+impl From<Policy> for Fault {
+    fn from(policy: Policy) -> Self {
+        Self::Policy(policy)
+    }
+}
+
+impl From<Upstream> for Fault {
+    fn from(upstream: Upstream) -> Self {
+        Self::Upstream(upstream)
+    }
+}
+
+impl Fault {
+    /// The HTTP status.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Client(client) => match client {
+                Client::Unauthenticated => 401,
+                Client::UnknownPath | Client::UnknownModel => 404,
+                Client::Method { .. } => 405,
+                Client::TooLarge { .. } => 413,
+                Client::EmptyBody | Client::Json { .. } | Client::Invalid(_) => 400,
+            },
+            Self::Policy(Policy::Format) => 400,
+            Self::Policy(Policy::Missing) => 503,
+            Self::Policy(Policy::Credential { .. } | Policy::Target)
+            | Self::Host(_)
+            | Self::Internal(_) => 500,
+            Self::Upstream(upstream) => upstream.status,
+        }
+    }
+
+    /// OpenAI's error `type`.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        match self {
+            Self::Client(Client::Unauthenticated) => "authentication_error",
+            Self::Client(_) | Self::Policy(Policy::Format) => "invalid_request_error",
+            Self::Upstream(upstream) => &upstream.kind,
+            Self::Policy(_) | Self::Host(_) | Self::Internal(_) => "server_error",
+        }
+    }
+
+    /// A stable code for error bodies and metrics.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        Some(match self {
+            Self::Client(client) => match client {
+                Client::Unauthenticated => "invalid_api_key",
+                Client::UnknownPath => "unknown_url",
+                Client::Method { .. } => "method_not_allowed",
+                Client::TooLarge { .. } => "request_too_large",
+                Client::EmptyBody => "empty_body",
+                Client::Json { .. } => "invalid_json",
+                Client::UnknownModel => "model_not_found",
+                Client::Invalid(invalid) => invalid.code,
+            },
+            Self::Policy(policy) => match policy {
+                Policy::Missing => "policy_missing",
+                Policy::Credential { .. } => "credential_missing",
+                Policy::Format => "unsupported_api",
+                Policy::Target => "target_missing",
+            },
+            Self::Upstream(upstream) => return upstream.code.as_deref(),
+            Self::Host(_) => "gateway_configuration",
+            Self::Internal(_) => "internal_error",
+        })
+    }
+
+    /// The field to blame.
+    #[must_use]
+    pub fn param(&self) -> Option<&str> {
+        match self {
+            Self::Client(Client::Invalid(invalid)) => Some(&invalid.param),
+            Self::Client(Client::UnknownModel) | Self::Policy(Policy::Format) => Some("model"),
+            Self::Upstream(upstream) => upstream.param.as_deref(),
+            Self::Client(_) | Self::Policy(_) | Self::Host(_) | Self::Internal(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client(client) => client.fmt(f),
+            Self::Policy(policy) => policy.fmt(f),
+            Self::Upstream(upstream) => f.write_str(&upstream.message),
+            Self::Host(problem) => f.write_str(problem),
+            Self::Internal(place) => write!(f, "internal error in the gateway: {place}"),
+        }
+    }
+}
+
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unauthenticated => f.write_str(
+                "incorrect or missing API key; send a key that this gateway's policy knows as \
+                 Authorization: Bearer",
+            ),
+            Self::UnknownPath => f.write_str(
+                "unknown path; this gateway serves POST /v1/chat/completions and GET /v1/models",
+            ),
+            Self::Method { allow } => write!(f, "wrong method; this path takes {allow}"),
+            Self::TooLarge { limit } => {
+                write!(f, "the request body exceeds this gateway's limit of {limit} bytes")
+            }
+            Self::EmptyBody => f.write_str("the request has no body; send a JSON object"),
+            Self::Json { offset } => {
+                write!(f, "the request body is no valid JSON: it breaks after byte {offset}")
+            }
+            Self::UnknownModel => f.write_str(
+                "the model does not exist or this key may not use it; GET /v1/models lists those it may",
+            ),
+            Self::Invalid(invalid) => write!(f, "{}: {}", invalid.param, invalid.problem),
+        }
+    }
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("the gateway has no valid policy; its log says why"),
+            Self::Credential {
+                provider,
+                variables,
+            } => write!(
+                f,
+                "the gateway has no credential for provider '{provider}'; its admin has to set \
+                 {variables} and list it in vm_config.environment_variables"
+            ),
+            Self::Format => {
+                f.write_str("the provider of this model cannot serve this API; choose another model")
+            }
+            Self::Target => f.write_str(
+                "the upstream that was chosen is no target of this model; the gateway's admin has to \
+                 make the policy's targets and Envoy's tollgate.provider metadata agree",
+            ),
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The bounds of every buffer. Reaching one is a fault, never growth.
+
+/// Bounds that the admin can set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest request body in bytes.
+    pub request_body_bytes_max: usize,
+    /// The largest whole (not streamed) answer in bytes.
+    pub answer_body_bytes_max: usize,
+    /// The largest single event of a streamed answer in bytes.
+    pub event_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // Converse takes 20 images of 3.75 MB and 5 documents of 4.5 MB; few apps come near.
+            request_body_bytes_max: 32 * MIB,
+            answer_body_bytes_max: 32 * MIB,
+            // botocore takes payloads of 24 MiB; real events stay below 64 KiB.
+            event_bytes_max: MIB,
+        }
+    }
+}
+
+/// One mebibyte.
+pub const MIB: usize = 1024 * 1024;
+/// What an admin may set a limit to at most: a VM has 4 GiB of address space in all.
+pub const ADMIN_BYTES_MAX: usize = 256 * MIB;
+/// Messages of one request.
+pub const MESSAGES_MAX: usize = 16_384;
+/// Tools of one request.
+pub const TOOLS_MAX: usize = 1_024;
+/// Top-level members of one request; chat completions has about 40.
+pub const MEMBERS_MAX: usize = 256;
+/// Tool calls of one answer.
+pub const TOOL_CALLS_MAX: usize = 1_024;

@@ -1,0 +1,127 @@
+//! Where a provider is: the scheme, authority and base path of a URL that an admin wrote.
+
+use std::fmt;
+
+/// A parsed base URL. It has no query, no fragment and no user info.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Host and port as the `:authority` header wants it; the scheme's own port is left out.
+    pub authority: String,
+    /// The path without a trailing slash; empty for the root.
+    pub path: String,
+    /// The query without its question mark; empty where there is none.
+    pub query: String,
+}
+
+/// Why a text is no endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndpointError {
+    /// Neither `https://` nor `http://`.
+    Scheme,
+    /// No host, or characters that no host has.
+    Host,
+    /// The port is no number up to 65535.
+    Port,
+    /// A path or query with white space, control characters, or a fragment.
+    Path,
+}
+
+impl fmt::Display for EndpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Scheme => "an endpoint begins with https:// or http://",
+            Self::Host => "an endpoint names a host, such as https://acme.openai.azure.com",
+            Self::Port => "the port of an endpoint is a number up to 65535",
+            Self::Path => "an endpoint's path has no spaces, control characters or fragment",
+        })
+    }
+}
+
+impl Endpoint {
+    /// Reads a URL.
+    ///
+    /// # Errors
+    /// The text is no URL of a server.
+    pub fn parse(text: &str) -> Result<Self, EndpointError> {
+        let text = text.trim();
+        let (rest, own_port) = if let Some(rest) = text.strip_prefix("https://") {
+            (rest, ":443")
+        } else if let Some(rest) = text.strip_prefix("http://") {
+            (rest, ":80")
+        } else {
+            return Err(EndpointError::Scheme);
+        };
+        if rest.bytes().any(|byte| byte <= b' ' || byte == 0x7f || byte == b'#') {
+            return Err(EndpointError::Path);
+        }
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (host, path) = match rest.split_once('/') {
+            Some((host, path)) => (host, format!("/{path}")),
+            None => (rest, String::new()),
+        };
+        let authority = host.strip_suffix(own_port).unwrap_or(host);
+        Self::check_authority(authority)?;
+        Ok(Self {
+            authority: authority.to_ascii_lowercase(),
+            path: path.trim_end_matches('/').to_owned(),
+            query: query.to_owned(),
+        })
+    }
+
+    fn check_authority(authority: &str) -> Result<(), EndpointError> {
+        // An IPv6 host carries its own colons inside brackets.
+        let after_brackets = authority.rsplit_once(']').map_or(authority, |(_, port)| port);
+        let (name, port) = match after_brackets.rsplit_once(':') {
+            Some((name, port)) => (name, Some(port)),
+            None => (after_brackets, None),
+        };
+        if port.is_some_and(|port| port.parse::<u16>().is_err()) {
+            return Err(EndpointError::Port);
+        }
+        let is_bracketed = authority.starts_with('[') && name.is_empty();
+        let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        if !is_bracketed && (name.is_empty() || !name.bytes().all(is_legal)) {
+            return Err(EndpointError::Host);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, authority: &str, path: &str, query: &str) {
+        let endpoint = Endpoint::parse(text).unwrap();
+        assert_eq!(
+            (&*endpoint.authority, &*endpoint.path, &*endpoint.query),
+            (authority, path, query)
+        );
+    }
+
+    #[test]
+    fn the_schemes_own_port_is_left_out() {
+        check("https://A.example:443/v1/", "a.example", "/v1", "");
+        check("http://127.0.0.1:80", "127.0.0.1", "", "");
+    }
+
+    #[test]
+    fn another_port_stays() {
+        check("http://127.0.0.1:8080/a/b", "127.0.0.1:8080", "/a/b", "");
+        check("https://[::1]:8443?x=1", "[::1]:8443", "", "x=1");
+    }
+
+    #[test]
+    fn what_is_no_url_is_refused_with_its_reason() {
+        for (text, want) in [
+            ("acme.openai.azure.com", EndpointError::Scheme),
+            ("https://", EndpointError::Host),
+            ("https://user@host", EndpointError::Host),
+            ("https://host:99999", EndpointError::Port),
+            ("https://host/a b", EndpointError::Path),
+        ] {
+            assert_eq!(Endpoint::parse(text), Err(want), "{text}");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Formats that upstreams speak, and the table of them.
+//!
+//! A provider is compiled from its settings once; each target (a model at a provider) is compiled
+//! from the provider. At run time a target either edits a request that is in its own format already,
+//! or translates it, and turns the answer into events. It refuses to know what apps speak and what
+//! else the policy says. To add one: a file or folder here, its `mod` line, its entry in [`ALL`], and
+//! golden cases.
+
+mod azure;
+mod bedrock;
+mod credential;
+mod endpoint;
+mod openai;
+mod quirks;
+
+pub use endpoint::Endpoint;
+
+use std::fmt;
+use std::rc::Rc;
+
+use crate::document::Fields;
+use crate::fault::Fault;
+use crate::limits::Limits;
+use crate::turn::{Ask, Event, Format, Headers, Now, Request, Uncarried};
+
+/// Every kind of provider, by the name that a policy calls it.
+pub static ALL: &[Kind] = &[bedrock::KIND, azure::KIND, openai::KIND];
+
+/// One kind of provider.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    /// What a policy writes as `kind`.
+    pub name: &'static str,
+    /// Reads the provider's own settings (all but `name`, `kind` and `cluster`). Problems go into the
+    /// fields; nothing is returned when one of them makes the provider unusable.
+    pub compile: fn(&mut Fields<'_>, &Environment<'_>) -> Option<Rc<dyn Provider>>,
+}
+
+/// What a provider's settings are compiled with.
+pub struct Environment<'e> {
+    /// The provider's name in the policy.
+    pub name: &'e str,
+    /// Reads an environment variable of the VM.
+    pub variable: &'e dyn Fn(&str) -> Option<String>,
+    /// The policy's bounds.
+    pub limits: Limits,
+}
+
+impl fmt::Debug for Environment<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A configured provider.
+pub trait Provider: fmt::Debug {
+    /// Reads a target's own settings (all but `provider` and `weight`).
+    fn target(&self, fields: &mut Fields<'_>) -> Option<Rc<dyn Target>>;
+}
+
+/// A model at a provider.
+pub trait Target: fmt::Debug {
+    /// How a request in `format` reaches this model; nothing if it cannot.
+    fn path(&self, format: Format) -> Option<Path<'_>>;
+
+    /// Adds the credential, once the call is otherwise complete.
+    ///
+    /// # Errors
+    /// There is no credential, or the call holds what cannot be signed.
+    fn sign(&self, now: Now, call: &mut Call) -> Result<(), Fault>;
+
+    /// Reads an answer that says of itself that it failed.
+    fn refusal(&self, head: &Headers, body: &[u8]) -> Fault;
+}
+
+/// How a request reaches a model.
+#[derive(Debug, Clone, Copy)]
+pub enum Path<'t> {
+    /// It is in the upstream's format already: bytes that nobody edits pass unchanged.
+    Edited(&'t dyn Edit),
+    /// It has to be written anew.
+    Translated(&'t dyn Translate),
+}
+
+/// A model that speaks the app's own format.
+pub trait Edit: fmt::Debug {
+    /// Writes the call with the ask's body, edited where it must be.
+    ///
+    /// # Errors
+    /// An edit is impossible.
+    fn edit(&self, ask: &Ask<'_>, call: &mut Call) -> Result<(), Fault>;
+
+    /// Passes on a streamed answer. `show_usage` says whether the app asked for its usage chunk.
+    fn relay(&self, show_usage: bool) -> Box<dyn Relay>;
+
+    /// Looks at a whole answer of status 200, to tell the events that matter to us (usage, finish).
+    ///
+    /// # Errors
+    /// The body is no answer of this format.
+    fn inspect(&self, body: &[u8], sink: Sink<'_>) -> Result<(), Fault>;
+}
+
+/// A model that speaks another format.
+pub trait Translate: fmt::Debug {
+    /// Writes the call.
+    ///
+    /// # Errors
+    /// The request holds what cannot be carried and may not be left behind.
+    fn encode(
+        &self,
+        request: &Request<'_>,
+        uncarried: &mut Uncarried<'_>,
+        call: &mut Call,
+    ) -> Result<(), Fault>;
+
+    /// Whether the head is that of a streamed answer that `decoder` can read.
+    fn is_stream(&self, head: &Headers) -> bool;
+
+    /// Decodes a whole answer of status 200.
+    ///
+    /// # Errors
+    /// The body is no answer, or is an error in spite of its status.
+    fn decode(&self, head: &Headers, body: &[u8], sink: Sink<'_>) -> Result<(), Fault>;
+
+    /// Starts decoding a streamed answer.
+    fn decoder(&self) -> Box<dyn Decoder>;
+}
+
+/// Where events go.
+pub type Sink<'s> = &'s mut dyn FnMut(Event<'_>) -> Result<(), Fault>;
+
+/// Decodes a streamed answer. Chunks may be cut anywhere.
+pub trait Decoder: fmt::Debug {
+    /// Feeds a chunk.
+    ///
+    /// # Errors
+    /// The stream is corrupt, carries an error, or the sink fails. Events before it have been told.
+    fn push(&mut self, chunk: &[u8], sink: Sink<'_>) -> Result<(), Fault>;
+
+    /// Says that no chunk will follow.
+    ///
+    /// # Errors
+    /// The stream ended before it was complete.
+    fn finish(&mut self, sink: Sink<'_>) -> Result<(), Fault>;
+}
+
+/// Passes a same-format stream on, event by event. Chunks may be cut anywhere.
+pub trait Relay: fmt::Debug {
+    /// Feeds a chunk; what goes to the app is appended to `out`.
+    ///
+    /// # Errors
+    /// The stream is corrupt or carries an error. What came before it is in `out`.
+    fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>, sink: Sink<'_>) -> Result<(), Fault>;
+
+    /// Says that no chunk will follow.
+    ///
+    /// # Errors
+    /// The stream ended before it was complete.
+    fn finish(&mut self, out: &mut Vec<u8>, sink: Sink<'_>) -> Result<(), Fault>;
+}
+
+/// A request on its way to an upstream. The method is POST.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Host and, where it is not the scheme's own, port.
+    pub authority: String,
+    /// Path and query as sent.
+    pub path: String,
+    /// Headers besides the pseudo headers; names are lower case.
+    pub headers: Headers,
+    /// The body.
+    pub body: Vec<u8>,
+}

@@ -1,0 +1,38 @@
+//! What an app asks, as far as routing and same-format edits need it.
+
+use crate::codec::json::{Member, Text};
+
+/// A wire format that apps speak and that some upstreams speak as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// OpenAI's chat completions.
+    Chat,
+}
+
+/// One request, read only as deep as its top-level members.
+///
+/// The body is valid JSON and valid UTF-8; members below the top are nobody's business until a
+/// translation asks for them.
+#[derive(Debug)]
+pub struct Ask<'a> {
+    /// The format that the app wrote.
+    pub format: Format,
+    /// The whole body as it arrived.
+    pub body: &'a str,
+    /// The top-level members in their order, no key twice.
+    pub members: Vec<Member<'a>>,
+    /// The model's public name.
+    pub model: Text<'a>,
+    /// Whether the answer is to be streamed.
+    pub stream: bool,
+    /// Whether the app asked for a usage chunk at the end of its stream.
+    pub include_usage: bool,
+}
+
+impl<'a> Ask<'a> {
+    /// The member of this name, if the app sent it.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<&Member<'a>> {
+        self.members.iter().find(|member| &*member.key == name)
+    }
+}

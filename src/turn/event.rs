@@ -1,0 +1,85 @@
+//! What happens in an answer, in no one's format.
+
+use super::Escaped;
+
+/// One thing that an upstream's answer tells, in the order of the answer.
+///
+/// An answer is `Start`, then any of the content events, then one `Finish` per choice; `Usage` may
+/// come before or after `Finish`. `Finish` is sent only where the upstream itself said why it
+/// stopped: its absence is how a truncated answer is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// The assistant's message begins.
+    Start,
+    /// Some of the answer's text.
+    Text {
+        /// Which of the answer's alternatives; 0 where there is one.
+        choice: u32,
+        /// The next piece of the text.
+        text: Escaped<'a>,
+    },
+    /// Some of the model's reasoning, as far as it shows it.
+    Reasoning {
+        /// Which alternative.
+        choice: u32,
+        /// The next piece of the reasoning.
+        text: Escaped<'a>,
+    },
+    /// The model calls a tool.
+    ToolCall {
+        /// Which alternative.
+        choice: u32,
+        /// The call's place among the calls of this choice: 0, 1, 2, without gaps.
+        index: u32,
+        /// The id that the tool's result will name.
+        id: Escaped<'a>,
+        /// The tool's name.
+        name: Escaped<'a>,
+    },
+    /// Some of a tool call's arguments, a JSON text.
+    Arguments {
+        /// Which alternative.
+        choice: u32,
+        /// The call's place, as in its `ToolCall`.
+        index: u32,
+        /// The next piece of the JSON text, itself escaped as a string's content.
+        fragment: Escaped<'a>,
+    },
+    /// What the answer cost. A later one replaces an earlier one.
+    Usage(Usage),
+    /// A choice is complete.
+    Finish {
+        /// Which alternative.
+        choice: u32,
+        /// Why it ended.
+        reason: Finish,
+    },
+}
+
+/// Why a choice ended, in the words of chat completions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// The model was done, or met a stop sequence.
+    Stop,
+    /// The token limit or the context window ended it.
+    Length,
+    /// The model waits for its tools.
+    ToolCalls,
+    /// A filter or a guardrail stepped in.
+    ContentFilter,
+}
+
+/// Tokens of one exchange. The parts are included in their totals, as OpenAI counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// All tokens of the prompt, cached ones included.
+    pub input_tokens: u64,
+    /// Those of the prompt that were read from a cache.
+    pub cached_tokens: u64,
+    /// Those of the prompt that were written to a cache.
+    pub cache_write_tokens: u64,
+    /// All tokens of the answer, reasoning included.
+    pub output_tokens: u64,
+    /// Those of the answer that were reasoning; nothing where the upstream does not say.
+    pub reasoning_tokens: Option<u64>,
+}

@@ -1,0 +1,102 @@
+//! What happens to a parameter that the upstream cannot carry.
+
+use crate::fault::{Fault, Invalid};
+
+/// What to do with a parameter that a target cannot carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// Leave it out and say nothing.
+    Drop,
+    /// Leave it out and name it in the answer's `x-tollgate-dropped` header.
+    Warn,
+    /// Refuse the request with a 400 that names it.
+    Reject,
+}
+
+/// The admin's rules for parameters that cannot be carried.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Parameters {
+    /// The rule for all that have none of their own; without it the parameter's weight decides.
+    pub default: Option<Rule>,
+    /// Rules by parameter name.
+    pub named: Vec<(String, Rule)>,
+}
+
+/// Parameters whose loss changes what the app gets back, not just how the model gets there.
+/// Without a rule of the admin's, a request that sets one is refused.
+const WEIGHTY: &[&str] = &[
+    "audio",
+    "function_call",
+    "functions",
+    "logprobs",
+    "modalities",
+    "n",
+    "response_format",
+    "tool_choice",
+    "tools",
+    "top_logprobs",
+    "web_search_options",
+];
+
+impl Parameters {
+    fn rule(&self, name: &str) -> Rule {
+        if let Some((_, rule)) = self.named.iter().find(|(known, _)| known == name) {
+            return *rule;
+        }
+        let weighty = WEIGHTY.contains(&name);
+        self.default
+            .unwrap_or(if weighty { Rule::Reject } else { Rule::Warn })
+    }
+}
+
+/// Collects the parameters that a translation leaves behind.
+#[derive(Debug)]
+pub struct Uncarried<'p> {
+    rules: &'p Parameters,
+    warned: Vec<String>,
+}
+
+impl<'p> Uncarried<'p> {
+    /// Nothing left behind yet.
+    #[must_use]
+    pub const fn new(rules: &'p Parameters) -> Self {
+        Self {
+            rules,
+            warned: Vec::new(),
+        }
+    }
+
+    /// Leaves `name` behind, as its rule says.
+    ///
+    /// # Errors
+    /// The rule may be to refuse the request.
+    pub fn leave(&mut self, name: &str) -> Result<(), Fault> {
+        match self.rules.rule(name) {
+            Rule::Drop => {}
+            Rule::Warn => {
+                // The name may be the app's own; only what is a plausible name goes into a header.
+                let plain = name.len() <= 64
+                    && name
+                        .bytes()
+                        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.');
+                let name = if plain { name } else { "unknown" };
+                if !self.warned.iter().any(|known| known == name) {
+                    self.warned.push(name.to_owned());
+                }
+            }
+            Rule::Reject => {
+                return Err(Fault::from(Invalid::unsupported(
+                    name,
+                    "this parameter cannot be carried to the model's provider",
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The names to tell the app, in the order they were left.
+    #[must_use]
+    pub fn into_warned(self) -> Vec<String> {
+        self.warned
+    }
+}

@@ -1,0 +1,235 @@
+//! A conversation turn as asked, borrowed from the body it came in.
+
+use serde_json::value::RawValue;
+
+use super::Escaped;
+use crate::codec::json::Text;
+
+/// All of what is asked of a model.
+#[derive(Debug, Default)]
+pub struct Request<'a> {
+    /// The conversation in its order, system messages where they stood.
+    pub messages: Vec<Message<'a>>,
+    /// The tools that the model may call.
+    pub tools: Vec<Tool<'a>>,
+    /// Whether and which tools it must call.
+    pub tool_choice: Option<ToolChoice<'a>>,
+    /// Whether it may call several tools at once.
+    pub parallel_tool_calls: Option<bool>,
+    /// The most tokens that the answer may have.
+    pub max_tokens: Option<u64>,
+    /// A JSON number between 0 and 2, as written.
+    pub temperature: Option<&'a RawValue>,
+    /// A JSON number between 0 and 1, as written.
+    pub top_p: Option<&'a RawValue>,
+    /// Texts that end the answer, none of them empty.
+    pub stop: Vec<Escaped<'a>>,
+    /// How hard to reason.
+    pub effort: Option<Effort>,
+    /// The form that the answer's text must have.
+    pub output: Output<'a>,
+    /// Whether the answer is to be streamed.
+    pub stream: bool,
+    /// Parameters of the format that have no place above and are not at their default.
+    pub others: Vec<Text<'a>>,
+}
+
+/// One message. Neighbours of the same role are not merged yet.
+#[derive(Debug)]
+pub struct Message<'a> {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said, in order. Empty where the app sent no content.
+    pub parts: Vec<Part<'a>>,
+    /// The message's index in the app's list, for errors that name it.
+    pub index: usize,
+}
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The operator: both `system` and `developer`.
+    System,
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+    /// A tool; its parts are `ToolResult`s only.
+    Tool,
+}
+
+/// One piece of a message.
+#[derive(Debug)]
+pub enum Part<'a> {
+    /// Text as written.
+    Text(Escaped<'a>),
+    /// A picture.
+    Image(Image<'a>),
+    /// A document.
+    Document(Document<'a>),
+    /// A call that the assistant made earlier.
+    ToolCall {
+        /// The call's id.
+        id: Text<'a>,
+        /// The tool's name.
+        name: Text<'a>,
+        /// The arguments: a JSON text, escaped as a string's content.
+        arguments: Escaped<'a>,
+    },
+    /// What a tool answered.
+    ToolResult {
+        /// The id of the call that it answers.
+        id: Text<'a>,
+        /// The answer's pieces.
+        output: Vec<ToolOutput<'a>>,
+    },
+    /// The assistant's own refusal in an earlier turn.
+    Refusal(Escaped<'a>),
+}
+
+/// One piece of a tool's answer.
+#[derive(Debug)]
+pub enum ToolOutput<'a> {
+    /// Text, which may hold JSON.
+    Text(Escaped<'a>),
+    /// A picture.
+    Image(Image<'a>),
+}
+
+/// A picture.
+#[derive(Debug)]
+pub enum Image<'a> {
+    /// Bytes inside the request.
+    Inline {
+        /// The media type, such as `image/png`, in lower case.
+        media_type: Text<'a>,
+        /// The bytes in base64, without line breaks.
+        base64: Text<'a>,
+    },
+    /// A place on the web, which the upstream would have to fetch.
+    Url(Text<'a>),
+}
+
+/// A document.
+#[derive(Debug)]
+pub struct Document<'a> {
+    /// The file's name with its extension, if the app gave one.
+    pub file_name: Option<Text<'a>>,
+    /// Where its bytes are.
+    pub source: DocumentSource<'a>,
+}
+
+/// Where a document's bytes are.
+#[derive(Debug)]
+pub enum DocumentSource<'a> {
+    /// Inside the request.
+    Inline {
+        /// The media type, such as `application/pdf`, in lower case.
+        media_type: Text<'a>,
+        /// The bytes in base64.
+        base64: Text<'a>,
+    },
+    /// A file stored at the provider that the app thinks it speaks to.
+    FileId(Text<'a>),
+}
+
+/// A tool that the model may call.
+#[derive(Debug)]
+pub struct Tool<'a> {
+    /// Its name.
+    pub name: Text<'a>,
+    /// What it is for.
+    pub description: Option<Escaped<'a>>,
+    /// The JSON schema of its arguments, an object.
+    pub parameters: Option<&'a RawValue>,
+    /// Whether the arguments must obey the schema.
+    pub strict: Option<bool>,
+}
+
+/// Whether and which tools must be called.
+#[derive(Debug, Clone)]
+pub enum ToolChoice<'a> {
+    /// No tool may be called.
+    None,
+    /// The model decides.
+    Auto,
+    /// At least one must be called.
+    Required,
+    /// This one must be called.
+    Named(Text<'a>),
+}
+
+/// The form of the answer's text.
+#[derive(Debug, Default)]
+pub enum Output<'a> {
+    /// Any text.
+    #[default]
+    Text,
+    /// Some JSON object.
+    JsonObject,
+    /// JSON that obeys a schema.
+    Schema(Schema<'a>),
+}
+
+/// A schema for the answer.
+#[derive(Debug)]
+pub struct Schema<'a> {
+    /// Its name.
+    pub name: Text<'a>,
+    /// What it describes.
+    pub description: Option<Escaped<'a>>,
+    /// The JSON schema, an object.
+    pub schema: &'a RawValue,
+    /// Whether the answer must obey it to the letter.
+    pub strict: Option<bool>,
+}
+
+/// How hard a model reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effort {
+    /// Not at all.
+    None,
+    /// As little as it can.
+    Minimal,
+    /// Little.
+    Low,
+    /// Some.
+    Medium,
+    /// Much.
+    High,
+    /// More than much.
+    Xhigh,
+    /// All it can.
+    Max,
+}
+
+impl Effort {
+    /// Reads the wire's word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "none" => Self::None,
+            "minimal" => Self::Minimal,
+            "low" => Self::Low,
+            "medium" => Self::Medium,
+            "high" => Self::High,
+            "xhigh" => Self::Xhigh,
+            "max" => Self::Max,
+            _ => return None,
+        })
+    }
+
+    /// The wire's word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Minimal => "minimal",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Xhigh => "xhigh",
+            Self::Max => "max",
+        }
+    }
+}
