@@ -1,1 +1,5 @@
 //! Tollgate: an LLM gateway filter.
+
+#![warn(missing_docs)]
+
+pub mod secret;
