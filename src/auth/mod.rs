@@ -33,7 +33,8 @@ pub enum Auth {
 }
 
 /// A request as it leaves, whole. What is signed here must reach the wire unchanged.
-#[derive(Clone, Copy, Debug)]
+/// It has no `Debug`: it holds the body.
+#[derive(Clone, Copy)]
 pub struct Outgoing<'a> {
     /// `POST`
     pub method: &'a str,
