@@ -4,20 +4,13 @@
 //! as one JSON body or as a stream. It refuses to know who answers. To add one: a file here, its
 //! `mod` line, its entry in [`ALL`], and golden cases.
 
-mod chat;
-mod error;
-mod models;
-
-pub use error::{write_error, write_error_members};
-pub use models::write_models;
-
 use std::fmt;
 
 use crate::fault::Fault;
 use crate::turn::{Ask, Event, Format, Request};
 
 /// Every client format.
-pub static ALL: &[&dyn Client] = &[&chat::Chat];
+pub static ALL: &[&dyn Client] = &[];
 
 /// One format that apps speak.
 pub trait Client: fmt::Debug + Sync {

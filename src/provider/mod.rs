@@ -6,12 +6,8 @@
 //! else the policy says. To add one: a file or folder here, its `mod` line, its entry in [`ALL`], and
 //! golden cases.
 
-mod azure;
-mod bedrock;
 mod credential;
 mod endpoint;
-mod openai;
-mod quirks;
 
 pub use endpoint::Endpoint;
 
@@ -24,7 +20,7 @@ use crate::limits::Limits;
 use crate::turn::{Ask, Event, Format, Headers, Now, Request, Uncarried};
 
 /// Every kind of provider, by the name that a policy calls it.
-pub static ALL: &[Kind] = &[bedrock::KIND, azure::KIND, openai::KIND];
+pub static ALL: &[Kind] = &[];
 
 /// One kind of provider.
 #[derive(Debug, Clone, Copy)]
