@@ -1,1 +1,3 @@
 //! Tollgate: an LLM gateway filter.
+
+pub mod codec;
