@@ -6,6 +6,7 @@
 //! does not depend on where the chunks were cut.
 
 pub mod event_stream;
+pub mod json;
 pub mod sse;
 
 #[cfg(test)]
