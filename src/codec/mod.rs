@@ -1,0 +1,13 @@
+//! Framing and editing of bytes: server-sent events, the AWS event stream, JSON.
+//!
+//! This room knows nobody: no provider, no client, no clock, no host. Bytes come in, borrowed pieces
+//! go out. Every buffer has a bound that the caller gives. "More bytes needed" is no error, only
+//! silence until the next chunk; "malformed" and "too large" are different errors. What comes out
+//! does not depend on where the chunks were cut.
+
+pub mod event_stream;
+pub mod json;
+pub mod sse;
+
+#[cfg(test)]
+mod random;
