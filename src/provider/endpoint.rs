@@ -51,7 +51,10 @@ impl Endpoint {
         } else {
             return Err(EndpointError::Scheme);
         };
-        if rest.bytes().any(|byte| byte <= b' ' || byte == 0x7f || byte == b'#') {
+        if rest
+            .bytes()
+            .any(|byte| byte <= b' ' || byte == 0x7f || byte == b'#')
+        {
             return Err(EndpointError::Path);
         }
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -70,7 +73,9 @@ impl Endpoint {
 
     fn check_authority(authority: &str) -> Result<(), EndpointError> {
         // An IPv6 host carries its own colons inside brackets.
-        let after_brackets = authority.rsplit_once(']').map_or(authority, |(_, port)| port);
+        let after_brackets = authority
+            .rsplit_once(']')
+            .map_or(authority, |(_, port)| port);
         let (name, port) = match after_brackets.rsplit_once(':') {
             Some((name, port)) => (name, Some(port)),
             None => (after_brackets, None),
@@ -79,7 +84,8 @@ impl Endpoint {
             return Err(EndpointError::Port);
         }
         let is_bracketed = authority.starts_with('[') && name.is_empty();
-        let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        let is_legal =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
         if !is_bracketed && (name.is_empty() || !name.bytes().all(is_legal)) {
             return Err(EndpointError::Host);
         }

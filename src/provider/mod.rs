@@ -9,7 +9,7 @@
 mod credential;
 mod endpoint;
 
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, EndpointError};
 
 use std::fmt;
 use std::rc::Rc;
