@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::exchange::{Received, Upstream};
@@ -18,18 +19,23 @@ pub(crate) struct Rule {
     target_part: Option<String>,
     #[serde(default = "once")]
     times: u32,
-    fault: OneOrMore,
+    #[serde(rename = "fault", deserialize_with = "one_or_more")]
+    faults: Vec<Fault>,
 }
 
 fn once() -> u32 {
     1
 }
 
-#[derive(Clone, Deserialize)]
-#[serde(untagged)]
-enum OneOrMore {
-    More(Vec<Fault>),
-    One(Fault),
+/// One fault or a list; an untagged enum would not say what is wrong with either.
+fn one_or_more<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Fault>, D::Error> {
+    let json = Value::deserialize(from)?;
+    let faults = if json.is_array() {
+        json
+    } else {
+        Value::Array(vec![json])
+    };
+    serde_json::from_value(faults).map_err(D::Error::custom)
 }
 
 /// `after` counts events of the stream that still go out.
@@ -126,14 +132,11 @@ impl Rules {
         let rule = &mut self.0[at];
         rule.times -= 1;
         let is_used_up = rule.times == 0;
-        let fault = rule.fault.clone();
+        let faults = rule.faults.clone();
         if is_used_up {
             self.0.remove(at);
         }
-        match fault {
-            OneOrMore::One(fault) => vec![fault],
-            OneOrMore::More(faults) => faults,
-        }
+        faults
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 /// Schemas that refer to themselves end here.
 const DEPTH_MAX: usize = 24;
+const ITEMS_MAX: u64 = 64;
 
 pub(crate) fn instance(schema: &Value) -> Value {
     build(schema, schema, "text", DEPTH_MAX)
@@ -38,7 +39,7 @@ fn build(root: &Value, schema: &Value, name: &str, depth: usize) -> Value {
     match kind.unwrap_or(if has_members { "object" } else { "string" }) {
         "object" => object(root, schema, depth),
         "array" => {
-            let count = schema["minItems"].as_u64().unwrap_or(0);
+            let count = schema["minItems"].as_u64().unwrap_or(0).min(ITEMS_MAX);
             (0..count)
                 .map(|_| build(root, &schema["items"], name, depth))
                 .collect()

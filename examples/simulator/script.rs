@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use hyper::header::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use crate::cuts::Cuts;
@@ -61,24 +62,19 @@ pub(crate) fn reply(mut turn: Turn, faults: &[Fault], request: &Received, mut cu
         reply.body = Body::Whole(Some(whole.clone()));
         return reply;
     }
-    let bytes_max = faults.iter().find_map(|fault| match fault {
+    let mut bytes_max = faults.iter().find_map(|fault| match fault {
         Fault::Cut { after_bytes, .. } => *after_bytes,
         _ => None,
     });
-    let is_cut = bytes_max.is_some() || parts.iter().any(|part| matches!(part, Part::Cut));
-    if is_cut && !turn.is_stream {
-        let whole: usize = parts
+    if !turn.is_stream
+        && faults
             .iter()
-            .map(|part| {
-                if let Part::Event(bytes) = part {
-                    bytes.len()
-                } else {
-                    0
-                }
-            })
-            .sum();
+            .any(|fault| matches!(fault, Fault::Cut { .. }))
+    {
         // What is missing is missed only if it was promised.
-        reply = reply.with("content-length", (whole + 1).to_string());
+        let whole: usize = parts.iter().map(Part::len).sum();
+        reply = reply.with("content-length", whole.to_string());
+        bytes_max = bytes_max.or(Some(whole / 2));
     }
     reply.body = Body::steps(limited(steps(parts, faults, &mut cuts), bytes_max));
     reply
@@ -109,6 +105,15 @@ fn status(fault: &Fault, upstream: Upstream) -> Reply {
     else {
         return impossible("no status");
     };
+    if !(200..=999).contains(status) {
+        return impossible("a status of a rule is from 200 to 999");
+    }
+    let is_legal = |(name, value): (&String, &String)| {
+        HeaderName::from_bytes(name.as_bytes()).is_ok() && HeaderValue::from_str(value).is_ok()
+    };
+    if !headers.iter().all(is_legal) {
+        return impossible("a header of a rule is not legal");
+    }
     let message = message.as_deref().unwrap_or("asked for by a rule");
     let kind = errortype.as_deref();
     let mut reply = match (body, upstream) {
@@ -143,6 +148,15 @@ enum Part {
     Event(Bytes),
     Cut,
     Hang,
+}
+
+impl Part {
+    fn len(&self) -> usize {
+        match self {
+            Self::Event(bytes) => bytes.len(),
+            Self::Cut | Self::Hang => 0,
+        }
+    }
 }
 
 type Content = (&'static str, Vec<Part>);

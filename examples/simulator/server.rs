@@ -185,16 +185,32 @@ async fn receive(upstream: Upstream, request: Request<Incoming>) -> Received {
     }
 }
 
-/// Headers that the real ones send with every answer.
+/// Headers that the real ones send with every answer, unless a rule has sent its own.
 fn dress(reply: Reply, upstream: Upstream, number: u64) -> Reply {
     let id = format!("00000000-0000-4000-8000-{number:012x}");
-    match upstream {
-        Upstream::Bedrock => reply.with("x-amzn-requestid", id),
-        Upstream::Azure => reply
-            .with("apim-request-id", id)
-            .with("x-ms-region", "Simulator"),
-        Upstream::OpenAi => reply
-            .with("x-request-id", format!("req_{number:032x}"))
-            .with("openai-version", "2020-10-01"),
-    }
+    let headers: &[(&str, &str)] = match upstream {
+        Upstream::Bedrock => &[("x-amzn-requestid", &id)],
+        Upstream::Azure => &[
+            ("apim-request-id", &id),
+            ("x-ms-region", "Simulator"),
+            ("x-ratelimit-remaining-requests", "99"),
+            ("x-ratelimit-remaining-tokens", "99900"),
+        ],
+        Upstream::OpenAi => &[
+            ("x-request-id", &id),
+            ("openai-version", "2020-10-01"),
+            ("x-ratelimit-limit-requests", "10000"),
+            ("x-ratelimit-remaining-requests", "9999"),
+            ("x-ratelimit-limit-tokens", "200000"),
+            ("x-ratelimit-remaining-tokens", "199900"),
+        ],
+    };
+    headers.iter().fold(reply, |reply, (name, value)| {
+        let is_there = reply.headers.iter().any(|(known, _)| known == name);
+        if is_there {
+            reply
+        } else {
+            reply.with(name, *value)
+        }
+    })
 }

@@ -63,6 +63,14 @@ pub(crate) fn accept(
     deployments: &Deployments,
     request: &Received,
 ) -> Result<Turn, Reply> {
+    if let Some(name) = request.leaked_header() {
+        return Err(Refusal::invalid(
+            name,
+            None,
+            format!("The header {name} must not reach this service."),
+        )
+        .reply());
+    }
     let model = match request.upstream {
         Upstream::Azure => {
             let deployment = route_azure(request)?;
@@ -78,14 +86,6 @@ pub(crate) fn accept(
             None
         }
     };
-    if let Some(name) = request.leaked_header() {
-        return Err(Refusal::invalid(
-            name,
-            None,
-            format!("The header {name} must not reach this service."),
-        )
-        .reply());
-    }
     accept_body(deployments, request, model)
 }
 
