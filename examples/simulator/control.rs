@@ -1,4 +1,16 @@
-//! The port that tests talk to: `/faults`, `/requests`, `/deployments`, `/health`.
+//! The port that tests talk to.
+//!
+//! ```text
+//! POST   /faults       [{"upstream": "bedrock" | "azure" | "openai", "match": "part of path and query", "times": 1,
+//!                        "fault": {"kind": ..} or a list of them}]        see fault.rs for the kinds
+//! GET    /faults       {"waiting": how many requests the rules still wait for}
+//! DELETE /faults       forgets all rules
+//! GET    /requests     the last requests, oldest first     DELETE /requests   forgets them
+//! PUT    /deployments  ["gpt-4o"] are all that Azure has; null for any but "missing"
+//! GET    /health       {}
+//! ```
+//!
+//! A request that an upstream refuses uses up no rule.
 
 use serde_json::{Value, json};
 

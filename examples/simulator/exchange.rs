@@ -183,6 +183,11 @@ impl Body {
 }
 
 impl Steps {
+    #[cfg(test)]
+    pub(crate) fn into_steps(self) -> VecDeque<Step> {
+        self.rest
+    }
+
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         loop {
             if let Some(sleep) = &mut self.sleep {

@@ -13,7 +13,6 @@ use crate::cuts::Cuts;
 use crate::exchange::{Body, Dialect, Received, Reply, Step, Turn, Upstream};
 use crate::fault::Fault;
 use crate::model::Words;
-use crate::wire::Wire;
 
 /// What was sent needs a moment to leave before the connection closes, or the close overtakes it.
 const BEFORE_CUT: Duration = Duration::from_millis(20);
@@ -37,7 +36,7 @@ pub(crate) fn reply(mut turn: Turn, faults: &[Fault], request: &Received, mut cu
         Err(message) => return impossible(&message),
     };
     let mut reply = Reply::whole(200, content_type, Bytes::new());
-    let mut parts = break_parts(parts, faults, turn.dialect.wire());
+    let mut parts = break_parts(parts, faults, &turn);
     if faults.iter().any(|fault| matches!(fault, Fault::Gzip {})) {
         if !request
             .header("accept-encoding")
@@ -218,16 +217,18 @@ fn scripted(events: &[Value], dialect: &Dialect) -> Result<Vec<Value>, String> {
     Ok(events)
 }
 
-fn break_parts(mut parts: Vec<Part>, faults: &[Fault], wire: Wire) -> Vec<Part> {
+fn break_parts(mut parts: Vec<Part>, faults: &[Fault], turn: &Turn) -> Vec<Part> {
+    let wire = turn.dialect.wire();
     for fault in faults {
         match fault {
             Fault::Exception { after, exception } => {
                 parts.truncate(*after);
                 parts.push(Part::Event(wire.exception(exception)));
             }
+            // A whole answer is cut by bytes.
             Fault::Cut {
                 after: Some(after), ..
-            } => {
+            } if turn.is_stream => {
                 parts.truncate(*after);
                 parts.push(Part::Cut);
             }
@@ -320,4 +321,144 @@ fn limited(steps: Vec<Step>, bytes_max: Option<usize>) -> Vec<Step> {
     }
     kept.extend([Step::Sleep(BEFORE_CUT), Step::Cut]);
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_eventstream::frame::{DecodedFrame, MessageFrameDecoder};
+
+    use super::*;
+    use crate::model::Prompt;
+
+    fn played(faults: Value, is_stream: bool, seed: u64) -> Reply {
+        let faults: Vec<Fault> = serde_json::from_value(faults).unwrap();
+        let prompt = Prompt {
+            user_text: "naïve 👩‍👩‍👧 hello".to_owned(),
+            ..Prompt::default()
+        };
+        let turn = Turn {
+            prompt,
+            dialect: Dialect::Converse {
+                model: "m".to_owned(),
+            },
+            is_stream,
+        };
+        reply(
+            turn,
+            &faults,
+            &Received::for_test("/", &[], ""),
+            Cuts::new(seed, 30),
+        )
+    }
+
+    /// What a reader sees with AWS's own decoder: the frames' types, then how it ended.
+    fn seen(faults: Value, seed: u64) -> Vec<String> {
+        let Body::Steps(steps) = played(faults, true, seed).body else {
+            panic!("a stream has steps")
+        };
+        let mut decoder = MessageFrameDecoder::new();
+        let mut buffer = BytesMut::new();
+        let mut seen = Vec::new();
+        for step in steps.into_steps() {
+            match step {
+                Step::Bytes(bytes) => buffer.extend_from_slice(&bytes),
+                Step::Cut => seen.push("cut".to_owned()),
+                Step::Hang => seen.push("hang".to_owned()),
+                Step::Sleep(_) => {}
+            }
+            loop {
+                match decoder.decode_frame(&mut buffer) {
+                    Ok(DecodedFrame::Complete(message)) => {
+                        let kind = message.headers()[0]
+                            .value()
+                            .as_string()
+                            .unwrap()
+                            .as_str()
+                            .to_owned();
+                        seen.push(kind);
+                    }
+                    Ok(_) => break,
+                    Err(_) => {
+                        seen.push("corrupt".to_owned());
+                        return seen;
+                    }
+                }
+            }
+        }
+        if !buffer.is_empty() {
+            seen.push("leftover".to_owned());
+        }
+        seen
+    }
+
+    #[track_caller]
+    fn check_end(faults: Value, count: usize, last: &str) {
+        let seen = seen(faults, 1);
+        assert_eq!((seen.len(), seen.last().unwrap().as_str()), (count, last));
+    }
+
+    #[test]
+    fn a_stream_is_whole_however_it_is_cut() {
+        for seed in 0..100 {
+            let seen = seen(json!([]), seed);
+            assert_eq!(
+                (seen[0].as_str(), seen.last().unwrap().as_str()),
+                ("messageStart", "metadata")
+            );
+        }
+    }
+
+    #[test]
+    fn faults_come_after_so_many_events() {
+        check_end(json!([{"kind": "end", "after": 2}]), 2, "contentBlockDelta");
+        check_end(json!([{"kind": "cut", "after": 2}]), 3, "cut");
+        check_end(json!([{"kind": "hang", "after": 0}]), 1, "hang");
+        let exception = json!({"type": "throttlingException"});
+        check_end(
+            json!([{"kind": "exception", "after": 1, "exception": exception}]),
+            2,
+            "throttlingException",
+        );
+        check_end(json!([{"kind": "garbage", "after": 1}]), 2, "corrupt");
+        check_end(
+            json!([{"kind": "chunks", "count": 3}, {"kind": "leftover"}]),
+            8,
+            "leftover",
+        );
+    }
+
+    #[test]
+    fn a_scripted_answer_becomes_a_stream() {
+        let content = json!([{"toolUse": {"toolUseId": "a", "name": "t", "input": {}}}]);
+        let body = json!({"output": {"message": {"role": "assistant", "content": content}}, "stopReason": "tool_use"});
+        let events = [
+            "messageStart",
+            "contentBlockStart",
+            "contentBlockStop",
+            "messageStop",
+            "metadata",
+        ];
+        assert_eq!(seen(json!([{"kind": "answer", "body": body}]), 1), events);
+    }
+
+    #[test]
+    fn a_cut_answer_is_shorter_than_it_promised() {
+        let reply = played(json!([{"kind": "cut", "after_bytes": 5}]), false, 1);
+        assert!(
+            reply
+                .headers
+                .iter()
+                .any(|(name, value)| name == "content-length" && value != "5")
+        );
+    }
+
+    #[test]
+    fn a_rule_that_does_not_fit_says_so() {
+        assert_eq!(played(json!([{"kind": "gzip"}]), false, 1).status, 500);
+        assert_eq!(played(json!([{"kind": "leftover"}]), false, 1).status, 500);
+        assert_eq!(
+            played(json!([{"kind": "status", "status": 99}]), false, 1).status,
+            500
+        );
+    }
 }
