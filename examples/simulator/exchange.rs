@@ -94,7 +94,11 @@ pub(crate) struct Turn {
 }
 
 pub(crate) enum Dialect {
-    Converse { model: String },
+    Converse {
+        model: String,
+        /// The request asks to be told which stop sequence it was.
+        has_stop_path: bool,
+    },
     Chat(crate::openai::answer::Style),
 }
 
@@ -108,7 +112,10 @@ impl Dialect {
 
     pub(crate) fn answer(&self, prompt: &Prompt) -> Value {
         match self {
-            Self::Converse { model } => crate::bedrock::answer::body(model, prompt),
+            Self::Converse {
+                model,
+                has_stop_path,
+            } => crate::bedrock::answer::body(model, *has_stop_path, prompt),
             Self::Chat(style) => crate::openai::answer::body(style, prompt),
         }
     }

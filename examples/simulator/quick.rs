@@ -35,6 +35,7 @@ impl Quick {
             bedrock: Answers::new(
                 &Dialect::Converse {
                     model: "simulator".to_owned(),
+                    has_stop_path: false,
                 },
                 words,
                 writes,

@@ -340,6 +340,7 @@ mod tests {
             prompt,
             dialect: Dialect::Converse {
                 model: "m".to_owned(),
+                has_stop_path: false,
             },
             is_stream,
         };

@@ -8,7 +8,7 @@ use super::prompt::list;
 use crate::cuts::Cuts;
 use crate::model::{Output, Prompt, Stop};
 
-pub(crate) fn body(model: &str, prompt: &Prompt) -> Value {
+pub(crate) fn body(model: &str, has_stop_path: bool, prompt: &Prompt) -> Value {
     let output = prompt.answer();
     let mut content = Vec::new();
     if let Some(reasoning) = &output.reasoning {
@@ -24,7 +24,9 @@ pub(crate) fn body(model: &str, prompt: &Prompt) -> Value {
         "stopReason": stop_reason(&output.stop),
         "usage": usage(&output),
     });
-    if let Stop::Sequence(stop) = &output.stop {
+    if let Stop::Sequence(stop) = &output.stop
+        && has_stop_path
+    {
         body["additionalModelResponseFields"] = json!({"stop_sequence": stop});
     }
     body

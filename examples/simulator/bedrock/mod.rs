@@ -99,7 +99,7 @@ impl Bedrock {
             Operation::ConverseStream => "ConverseStreamRequest",
         };
         self.shapes
-            .check("ConversationalModelId", &json!(model))
+            .check_named("ConversationalModelId", "modelId", &json!(model))
             .map_err(Refusal::invalid)?;
         if model.contains("missing") {
             return Err(Refusal::invalid(
@@ -111,7 +111,10 @@ impl Bedrock {
         quirks::check(&model, &body).map_err(Refusal::invalid)?;
         Ok(Turn {
             prompt: prompt::read(&body, request.body.len()),
-            dialect: Dialect::Converse { model },
+            dialect: Dialect::Converse {
+                has_stop_path: prompt::has_stop_path(&body),
+                model,
+            },
             is_stream: matches!(operation, Operation::ConverseStream),
         })
     }

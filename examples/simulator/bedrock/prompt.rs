@@ -41,6 +41,12 @@ pub(crate) fn read(body: &Value, body_bytes: usize) -> Prompt {
     }
 }
 
+pub(crate) fn has_stop_path(body: &Value) -> bool {
+    list(&body["additionalModelResponseFieldPaths"])
+        .iter()
+        .any(|path| path == "/stop_sequence")
+}
+
 pub(crate) fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }

@@ -298,7 +298,7 @@ fn check_budget(thinking: &Value, config: &Value) -> Result<(), String> {
     }
 }
 
-pub(crate) fn is_closed(schema: &Value) -> bool {
+fn is_closed(schema: &Value) -> bool {
     match schema {
         Value::Object(object) => {
             let is_open = object.get("type").is_some_and(|kind| kind == "object")

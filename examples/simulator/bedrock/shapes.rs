@@ -69,6 +69,11 @@ impl Shapes {
         self.check_at(shape, value, &mut Vec::new())
     }
 
+    /// The same for a value outside of the body.
+    pub(crate) fn check_named(&self, shape: &str, name: &str, value: &Value) -> Result<(), String> {
+        self.check_at(shape, value, &mut vec![name.to_owned()])
+    }
+
     fn check_at<'a>(
         &'a self,
         shape: &str,
