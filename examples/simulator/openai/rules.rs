@@ -47,6 +47,13 @@ pub(crate) fn check(model: &str, body: &Value, is_azure: bool) -> Checked {
     if is_reasoning_model(model) {
         check_reasoning_model(body)?;
     }
+    let is_older = ["gpt-3", "gpt-4"]
+        .iter()
+        .any(|family| model.starts_with(family));
+    if is_older && !body["reasoning_effort"].is_null() {
+        let message = "Unrecognized request argument supplied: reasoning_effort";
+        return Err(Refusal::invalid("", None, message));
+    }
     Ok(())
 }
 
@@ -720,6 +727,10 @@ mod tests {
     #[test]
     fn reasoning_models_count_otherwise() {
         check_body(&json!({"max_tokens": 5}), "");
+        check_body(
+            &json!({"reasoning_effort": "low"}),
+            "supplied: reasoning_effort",
+        );
         check_body(
             &json!({"model": "gpt-5-mini", "max_tokens": 5}),
             "Use 'max_completion_tokens' instead",
