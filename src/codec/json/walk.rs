@@ -121,7 +121,7 @@ mod tests {
                 while let Some(key) = walk.next_key()? {
                     out.push_str(&key);
                     out.push('=');
-                    copy(walk, out, depth - 1)?;
+                    copy(walk, out, depth.saturating_sub(1))?;
                     out.push(';');
                 }
                 out.push('}');
@@ -130,12 +130,14 @@ mod tests {
                 walk.open();
                 out.push('[');
                 while walk.next_item()? {
-                    copy(walk, out, depth - 1)?;
+                    copy(walk, out, depth.saturating_sub(1))?;
                     out.push(';');
                 }
                 out.push(']');
             }
-            _ => out.push_str(walk.skip()?),
+            Kind::Object | Kind::Array | Kind::String | Kind::Bool | Kind::Null | Kind::Number => {
+                out.push_str(walk.skip()?);
+            }
         }
         Ok(())
     }
