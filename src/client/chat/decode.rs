@@ -192,3 +192,213 @@ fn read_schema<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Schema<'a>,
         strict,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::ask::ask;
+    use super::*;
+    use crate::codec::random::Random;
+
+    /// What `fields` add to the least request; or the fault's code and text.
+    #[track_caller]
+    fn check(fields: &str, want: &str) {
+        let body =
+            format!(r#"{{"model":"m","messages":[{{"role":"user","content":"x"}}]{fields}}}"#);
+        let asked = ask(body.as_bytes()).unwrap();
+        let got = match decode(&asked) {
+            Ok(request) => outline(&request),
+            Err(fault) => format!("{} {fault}", fault.code().unwrap()),
+        };
+        assert_eq!(got, want);
+    }
+
+    fn outline(request: &Request<'_>) -> String {
+        let mut words = Vec::new();
+        words.extend(request.stream.then(|| "stream".to_owned()));
+        words.extend(request.max_tokens.map(|max| format!("max {max}")));
+        words.extend(request.temperature.map(|raw| format!("temperature {raw}")));
+        words.extend(request.top_p.map(|raw| format!("top_p {raw}")));
+        words.extend(
+            request
+                .stop
+                .iter()
+                .map(|stop| format!("stop {}", stop.as_str())),
+        );
+        words.extend(request.effort.map(|effort| effort.as_str().to_owned()));
+        words.extend(
+            request
+                .parallel_tool_calls
+                .map(|is| format!("parallel {is}")),
+        );
+        words.extend(match &request.output {
+            Output::Text => None,
+            Output::JsonObject => Some("json".to_owned()),
+            Output::Schema(schema) => {
+                let description = schema.description.map_or("-", |text| text.as_str());
+                Some(format!(
+                    "schema {} {description} {} {:?}",
+                    &*schema.name, schema.schema, schema.strict
+                ))
+            }
+        });
+        words.extend(request.others.iter().map(|name| format!("+{}", &**name)));
+        words.join(", ")
+    }
+
+    #[test]
+    fn sampling_stays_as_it_is_written() {
+        check(
+            r#","temperature":0.70,"top_p":1e-1"#,
+            "temperature 0.70, top_p 1e-1",
+        );
+        check(
+            r#","temperature":2.1"#,
+            "invalid_value temperature: must be between 0 and 2",
+        );
+        check(r#","top_p":"1""#, "invalid_type top_p: must be a number");
+    }
+
+    #[test]
+    fn of_two_token_limits_the_smaller_holds() {
+        check(r#","max_tokens":5"#, "max 5");
+        check(r#","max_completion_tokens":6"#, "max 6");
+        check(r#","max_tokens":5,"max_completion_tokens":6"#, "max 5");
+        check(r#","max_completion_tokens":4,"max_tokens":5"#, "max 4");
+        check(
+            r#","max_tokens":0"#,
+            "invalid_value max_tokens: must be an integer of at least 1",
+        );
+    }
+
+    #[test]
+    fn stop_is_a_text_or_a_few() {
+        check(r#","stop":"a\n""#, r"stop a\n");
+        check(r#","stop":["a","","b"]"#, "stop a, stop b");
+        check(r#","stop":[]"#, "");
+        check(
+            r#","stop":["a","b","c","d","e"]"#,
+            "invalid_value stop: the list may have at most 4 items",
+        );
+        check(
+            r#","stop":["a",7]"#,
+            "invalid_type stop[1]: must be a string",
+        );
+        check(
+            r#","stop":7"#,
+            "invalid_type stop: must be a string or a list of strings",
+        );
+    }
+
+    #[test]
+    fn the_form_of_the_answer_is_read() {
+        check(r#","response_format":{"type":"text"}"#, "");
+        check(r#","response_format":{"type":"json_object"}"#, "json");
+        check(
+            r#","response_format":{"type":"json_schema","json_schema":{"name":"n","description":"d","schema":{"a": 1},"strict":true}}"#,
+            r#"schema n d {"a": 1} Some(true)"#,
+        );
+        check(
+            r#","response_format":{"type":"json_schema","json_schema":{"name":"n"}}"#,
+            "missing_required_parameter response_format.json_schema.schema: this field is required",
+        );
+        check(
+            r#","response_format":{"type":"xml"}"#,
+            "invalid_value response_format.type: must be text, json_object or json_schema",
+        );
+    }
+
+    #[test]
+    fn effort_is_a_known_word() {
+        check(r#","reasoning_effort":"xhigh""#, "xhigh");
+        check(
+            r#","reasoning_effort":"huge""#,
+            "invalid_value reasoning_effort: must be none, minimal, low, medium, high, xhigh or max",
+        );
+    }
+
+    #[test]
+    fn parallel_tool_calls_is_read() {
+        check(r#","parallel_tool_calls":false"#, "parallel false");
+    }
+
+    #[test]
+    fn what_has_no_place_is_told_by_name() {
+        check(
+            r#","seed":1,"n":2,"logit_bias":{"1":2},"x_vendor":{}"#,
+            "+seed, +n, +logit_bias, +x_vendor",
+        );
+    }
+
+    #[test]
+    fn what_is_at_its_default_is_not_told() {
+        check(
+            r#","n":1,"logprobs":false,"presence_penalty":0,"frequency_penalty":0.0,"logit_bias":{ },"store":false,
+                "service_tier":"auto","modalities":["text" ],"seed":null,"verbosity":"medium","top_logprobs":0"#,
+            "",
+        );
+    }
+
+    #[test]
+    fn what_routing_read_is_not_told() {
+        check(
+            r#","stream":true,"stream_options":{"include_usage":true}"#,
+            "stream",
+        );
+    }
+
+    #[test]
+    fn what_parts_ask_for_in_vain_is_told() {
+        let body = r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"x",
+            "prompt_cache_breakpoint":{"mode":"explicit"}},{"type":"image_url","image_url":{"url":"http://a","detail":"low"}}]}]}"#;
+        let asked = ask(body.as_bytes()).unwrap();
+        assert_eq!(
+            outline(&decode(&asked).unwrap()),
+            "+image_url.detail, +prompt_cache_breakpoint"
+        );
+    }
+
+    #[test]
+    fn messages_are_required() {
+        for body in [r#"{"model":"m"}"#, r#"{"model":"m","messages":null}"#] {
+            let asked = ask(body.as_bytes()).unwrap();
+            let fault = decode(&asked).unwrap_err();
+            assert_eq!(fault.to_string(), "messages: this field is required");
+        }
+    }
+
+    #[test]
+    fn a_tool_is_not_required_where_there_is_none() {
+        check(
+            r#","tool_choice":"required""#,
+            "invalid_value tool_choice: a tool is required, and there are no tools",
+        );
+        check(r#","tool_choice":"none""#, "");
+    }
+
+    #[test]
+    fn mutated_requests_never_panic_nor_lose_the_way() {
+        const SOURCE: &[u8] = br#"{"model":"m","stream":true,"messages":[{"role":"system","content":"s"},
+            {"role":"user","content":[{"type":"text","text":"a\n"},{"type":"image_url","image_url":{"url":"data:image\/png;base64,aGk="}},
+            {"type":"file","file":{"file_data":"data:;base64,aGk=","filename":"a.pdf"}}]},
+            {"role":"assistant","content":null,"tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]},
+            {"role":"tool","tool_call_id":"1","content":"r"}],"temperature":0.5,"stop":["x"],"n":2,
+            "tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}],"tool_choice":"auto",
+            "response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{}}}}"#;
+        let mut random = Random::new(51);
+        let mut decoded = 0;
+        for _ in 0..20_000 {
+            let mut body = SOURCE.to_vec();
+            random.mutate(&mut body, b"{}[],:\"\\ 0-1.entf");
+            let Ok(asked) = ask(&body) else { continue };
+            match decode(&asked) {
+                Ok(_) => decoded += 1,
+                Err(fault) => assert!(
+                    !matches!(fault, Fault::Internal(_)),
+                    "{fault}: {}",
+                    body.escape_ascii()
+                ),
+            }
+        }
+        assert!(decoded > 500, "the test sees both sides: {decoded}");
+    }
+}

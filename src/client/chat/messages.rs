@@ -443,3 +443,350 @@ fn read_tool_call<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Part<'a>
         arguments,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A message as `role part part`; or the fault's code and text.
+    #[track_caller]
+    fn check(messages: &str, want: &[&str]) {
+        serde_json::from_str::<serde::de::IgnoredAny>(messages).unwrap();
+        let got = match Messages::read(&mut Reader::new(messages)) {
+            Ok(messages) => messages.list.iter().map(outline).collect(),
+            Err(fault) => vec![format!("{} {fault}", fault.code().unwrap())],
+        };
+        assert_eq!(got, want);
+    }
+
+    fn outline(message: &Message<'_>) -> String {
+        let mut line = format!("{:?}", message.role).to_lowercase();
+        for part in &message.parts {
+            line.push(' ');
+            line.push_str(&match part {
+                Part::Text(text) => format!("'{}'", text.as_str()),
+                Part::Refusal(text) => format!("refusal '{}'", text.as_str()),
+                Part::Image(image) => image_outline(image),
+                Part::Document(document) => {
+                    let name = document.file_name.as_deref().unwrap_or("-");
+                    match &document.source {
+                        DocumentSource::Inline { media_type, base64 } => {
+                            format!("file {name} {}:{}", &**media_type, &**base64)
+                        }
+                        DocumentSource::FileId(id) => format!("file {name} id {}", &**id),
+                    }
+                }
+                Part::ToolCall {
+                    id,
+                    name,
+                    arguments,
+                } => format!("{}={}({})", &**id, &**name, arguments.as_str()),
+                Part::ToolResult { id, output } => {
+                    let output = output.iter().map(|output| match output {
+                        ToolOutput::Text(text) => format!("'{}'", text.as_str()),
+                        ToolOutput::Image(image) => image_outline(image),
+                    });
+                    format!("{}:{}", &**id, output.collect::<Vec<_>>().join(","))
+                }
+            });
+        }
+        line
+    }
+
+    fn image_outline(image: &Image<'_>) -> String {
+        match image {
+            Image::Inline { media_type, base64 } => format!("{}:{}", &**media_type, &**base64),
+            Image::Url(url) => format!("<{}>", &**url),
+        }
+    }
+
+    #[test]
+    fn every_role_is_read_and_developer_is_system() {
+        check(
+            r#"[{"role":"system","content":"s"},{"role":"developer","content":"d"},
+                {"role":"user","content":"u"},{"role":"assistant","content":"a"},
+                {"role":"tool","tool_call_id":"t1","content":"r"}]"#,
+            &[
+                "system 's'",
+                "system 'd'",
+                "user 'u'",
+                "assistant 'a'",
+                "tool t1:'r'",
+            ],
+        );
+    }
+
+    #[test]
+    fn members_come_in_any_order() {
+        check(
+            r#"[{"content":"r","tool_call_id":"t1","role":"tool"}]"#,
+            &["tool t1:'r'"],
+        );
+    }
+
+    #[test]
+    fn text_stays_escaped() {
+        check(
+            r#"[{"role":"user","content":"a\n\"\u00e9"}]"#,
+            &[r#"user 'a\n\"\u00e9'"#],
+        );
+    }
+
+    #[test]
+    fn content_may_be_parts() {
+        check(
+            r#"[{"role":"user","content":[{"type":"text","text":"a"},
+                {"type":"image_url","image_url":{"url":"data:image/PNG;base64,aGk=","detail":"auto"}},
+                {"type":"image_url","image_url":{"url":"https://a/b.png"}},
+                {"type":"file","file":{"file_data":"data:application/pdf;base64,aGk=","filename":"a.pdf"}},
+                {"type":"file","file":{"file_id":"file-1"}}]}]"#,
+            &[
+                "user 'a' image/png:aGk= <https://a/b.png> file a.pdf application/pdf:aGk= file - id file-1",
+            ],
+        );
+        check(r#"[{"role":"user","content":[]}]"#, &["user"]);
+    }
+
+    #[test]
+    fn escaped_slashes_in_a_data_url_are_read() {
+        check(
+            r#"[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image\/png;base64,a\/8="}}]}]"#,
+            &["user image/png:a/8="],
+        );
+    }
+
+    #[test]
+    fn a_file_of_bare_base64_is_taken_by_its_name() {
+        check(
+            r#"[{"role":"user","content":[{"type":"file","file":{"file_data":"aG\/k=","filename":"a.csv"}}]}]"#,
+            &["user file a.csv application/octet-stream:aG/k="],
+        );
+    }
+
+    #[test]
+    fn an_assistant_may_call_tools_and_say_nothing() {
+        check(
+            r#"[{"role":"assistant","content":null,"tool_calls":[
+                {"id":"1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}},
+                {"function":{"arguments":"","name":"g"},"type":"function","id":"2"}]}]"#,
+            &[r#"assistant 1=f({\"a\":1}) 2=g()"#],
+        );
+        check(r#"[{"role":"assistant"}]"#, &["assistant"]);
+    }
+
+    #[test]
+    fn an_assistant_may_have_refused() {
+        check(
+            r#"[{"role":"assistant","content":null,"refusal":"no"},
+                {"role":"assistant","content":[{"type":"refusal","refusal":"no"}]}]"#,
+            &["assistant refusal 'no'", "assistant refusal 'no'"],
+        );
+    }
+
+    #[test]
+    fn an_answer_of_the_sdk_may_be_sent_back() {
+        check(
+            r#"[{"role":"assistant","content":"a","refusal":null,"annotations":[],"audio":null,
+                "function_call":null,"tool_calls":null,"reasoning_content":"r","name":"n"}]"#,
+            &["assistant 'a'"],
+        );
+    }
+
+    #[test]
+    fn a_tool_answers_with_text_or_pictures() {
+        check(
+            r#"[{"role":"tool","tool_call_id":"1","content":[{"type":"text","text":"a"},
+                {"type":"image_url","image_url":{"url":"data:image/png;base64,aGk="}}]}]"#,
+            &["tool 1:'a',image/png:aGk="],
+        );
+    }
+
+    #[test]
+    fn hints_are_remembered() {
+        let source = r#"[{"role":"user","content":[{"type":"image_url","prompt_cache_breakpoint":
+            {"mode":"explicit"},"image_url":{"url":"http://a","detail":"high"}}]}]"#;
+        let messages = Messages::read(&mut Reader::new(source)).unwrap();
+        assert!(messages.has_image_detail && messages.has_cache_breakpoint);
+    }
+
+    #[track_caller]
+    fn refuse(message: &str, want: &str) {
+        check(&format!("[{message}]"), &[want]);
+    }
+
+    #[test]
+    fn a_message_is_an_object_in_a_list() {
+        check("{}", &["invalid_type messages: must be a list"]);
+        check(
+            "[]",
+            &["invalid_value messages: must hold at least one message"],
+        );
+        refuse("7", "invalid_type messages[0]: must be an object");
+    }
+
+    #[test]
+    fn a_wrong_role_is_refused() {
+        refuse(
+            r#"{"content":"x"}"#,
+            "missing_required_parameter messages[0].role: this field is required",
+        );
+        refuse(
+            r#"{"role":"bot","content":"x"}"#,
+            "invalid_value messages[0].role: must be system, developer, user, assistant or tool",
+        );
+        refuse(
+            r#"{"role":"function","name":"f","content":"x"}"#,
+            "unsupported_parameter messages[0].role: the legacy role function cannot be carried; \
+             use the role tool with a tool_call_id",
+        );
+    }
+
+    #[test]
+    fn content_is_required_but_of_an_assistant() {
+        for message in [r#"{"role":"user"}"#, r#"{"role":"system","content":null}"#] {
+            refuse(
+                message,
+                "missing_required_parameter messages[0].content: this field is required",
+            );
+        }
+        refuse(
+            r#"{"role":"user","content":7}"#,
+            "invalid_type messages[0].content: must be a string or a list of parts",
+        );
+    }
+
+    #[test]
+    fn a_part_that_does_not_fit_is_named() {
+        refuse(
+            r#"{"role":"user","content":[{"type":"text","text":"x"},{"type":"video"}]}"#,
+            "invalid_value messages[0].content[1].type: unknown part; use text, image_url or file",
+        );
+        refuse(
+            r#"{"role":"user","content":[{"type":"input_audio","input_audio":{}}]}"#,
+            "unsupported_parameter messages[0].content[0].type: audio cannot be carried to the \
+             model's provider",
+        );
+        refuse(
+            r#"{"role":"user","content":[{"type":"text","text":7}]}"#,
+            "invalid_type messages[0].content[0].text: must be a string",
+        );
+        refuse(
+            r#"{"role":"user","content":[{"type":"image_url"}]}"#,
+            "missing_required_parameter messages[0].content[0].image_url: this field is required",
+        );
+        refuse(
+            r#"{"role":"system","content":[{"type":"image_url","image_url":{"url":"http://a"}}]}"#,
+            "invalid_value messages[0].content[0].type: only a user's message may hold pictures",
+        );
+        refuse(
+            r#"{"role":"user","content":[{"type":"refusal","refusal":"x"}]}"#,
+            "invalid_value messages[0].content[0].type: only an assistant's message may hold a refusal",
+        );
+    }
+
+    #[test]
+    fn a_picture_that_is_none_is_refused() {
+        refuse(
+            r#"{"role":"user","content":[{"type":"image_url","image_url":{"url":"a.png"}}]}"#,
+            "invalid_value messages[0].content[0].image_url.url: must be a data URL \
+             (data:image/png;base64,...) or an https URL",
+        );
+        refuse(
+            r#"{"role":"user","content":[{"type":"image_url","image_url":"http://a"}]}"#,
+            "invalid_type messages[0].content[0].image_url: must be an object",
+        );
+        refuse(
+            r#"{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png,x"}}]}"#,
+            "invalid_value messages[0].content[0].image_url.url: a data URL has to be in base64: \
+             data:image/png;base64,...",
+        );
+        refuse(
+            r#"{"role":"user","content":[{"type":"image_url","image_url":{"url":"http://a","detail":"x"}}]}"#,
+            "invalid_value messages[0].content[0].image_url.detail: must be auto, low, high or original",
+        );
+    }
+
+    #[test]
+    fn a_file_without_bytes_is_refused() {
+        refuse(
+            r#"{"role":"user","content":[{"type":"file","file":{"filename":"a"}}]}"#,
+            "missing_required_parameter messages[0].content[0].file.file_data: this field is required",
+        );
+        refuse(
+            r#"{"role":"user","content":[{"type":"file","file":{"file_data":"<>"}}]}"#,
+            "invalid_value messages[0].content[0].file.file_data: the data is no base64: only A-Z \
+             a-z 0-9 + / and = at the end are",
+        );
+    }
+
+    #[test]
+    fn a_tool_call_that_does_not_fit_is_named() {
+        let call = |call: &str| format!(r#"{{"role":"assistant","tool_calls":[{call}]}}"#);
+        refuse(
+            &call(r#"{"type":"function","function":{"name":"f","arguments":"{}"}}"#),
+            "missing_required_parameter messages[0].tool_calls[0].id: this field is required",
+        );
+        refuse(
+            &call(r#"{"id":"1","type":"function"}"#),
+            "missing_required_parameter messages[0].tool_calls[0].function: this field is required",
+        );
+        refuse(
+            &call(r#"{"id":"1","type":"function","function":{"name":"f","arguments":{}}}"#),
+            "invalid_type messages[0].tool_calls[0].function.arguments: must be a string",
+        );
+        refuse(
+            &call(r#"{"id":"1","type":"custom","custom":{}}"#),
+            "unsupported_parameter messages[0].tool_calls[0].type: calls of custom tools cannot be \
+             carried; use function tools",
+        );
+        refuse(
+            r#"{"role":"user","content":"x","tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":""}}]}"#,
+            "invalid_value messages[0].tool_calls: only an assistant's message may hold tool calls",
+        );
+    }
+
+    #[test]
+    fn a_tools_answer_names_its_call() {
+        refuse(
+            r#"{"role":"tool","content":"x"}"#,
+            "missing_required_parameter messages[0].tool_call_id: this field is required",
+        );
+    }
+
+    #[test]
+    fn legacy_fields_and_stored_audio_are_refused() {
+        refuse(
+            r#"{"role":"assistant","function_call":{"name":"f","arguments":""}}"#,
+            "unsupported_parameter messages[0].function_call: this legacy field cannot be carried; \
+             use tool_calls",
+        );
+        refuse(
+            r#"{"role":"assistant","audio":{"id":"a"}}"#,
+            "unsupported_parameter messages[0].audio: earlier audio answers are stored at OpenAI \
+             and cannot be carried; send their text",
+        );
+    }
+
+    #[test]
+    fn a_member_comes_once() {
+        refuse(
+            r#"{"role":"user","content":"a","content":"b"}"#,
+            "invalid_value messages[0].content: this field comes twice",
+        );
+    }
+
+    #[test]
+    fn messages_and_parts_are_bounded() {
+        let many = |item: &str, count: usize| format!("[{}]", vec![item; count].join(","));
+        check(
+            &many(r#"{"role":"user","content":""}"#, MESSAGES_MAX + 1),
+            &["invalid_value messages: the list may have at most 16384 items"],
+        );
+        let parts = many(r#"{"type":"text","text":""}"#, PARTS_MAX / 2 + 1);
+        let message = format!(r#"{{"role":"user","content":{parts}}}"#);
+        check(
+            &format!("[{message},{message}]"),
+            &["invalid_value messages[1].content[32767]: a request may have at most 65536 parts"],
+        );
+    }
+}

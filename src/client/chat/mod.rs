@@ -53,3 +53,71 @@ impl Client for Chat {
         error::write_stream_error(fault, out);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::ALL;
+    use crate::fault::Upstream;
+    use crate::turn::{Escaped, Event, Finish};
+
+    pub(super) fn text(text: &str) -> Event<'_> {
+        let text = Escaped::from_content(text);
+        Event::Text { choice: 0, text }
+    }
+
+    pub(super) fn tool_call(index: u32) -> Event<'static> {
+        Event::ToolCall {
+            choice: 0,
+            index,
+            id: Escaped::from_content("id"),
+            name: Escaped::from_content("f"),
+        }
+    }
+
+    /// Events between a start and a stop.
+    pub(super) fn answer<'a>(events: &[Event<'a>]) -> Vec<Event<'a>> {
+        let end = Event::Finish {
+            choice: 0,
+            reason: Finish::Stop,
+        };
+        [&[Event::Start], events, &[end]].concat()
+    }
+
+    #[track_caller]
+    fn check(stream: bool, starts_with: &str) {
+        let mut writer = Chat.writer(Opening {
+            entropy: [1, 2],
+            created: 7,
+            model: "m".to_owned(),
+            stream,
+            include_usage: false,
+        });
+        let mut out = Vec::new();
+        for event in answer(&[text("a")]) {
+            writer.write(event, &mut out).unwrap();
+        }
+        writer.finish(&mut out).unwrap();
+        assert!(out.starts_with(starts_with.as_bytes()));
+    }
+
+    #[test]
+    fn the_opening_says_which_writer() {
+        check(true, "data: {\"id\":\"chatcmpl-");
+        check(false, "{\"id\":\"chatcmpl-");
+    }
+
+    #[test]
+    fn the_table_knows_the_path() {
+        let found = ALL.iter().find(|client| client.path() == Chat.path());
+        assert_eq!(found.unwrap().format(), Format::Chat);
+    }
+
+    #[test]
+    fn a_fault_in_a_stream_is_one_event() {
+        let mut out = Vec::new();
+        Chat.write_stream_fault(&Upstream::truncated().into(), &mut out);
+        assert!(out.starts_with(b"data: {\"error\":{\"message\":\"the provider's answer ended"));
+        assert!(out.ends_with(b"\"code\":\"upstream_truncated\"}}\n\n"));
+    }
+}

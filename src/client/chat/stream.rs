@@ -193,3 +193,277 @@ impl Writer for Stream {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::chat::tests::{answer, text, tool_call};
+    use crate::codec::random::Random;
+    use crate::fault::Upstream;
+
+    fn opening(include_usage: bool) -> Opening {
+        Opening {
+            entropy: [0, 0],
+            created: 7,
+            model: "m".to_owned(),
+            stream: true,
+            include_usage,
+        }
+    }
+
+    const HEAD: &str = r#"data: {"id":"chatcmpl-000000000000000000000000","object":"chat.completion.chunk","created":7,"model":"m","choices":["#;
+
+    /// The stream's events with the common head left out, or the fault.
+    fn written(include_usage: bool, events: &[Event<'_>]) -> Result<String, Fault> {
+        let mut out = Vec::new();
+        let mut stream = Stream::new(&opening(include_usage));
+        for event in events {
+            stream.write(*event, &mut out)?;
+        }
+        stream.finish(&mut out)?;
+        Ok(String::from_utf8(out).unwrap().replace(HEAD, ""))
+    }
+
+    /// Each chunk from its delta on; choice 0 unless it is told.
+    #[track_caller]
+    fn check(events: &[Event<'_>], want: &[&str]) {
+        let got = written(false, events).unwrap();
+        let chunks: Vec<_> = got
+            .split_terminator("\n\n")
+            .map(|chunk| {
+                let chunk = chunk
+                    .strip_prefix("{\"index\":0,\"delta\":")
+                    .unwrap_or(chunk);
+                chunk
+                    .strip_suffix(",\"logprobs\":null,\"finish_reason\":null}]}")
+                    .unwrap_or(chunk)
+            })
+            .collect();
+        assert_eq!(chunks, want);
+    }
+
+    const ROLE: &str = r#"{"role":"assistant","content":"","refusal":null}"#;
+    const STOP: &str = r#"{},"logprobs":null,"finish_reason":"stop"}]}"#;
+    const DONE: &str = "data: [DONE]";
+
+    #[test]
+    fn text_comes_in_deltas() {
+        check(
+            &answer(&[text("a"), text(r"\n"), text("")]),
+            &[
+                ROLE,
+                r#"{"content":"a"}"#,
+                r#"{"content":"\n"}"#,
+                STOP,
+                DONE,
+            ],
+        );
+    }
+
+    #[test]
+    fn reasoning_has_a_field_of_its_own() {
+        let reasoning = Event::Reasoning {
+            choice: 0,
+            text: Escaped::from_content("r"),
+        };
+        check(
+            &answer(&[reasoning, text("a")]),
+            &[
+                ROLE,
+                r#"{"reasoning_content":"r"}"#,
+                r#"{"content":"a"}"#,
+                STOP,
+                DONE,
+            ],
+        );
+    }
+
+    fn arguments(index: u32, fragment: &str) -> Event<'_> {
+        Event::Arguments {
+            choice: 0,
+            index,
+            fragment: Escaped::from_content(fragment),
+        }
+    }
+
+    #[test]
+    fn a_tool_call_comes_before_its_arguments() {
+        check(
+            &answer(&[tool_call(0), arguments(0, r#"{\"a\""#), arguments(0, ":1}")]),
+            &[
+                ROLE,
+                r#"{"tool_calls":[{"index":0,"id":"id","type":"function","function":{"name":"f","arguments":""}}]}"#,
+                r#"{"tool_calls":[{"index":0,"function":{"arguments":"{\"a\""}}]}"#,
+                r#"{"tool_calls":[{"index":0,"function":{"arguments":":1}"}}]}"#,
+                STOP,
+                DONE,
+            ],
+        );
+    }
+
+    #[test]
+    fn a_tool_call_without_arguments_gets_an_empty_object() {
+        check(
+            &answer(&[
+                tool_call(0),
+                tool_call(1),
+                arguments(0, "{}"),
+                arguments(1, ""),
+            ]),
+            &[
+                ROLE,
+                r#"{"tool_calls":[{"index":0,"id":"id","type":"function","function":{"name":"f","arguments":""}}]}"#,
+                r#"{"tool_calls":[{"index":1,"id":"id","type":"function","function":{"name":"f","arguments":""}}]}"#,
+                r#"{"tool_calls":[{"index":0,"function":{"arguments":"{}"}}]}"#,
+                r#"{"tool_calls":[{"index":1,"function":{"arguments":"{}"}}]}"#,
+                STOP,
+                DONE,
+            ],
+        );
+    }
+
+    #[test]
+    fn every_choice_begins_with_its_role() {
+        let other = Event::Text {
+            choice: 1,
+            text: Escaped::from_content("b"),
+        };
+        let end = Event::Finish {
+            choice: 1,
+            reason: Finish::Length,
+        };
+        check(
+            &answer(&[other, end]),
+            &[
+                ROLE,
+                r#"{"index":1,"delta":{"role":"assistant","content":"","refusal":null}"#,
+                r#"{"index":1,"delta":{"content":"b"}"#,
+                r#"{"index":1,"delta":{},"logprobs":null,"finish_reason":"length"}]}"#,
+                STOP,
+                DONE,
+            ],
+        );
+    }
+
+    #[test]
+    fn usage_is_null_until_the_last_chunk() {
+        let usage = Event::Usage(Usage {
+            input_tokens: 1,
+            output_tokens: 2,
+            ..Usage::default()
+        });
+        let got = written(true, &answer(&[usage])).unwrap();
+        let chunks: Vec<_> = got.split_terminator("\n\n").collect();
+        assert_eq!(chunks.len(), 4);
+        assert!(chunks[0].ends_with(r#""finish_reason":null}],"usage":null}"#));
+        assert!(chunks[1].ends_with(r#""finish_reason":"stop"}],"usage":null}"#));
+        assert_eq!(
+            chunks[2],
+            r#"],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3,"prompt_tokens_details":{"cached_tokens":0}}}"#
+        );
+        assert!(!written(false, &answer(&[usage])).unwrap().contains("usage"));
+        // Nobody told any: none is made up.
+        assert_eq!(
+            written(true, &answer(&[])).unwrap().matches("\n\n").count(),
+            3
+        );
+    }
+
+    #[test]
+    fn an_answer_without_its_finish_is_truncated() {
+        for events in [&[][..], &[Event::Start], &[Event::Start, text("a")]] {
+            let mut out = Vec::new();
+            let mut stream = Stream::new(&opening(true));
+            for event in events {
+                stream.write(*event, &mut out).unwrap();
+            }
+            let before = out.len();
+            assert_eq!(stream.finish(&mut out), Err(Upstream::truncated().into()));
+            assert_eq!(out.len(), before);
+        }
+    }
+
+    #[test]
+    fn one_open_choice_of_two_is_truncated() {
+        let other = Event::Text {
+            choice: 1,
+            text: Escaped::from_content("b"),
+        };
+        let fault = written(false, &answer(&[other])).unwrap_err();
+        assert_eq!(fault, Upstream::truncated().into());
+    }
+
+    #[test]
+    fn events_out_of_order_are_faults() {
+        let end = Event::Finish {
+            choice: 0,
+            reason: Finish::Stop,
+        };
+        for events in [
+            &[text("a")][..],
+            &[Event::Start, Event::Start],
+            &[Event::Start, end, text("a")],
+            &[Event::Start, end, end],
+            &[Event::Start, arguments(0, "{}")],
+            &[Event::Start, tool_call(1)],
+            &[Event::Start, tool_call(0), tool_call(0)],
+        ] {
+            let fault = written(false, events).unwrap_err();
+            assert!(matches!(fault, Fault::Internal(_)), "{events:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_follows_the_finish() {
+        let mut out = Vec::new();
+        let mut stream = Stream::new(&opening(false));
+        for event in answer(&[]) {
+            stream.write(event, &mut out).unwrap();
+        }
+        stream.finish(&mut out).unwrap();
+        let before = out.len();
+        assert!(stream.finish(&mut out).is_err());
+        assert!(stream.write(text("a"), &mut out).is_err());
+        assert_eq!(out.len(), before);
+    }
+
+    #[test]
+    fn choices_and_tool_calls_are_bounded() {
+        let far = Event::Text {
+            choice: u32::MAX,
+            text: Escaped::from_content("b"),
+        };
+        let fault = written(false, &answer(&[far])).unwrap_err();
+        assert_eq!(fault.code(), Some("upstream_too_large"));
+        let calls: Vec<_> = (0..2_000).map(tool_call).collect();
+        let fault = written(false, &answer(&calls)).unwrap_err();
+        assert_eq!(fault.code(), Some("upstream_too_large"));
+    }
+
+    #[test]
+    fn text_cut_elsewhere_is_the_same_text() {
+        let whole = "The quick brown fox, \u{e9}\u{1F600}, and the end of it";
+        let content = |events: &[Event<'_>]| -> String {
+            let written = written(false, events).unwrap();
+            let deltas = written.split("\"delta\":{\"content\":\"").skip(1);
+            deltas
+                .map(|delta| delta.split('"').next().unwrap())
+                .collect()
+        };
+        let mut random = Random::new(61);
+        for _ in 0..200 {
+            let mut pieces = Vec::new();
+            let mut rest = whole;
+            while !rest.is_empty() {
+                let mut at = random.below(9).min(rest.len());
+                while !rest.is_char_boundary(at) {
+                    at += 1;
+                }
+                let (head, tail) = rest.split_at(at);
+                pieces.push(text(head));
+                rest = tail;
+            }
+            assert_eq!(content(&answer(&pieces)), whole);
+        }
+    }
+}

@@ -160,3 +160,123 @@ pub(super) fn check_tool_choice(choice: &ToolChoice<'_>, tools: &[Tool<'_>]) -> 
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told<T>(result: Result<T, Fault>, outline: impl FnOnce(T) -> String) -> String {
+        match result {
+            Ok(value) => outline(value),
+            Err(fault) => format!("{} {fault}", fault.code().unwrap()),
+        }
+    }
+
+    #[track_caller]
+    fn check(tools: &str, want: &str) {
+        let got = told(read_tools(&mut Reader::new(tools)), |tools| {
+            let lines = tools.iter().map(|tool| {
+                let description = tool.description.map_or("-", |text| text.as_str());
+                let parameters = tool.parameters.map_or("-", |raw| raw.get());
+                let name = &*tool.name;
+                format!("{name} {description} {parameters} {:?}", tool.strict)
+            });
+            lines.collect::<Vec<_>>().join("; ")
+        });
+        assert_eq!(got, want);
+    }
+
+    #[track_caller]
+    fn check_choice(choice: &str, want: &str) {
+        let choice = read_tool_choice(&mut Reader::new(choice));
+        let got = told(choice, |choice| match choice {
+            ToolChoice::Named(name) => format!("named {}", &*name),
+            ToolChoice::None => "none".to_owned(),
+            ToolChoice::Auto => "auto".to_owned(),
+            ToolChoice::Required => "required".to_owned(),
+        });
+        assert_eq!(got, want);
+    }
+
+    #[test]
+    fn a_function_is_read_and_its_schema_stays_as_it_is() {
+        check(
+            r#"[{"type":"function","function":{"name":"f","description":"a\nb","parameters":{"b": 1,"a": 1.0},"strict":true}},
+                {"function":{"name":"g","parameters":null},"type":"function"}]"#,
+            r#"f a\nb {"b": 1,"a": 1.0} Some(true); g - - None"#,
+        );
+        check("[]", "");
+    }
+
+    #[test]
+    fn other_tools_are_refused_by_name() {
+        check(
+            r#"[{"type":"custom","custom":{"name":"x"}}]"#,
+            "unsupported_parameter tools[0].type: only tools of type function can be carried to the \
+             model's provider",
+        );
+        check(
+            r#"[{"type":"function"}]"#,
+            "missing_required_parameter tools[0].function: this field is required",
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_function_is_named() {
+        check(
+            r#"[{"type":"function","function":{"name":"f"}},{"type":"function","function":{"name":"a b"}}]"#,
+            "invalid_value tools[1].function.name: must be 1 to 64 characters of a-z, A-Z, 0-9, _ and -",
+        );
+        check(
+            r#"[{"type":"function","function":{}}]"#,
+            "missing_required_parameter tools[0].function.name: this field is required",
+        );
+        check(
+            r#"[{"type":"function","function":{"name":"f","parameters":[]}}]"#,
+            "invalid_type tools[0].function.parameters: must be an object",
+        );
+    }
+
+    #[test]
+    fn a_choice_is_a_word_or_a_name() {
+        for word in ["none", "auto", "required"] {
+            check_choice(&format!("\"{word}\""), word);
+        }
+        check_choice(r#"{"type":"function","function":{"name":"f"}}"#, "named f");
+    }
+
+    #[test]
+    fn other_choices_are_refused() {
+        check_choice(
+            r#""any""#,
+            "invalid_value tool_choice: must be none, auto, required or an object that names a function",
+        );
+        check_choice(
+            "7",
+            "invalid_type tool_choice: must be a string or an object",
+        );
+        check_choice(
+            r#"{"type":"allowed_tools","allowed_tools":{}}"#,
+            "unsupported_parameter tool_choice.type: cannot be carried to the model's provider; use \
+             type function",
+        );
+        check_choice(
+            r#"{"type":"function"}"#,
+            "missing_required_parameter tool_choice.function.name: this field is required",
+        );
+    }
+
+    #[test]
+    fn a_tool_that_must_be_called_is_there() {
+        let tools = read_tools(&mut Reader::new(
+            r#"[{"type":"function","function":{"name":"f"}}]"#,
+        ))
+        .unwrap();
+        let named = |name| ToolChoice::Named(Text::from(name));
+        assert!(check_tool_choice(&named("f"), &tools).is_ok());
+        assert!(check_tool_choice(&named("g"), &tools).is_err());
+        assert!(check_tool_choice(&ToolChoice::Required, &tools).is_ok());
+        assert!(check_tool_choice(&ToolChoice::Required, &[]).is_err());
+        assert!(check_tool_choice(&ToolChoice::None, &[]).is_ok());
+    }
+}

@@ -214,3 +214,109 @@ fn write_escaped(out: &mut Vec<u8>, content: &str) {
     out.extend_from_slice(content.as_bytes());
     out.push(b'"');
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::chat::tests::{answer, text, tool_call};
+
+    fn written(events: &[Event<'_>]) -> Result<String, Fault> {
+        let mut out = Vec::new();
+        let mut whole = Whole::new(Opening {
+            entropy: [0, 0],
+            created: 7,
+            model: "m".to_owned(),
+            stream: false,
+            include_usage: false,
+        });
+        for event in events {
+            whole.write(*event, &mut out)?;
+        }
+        whole.finish(&mut out)?;
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    /// The body from its choices on.
+    #[track_caller]
+    fn check(events: &[Event<'_>], want: &str) {
+        let got = written(events).unwrap();
+        let head = r#"{"id":"chatcmpl-000000000000000000000000","object":"chat.completion","created":7,"model":"m","choices":"#;
+        assert_eq!(got.strip_prefix(head).unwrap(), want);
+    }
+
+    #[test]
+    fn text_is_joined() {
+        check(
+            &answer(&[text("a"), text(r"\n")]),
+            r#"[{"index":0,"message":{"role":"assistant","content":"a\n","refusal":null},"logprobs":null,"finish_reason":"stop"}]}"#,
+        );
+    }
+
+    #[test]
+    fn an_empty_answer_has_empty_content() {
+        check(
+            &answer(&[]),
+            r#"[{"index":0,"message":{"role":"assistant","content":"","refusal":null},"logprobs":null,"finish_reason":"stop"}]}"#,
+        );
+    }
+
+    #[test]
+    fn content_is_null_where_only_tools_are_called() {
+        let arguments = |fragment| Event::Arguments {
+            choice: 0,
+            index: 1,
+            fragment: Escaped::from_content(fragment),
+        };
+        check(
+            &answer(&[
+                tool_call(0),
+                tool_call(1),
+                arguments(r#"{\"a\""#),
+                arguments(":1}"),
+            ]),
+            r#"[{"index":0,"message":{"role":"assistant","content":null,"refusal":null,"tool_calls":[{"id":"id","type":"function","function":{"name":"f","arguments":"{}"}},{"id":"id","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}}]},"logprobs":null,"finish_reason":"stop"}]}"#,
+        );
+    }
+
+    #[test]
+    fn reasoning_and_usage_are_told() {
+        let reasoning = Event::Reasoning {
+            choice: 0,
+            text: Escaped::from_content("r"),
+        };
+        check(
+            &answer(&[reasoning, Event::Usage(Usage::default()), text("a")]),
+            r#"[{"index":0,"message":{"role":"assistant","content":"a","refusal":null,"reasoning_content":"r"},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0,"prompt_tokens_details":{"cached_tokens":0}}}"#,
+        );
+    }
+
+    #[test]
+    fn choices_are_told_in_order() {
+        let other = Event::Text {
+            choice: 1,
+            text: Escaped::from_content("b"),
+        };
+        let end = Event::Finish {
+            choice: 1,
+            reason: Finish::ContentFilter,
+        };
+        check(
+            &answer(&[other, end]),
+            r#"[{"index":0,"message":{"role":"assistant","content":"","refusal":null},"logprobs":null,"finish_reason":"stop"},{"index":1,"message":{"role":"assistant","content":"b","refusal":null},"logprobs":null,"finish_reason":"content_filter"}]}"#,
+        );
+    }
+
+    #[test]
+    fn an_answer_without_its_finish_is_truncated() {
+        for events in [&[][..], &[Event::Start, text("a")]] {
+            assert_eq!(written(events), Err(Upstream::truncated().into()));
+        }
+    }
+
+    #[test]
+    fn events_out_of_order_are_faults() {
+        for events in [&[text("a")][..], &[Event::Start, tool_call(3)]] {
+            assert!(matches!(written(events), Err(Fault::Internal(_))));
+        }
+    }
+}
