@@ -1,6 +1,6 @@
 //! The light look at a request: valid JSON, its top-level members, the model, the kind of answer.
 
-use crate::client::read::{Path, Reader, required, wrong_kind};
+use crate::client::read::{Path, Reader, required, set, wrong_kind};
 use crate::codec::json::{Error, Kind, Member, Members, validate};
 use crate::fault::{Client, Fault, Invalid};
 use crate::limits::MEMBERS_MAX;
@@ -66,7 +66,7 @@ fn members(body: &str) -> Result<Vec<Member<'_>>, Fault> {
 
 /// The app's own key in an error, if it looks like one.
 fn plain(key: &str) -> &str {
-    let is_plain = key.len() <= 64
+    let is_plain = (1..=64).contains(&key.len())
         && key
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
@@ -75,17 +75,16 @@ fn plain(key: &str) -> &str {
 
 fn read_include_usage(reader: &mut Reader<'_>) -> Result<bool, Fault> {
     let at = Path::top("stream_options");
-    let mut include_usage = false;
-    reader.object(&at, |reader, key| {
-        if key == "include_usage" {
-            include_usage = reader.boolean(&at.field("include_usage"))?;
-        } else {
-            // include_obfuscation asks for padding against eavesdroppers: none is ever written.
-            reader.skip()?;
+    let mut include_usage = None;
+    reader.object(&at, |reader, key| match key {
+        "include_usage" => {
+            let at = at.field("include_usage");
+            set(&mut include_usage, reader.boolean(&at)?, &at)
         }
-        Ok(())
+        // include_obfuscation asks for padding against eavesdroppers: none is ever written.
+        _ => reader.skip().map(drop),
     })?;
-    Ok(include_usage)
+    Ok(include_usage.unwrap_or(false))
 }
 
 fn invalid_json(error: Error) -> Fault {
@@ -209,6 +208,10 @@ mod tests {
         check(
             r#"{"model":"a","\u006dodel":"b"}"#,
             "invalid_value model: this field comes twice",
+        );
+        check(
+            r#"{"model":"m","stream_options":{"include_usage":true,"include_usage":false}}"#,
+            "invalid_value stream_options.include_usage: this field comes twice",
         );
         check(
             r#"{"<b>":1,"<b>":1}"#,

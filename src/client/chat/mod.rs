@@ -58,8 +58,10 @@ impl Client for Chat {
 mod tests {
     use super::*;
     use crate::client::ALL;
+    use crate::codec::json::validate;
+    use crate::codec::random::Random;
     use crate::fault::Upstream;
-    use crate::turn::{Escaped, Event, Finish};
+    use crate::turn::{Escaped, Event, Finish, Usage};
 
     pub(super) fn text(text: &str) -> Event<'_> {
         let text = Escaped::from_content(text);
@@ -119,5 +121,72 @@ mod tests {
         Chat.write_stream_fault(&Upstream::truncated().into(), &mut out);
         assert!(out.starts_with(b"data: {\"error\":{\"message\":\"the provider's answer ended"));
         assert!(out.ends_with(b"\"code\":\"upstream_truncated\"}}\n\n"));
+    }
+
+    fn random_event(random: &mut Random) -> Event<'static> {
+        let number = |random: &mut Random| u32::try_from(random.below(2)).unwrap();
+        let choice = number(random);
+        let text = Escaped::from_content([r"a\n", r#"{\"a\":1}"#, ""][random.below(3)]);
+        match random.below(9) {
+            0 => Event::Start,
+            1 => Event::Usage(Usage::default()),
+            2 => Event::Reasoning { choice, text },
+            3 | 4 => Event::ToolCall {
+                choice,
+                index: number(random),
+                id: text,
+                name: text,
+            },
+            5 | 6 => Event::Arguments {
+                choice,
+                index: number(random),
+                fragment: text,
+            },
+            7 => Event::Finish {
+                choice,
+                reason: Finish::Length,
+            },
+            _ => Event::Text { choice, text },
+        }
+    }
+
+    #[test]
+    fn both_writers_judge_any_events_alike_and_write_json() {
+        let mut random = Random::new(71);
+        let mut complete = 0;
+        for _ in 0..20_000 {
+            let mut writers = [true, false].map(|stream| {
+                Chat.writer(Opening {
+                    entropy: [1, 2],
+                    created: 7,
+                    model: "m\"".to_owned(),
+                    stream,
+                    include_usage: true,
+                })
+            });
+            let mut outs = [Vec::new(), Vec::new()];
+            let mut events = vec![Event::Start];
+            events.extend((0..random.below(8)).map(|_| random_event(&mut random)));
+            let reason = Finish::Stop;
+            events.extend((0..2).map(|choice| Event::Finish { choice, reason }));
+            events.truncate(events.len().saturating_sub(random.below(3)));
+            let mut verdicts = [Ok(()), Ok(())];
+            for ((writer, out), verdict) in writers.iter_mut().zip(&mut outs).zip(&mut verdicts) {
+                *verdict = events
+                    .iter()
+                    .try_for_each(|event| writer.write(*event, out))
+                    .and_then(|()| writer.finish(out));
+            }
+            assert_eq!(verdicts[0], verdicts[1], "{events:?}");
+            let stream = str::from_utf8(&outs[0]).unwrap();
+            assert_eq!(stream.ends_with("data: [DONE]\n\n"), verdicts[0].is_ok());
+            for chunk in stream.split_terminator("\n\n") {
+                let data = chunk.strip_prefix("data: ").unwrap();
+                assert!(data == "[DONE]" || validate(data.as_bytes()).is_ok());
+            }
+            assert_eq!(validate(&outs[1]).is_ok(), verdicts[1].is_ok());
+            complete += usize::from(verdicts[0].is_ok());
+        }
+        assert!(complete > 500, "the test sees both sides: {complete}");
     }
 }
