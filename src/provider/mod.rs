@@ -8,6 +8,7 @@
 
 mod credential;
 mod endpoint;
+mod quirks;
 
 pub use endpoint::{Endpoint, EndpointError};
 
