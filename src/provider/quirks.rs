@@ -200,6 +200,42 @@ impl Quirks {
     }
 }
 
+/// The table's word on one quirk, for a target whose model is known only when an app asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct MaxTokensNames(Vec<(Glob, MaxTokensName)>);
+
+impl MaxTokensNames {
+    /// Takes the rows that name the quirk out of the table.
+    pub(super) fn read() -> Self {
+        let mut names = Vec::new();
+        let table = document::parse(TABLE.as_bytes()).ok();
+        // A broken table is found by a test, and leaves every model its default.
+        let _read = table.map(|table| {
+            document::read(&table, |table| {
+                table.list_of_strings("region_prefixes")?;
+                let _rows = table.maps("models", |_, row| {
+                    let patterns = row.list_of_parsed("match", str::parse::<Glob>)?;
+                    let has_name = row.has("max_tokens_name");
+                    let mut quirks = Quirks::default();
+                    quirks.read(row);
+                    let name = quirks.max_tokens_name;
+                    let patterns = patterns.into_iter().filter(|_| has_name);
+                    names.extend(patterns.map(|pattern| (pattern, name)));
+                    Some(())
+                });
+                Some(())
+            })
+        });
+        Self(names)
+    }
+
+    /// What `model` calls the limit of output tokens.
+    pub(super) fn of(&self, model: &str) -> MaxTokensName {
+        let fitting = self.0.iter().rev().find(|(glob, _)| glob.matches(model));
+        fitting.map_or(MaxTokensName::AsWritten, |(_, name)| *name)
+    }
+}
+
 fn set<T>(value: &mut T, written: Option<T>) {
     if let Some(written) = written {
         *value = written;
@@ -365,6 +401,16 @@ mod tests {
             |quirks| quirks.max_tokens_name,
             &MaxTokensName::AsWritten,
         );
+    }
+
+    #[test]
+    fn a_model_known_late_has_the_same_name_for_its_limit() {
+        let names = MaxTokensNames::read();
+        for model in ["o3-mini", "gpt-5", "gpt-4o", "gpt-35-turbo", "mine"] {
+            let want = resolved(model, "{}").max_tokens_name;
+            assert_eq!(names.of(model), want, "{model}");
+        }
+        assert_eq!(names.of("gpt-5"), MaxTokensName::MaxCompletionTokens);
     }
 
     #[test]
