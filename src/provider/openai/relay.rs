@@ -9,7 +9,8 @@
 //!   would cost an edit per chunk.
 //! - A chunk without choices and usage (Azure sends one first) breaks apps that read `choices[0]`.
 //!   It is left out; its `prompt_filter_results` move to the next chunk that has choices.
-//! - A choice without `delta` (Azure's late filter results) gets an empty one.
+//! - A choice without `delta` (Azure's late filter results) gets an empty one, and its chunk the id,
+//!   model and so on that Azure leaves blank there: SDKs that put a stream together take the last.
 //!
 //! An error in the stream, data that is no chunk, and an end without `[DONE]` are faults; so is a
 //! `[DONE]` that comes before any finish reason. What follows `[DONE]` is ignored.
@@ -41,6 +42,7 @@ impl Chunks {
                 state: State::Waiting,
                 show_usage,
                 prompt_filter: String::new(),
+                head: None,
             },
         }
     }
@@ -59,8 +61,12 @@ impl Relay for Chunks {
             Err(_) if self.passage.state == State::Done => Ok(()),
             Err(Stop::Fault(fault)) => Err(fault),
             Err(Stop::Framing(error)) => {
-                let message = format!("the provider's stream is corrupt: {error}");
-                Err(Upstream::broken("upstream_corrupt", message).into())
+                let code = match error {
+                    sse::Error::TooLarge { .. } => "upstream_too_large",
+                    sse::Error::Truncated { .. } => "upstream_truncated",
+                };
+                let message = format!("the provider's stream cannot be read: {error}");
+                Err(Upstream::broken(code, message).into())
             }
             Ok(()) => Ok(()),
         }
@@ -103,7 +109,15 @@ struct Passage {
     /// Azure's `prompt_filter_results`, a JSON value on its way to the next chunk with choices. It
     /// comes from one event, so the bound of events is its bound.
     prompt_filter: String,
+    /// What the first chunk with a delta says of the stream; bounded as that is.
+    head: Option<Head>,
 }
+
+/// JSON values of the members in [`HEAD`], empty where there is none.
+type Head = [String; HEAD.len()];
+
+/// The members that are the same on every chunk.
+const HEAD: [&str; 4] = ["id", "object", "created", "model"];
 
 impl std::fmt::Debug for Passage {
     /// Tells sizes, never text.
@@ -146,6 +160,10 @@ impl Passage {
         }
         if chunk.tell(sink)? {
             self.state = State::Finished;
+        }
+        let mut choices = chunk.choices.iter().flatten();
+        if self.head.is_none() && choices.any(|choice| choice.delta.is_some()) {
+            self.head = str::from_utf8(data).ok().map(head);
         }
         match chunk.choices.as_deref() {
             Some([]) if chunk.usage.is_some() => {
@@ -210,7 +228,19 @@ impl Passage {
         }
         let chunk: Chunk<'_> = serde_json::from_str(text).ok()?;
         let mut edits = Edits::new(CHOICES_MAX, limits::ADMIN_BYTES_MAX);
+        for member in Members::new(text) {
+            let member = member.ok()?;
+            let mut known = HEAD.iter().zip(self.head.iter().flatten());
+            if let Some((_, value)) = known.find(|(name, _)| member.key == **name)
+                && is_blank(member.value)
+                && !value.is_empty()
+            {
+                edits.replace(member.value_span, value.as_bytes()).ok()?;
+            }
+        }
         for choice in chunk.choices {
+            // serde reads arrays as structs too.
+            choice.get().strip_prefix('{')?;
             let span = span_of(text.as_bytes(), choice.get().as_bytes())?;
             let mut members = Members::within(text, span.clone());
             let delta = members.find_map(|member| member.ok().filter(|m| m.key == "delta"));
@@ -243,6 +273,24 @@ impl Passage {
         }
         Some(edits)
     }
+}
+
+fn head(text: &str) -> Head {
+    let mut head = Head::default();
+    for member in Members::new(text).map_while(Result::ok) {
+        let mut known = HEAD.iter().zip(&mut head);
+        if let Some((_, value)) = known.find(|(name, _)| member.key == **name)
+            && !is_blank(member.value)
+        {
+            member.value.clone_into(value);
+        }
+    }
+    head
+}
+
+/// What Azure writes where it has nothing to say.
+fn is_blank(value: &str) -> bool {
+    matches!(value, "\"\"" | "0" | "null")
 }
 
 /// Every span was found in this chunk.
@@ -400,8 +448,8 @@ mod tests {
     fn a_choice_without_a_delta_gets_an_empty_one() {
         let filled = LATE_FILTER.replace("[{\"index", "[{\"delta\":{},\"index");
         check(
-            &stream(&[STOP, LATE_FILTER, DONE]),
-            &stream(&[STOP, &filled, DONE]),
+            &stream(&[LATE_FILTER, STOP, DONE]),
+            &stream(&[&filled, STOP, DONE]),
             &["Start", STOPPED],
         );
         check(
@@ -413,6 +461,23 @@ mod tests {
             &stream(&[
                 r#"{"choices":[{"delta":{}},{"delta":{}},{"delta":{"content":"x"}}]}"#,
                 STOP,
+                DONE,
+            ]),
+            &["Start", STOPPED],
+        );
+    }
+
+    #[test]
+    fn a_chunk_without_a_delta_gets_the_heads_of_the_others() {
+        check(
+            &stream(&[
+                r#"{"id":"c","created":1,"model":"m\\n","choices":[{"delta":{},"finish_reason":"stop"}]}"#,
+                r#"{"id":"","object":"","created":0,"model":"","choices":[{"index":0}]}"#,
+                DONE,
+            ]),
+            &stream(&[
+                r#"{"id":"c","created":1,"model":"m\\n","choices":[{"delta":{},"finish_reason":"stop"}]}"#,
+                r#"{"id":"c","object":"","created":1,"model":"m\\n","choices":[{"delta":{},"index":0}]}"#,
                 DONE,
             ]),
             &["Start", STOPPED],
@@ -456,6 +521,7 @@ mod tests {
             r#"{"choices":7}"#,
             r#"{"choices":[]} x"#,
             r#"{"choices":[{"finish_reason":7}]}"#,
+            r#"{"choices":[[0,null,null,null]]}"#,
         ] {
             check(
                 &stream(&[START, data, DONE]),
@@ -472,9 +538,9 @@ mod tests {
     }
 
     #[test]
-    fn an_event_over_the_limit_is_corrupt() {
+    fn an_event_over_the_limit_is_too_large() {
         let long = format!("data: {}", "x".repeat(1024));
-        check(&long, "", &[CORRUPT]);
+        check(&long, "", &[r#"502 Some("upstream_too_large")"#]);
     }
 
     #[test]
