@@ -6,6 +6,7 @@
 //! else the policy says. To add one: a file or folder here, its `mod` line, its entry in [`ALL`], and
 //! golden cases.
 
+mod bedrock;
 mod credential;
 mod endpoint;
 mod quirks;
@@ -21,7 +22,7 @@ use crate::limits::Limits;
 use crate::turn::{Ask, Event, Format, Headers, Now, Request, Uncarried};
 
 /// Every kind of provider, by the name that a policy calls it.
-pub static ALL: &[Kind] = &[];
+pub static ALL: &[Kind] = &[bedrock::KIND];
 
 /// One kind of provider.
 #[derive(Debug, Clone, Copy)]
