@@ -52,7 +52,7 @@ KINDS = {
     "bedrock": Kind(
         "BEDROCK_ENDPOINT",
         (("AWS_BEARER_TOKEN_BEDROCK",), ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")),
-        {"AWS_ACCESS_KEY_ID": "AKIDSIMULATOR", "AWS_SECRET_ACCESS_KEY": "simulator-secret"},
+        {"AWS_ACCESS_KEY_ID": "AKIDSIMULATOR", "AWS_SECRET_ACCESS_KEY": "simulator-secret", "AWS_SESSION_TOKEN": ""},
     ),
     "azure": Kind("AZURE_ENDPOINT", (("AZURE_OPENAI_API_KEY",),), {"AZURE_OPENAI_API_KEY": "simulator-azure-key"}),
     "openai": Kind("OPENAI_ENDPOINT", (("OPENAI_API_KEY",),), {"OPENAI_API_KEY": "simulator-openai-key"}),
@@ -216,12 +216,12 @@ class Process:
             self.child.wait()
 
 
-def start_simulator(kinds=tuple(KINDS), log=None):
-    """Starts the simulator; says where each of `kinds` listens, and `control`."""
+def start_simulator(*arguments, environment=None):
+    """Starts the simulator; says where it plays each kind of provider, and where its `control` is."""
     if not SIMULATOR.exists():
-        raise Failure(f"{SIMULATOR} is missing: cargo build --release --example simulator")
-    flags = [word for name in (*kinds, "control") for word in (f"--{name}", "127.0.0.1:0")]
-    process = Process("the simulator", [SIMULATOR, *flags], log=log)
+        raise Failure(f"{SIMULATOR} is missing: make simulator")
+    # Nothing of the person's own environment: it takes its test credentials only.
+    process = Process("the simulator", [SIMULATOR, *arguments], environment or {})
     ready = process.child.stdout.readline()
     if not ready:
         raise Failure(f"the simulator does not start:\n{process.last_words()}")
@@ -283,7 +283,7 @@ def choose_upstreams(policy, environment, children):
     urls = {name: environment.get(kind.endpoint_variable) for name, kind in used.items()}
     simulated = [name for name in used if not urls[name] and not has[name]]
     if simulated:
-        process, addresses = start_simulator(simulated)
+        process, addresses = start_simulator()
         children.append(process)
         urls |= {name: f"http://{addresses[name]}" for name in simulated}
     notes = []
