@@ -164,7 +164,7 @@ def render(config, policy, port, admin_port=0):
     resources["clusters"] = clusters(resources["clusters"], policy)
     resources["listeners"][0]["address"]["socket_address"]["port_value"] = port
     config["admin"]["address"]["socket_address"]["port_value"] = admin_port
-    trust_store = next((each for each in TRUST_STORES if each and os.path.exists(each)), TRUST_STORES[1])
+    trust_store = next((each for each in TRUST_STORES if each and os.path.exists(each)), TRUST_STORES[-1])
     for part in parts(config):
         if "trusted_ca" in part:
             part["trusted_ca"] = {"filename": trust_store}
@@ -236,14 +236,14 @@ def find_envoy():
     return found
 
 
-def start_envoy(config, directory, environment, log=None, arguments=()):
+def start_envoy(config, directory, environment, log=None, levels=("warning", "wasm:info"), arguments=()):
     """Starts Envoy with `config`; the caller waits with `wait_for`."""
     if not MODULE.exists():
         raise Failure(f"{MODULE} is missing: make module")
     path = pathlib.Path(directory) / "envoy.json"
     path.write_text(json.dumps(config, indent=1))
-    # Levels and texts only; warnings, and what the filter itself says.
-    words = ["--log-level", "warning", "--component-log-level", "wasm:info", "--log-format", "%l: %v", *arguments]
+    # Envoy's warnings, and all that the filter itself says.
+    words = ["--log-level", levels[0], "--component-log-level", levels[1], "--log-format", "%l: %v", *arguments]
     command = [find_envoy(), "-c", path, "--disable-hot-restart", "--admin-address-path", f"{directory}/admin", *words]
     return Process("Envoy", command, environment, log)
 

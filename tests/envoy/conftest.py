@@ -101,8 +101,8 @@ class Gateway:
 
     numbers = itertools.count()
 
-    def __init__(self, directory, simulator, name="split", change=None, environment=None, edit=None, arguments=()):
-        """`change` may edit the policy, `edit` the rendered Envoy config."""
+    def __init__(self, directory, simulator, name="split", change=None, environment=None, edit=None, levels=("warning", "wasm:info")):
+        """`change` may edit the policy, `edit` the rendered Envoy config; `levels` are Envoy's and its wasm component's."""
         self.name = name
         self.directory = directory / f"{next(self.numbers)}-{name}"
         self.directory.mkdir()
@@ -118,8 +118,8 @@ class Gateway:
             edit(self.config)
         self.log_path = self.directory / "envoy.log"
         environment = {"PATH": os.environ["PATH"], **(CREDENTIALS if environment is None else environment)}
-        arguments = ["--concurrency", "1", *arguments]
-        self.process = run.start_envoy(self.config, self.directory, environment, self.log_path.open("w"), arguments)
+        log = self.log_path.open("w")
+        self.process = run.start_envoy(self.config, self.directory, environment, log, levels, ["--concurrency", "1"])
 
     def ready(self):
         run.wait_for(self.process, self.port)

@@ -27,7 +27,7 @@ def test_what_the_client_sends_for_the_gateway_stays_here(gateway, simulator, mo
 @pytest.mark.parametrize("name", ["single", "split"])
 def test_nothing_secret_is_logged(start, simulator, name):
     """The filter at its most talkative, over successes and failures."""
-    gateway = start(name, arguments=["--component-log-level", "wasm:trace"]).ready()
+    gateway = start(name, levels=("warning", "wasm:trace")).ready()
     simulator.fault("bedrock", {"kind": "status", "status": 400, "errortype": "ValidationException", "message": "private-words"})
     for model in ["claude", *MODELS, "claude-or-gpt"]:
         gateway.chat(model, "private-question")
@@ -44,6 +44,6 @@ def test_nothing_secret_is_logged(start, simulator, name):
 
 def test_the_aws_secret_is_nowhere_in_envoys_own_trace(start):
     """Envoy itself logs headers at this level; a secret key that only signs is never among them."""
-    gateway = start("split", arguments=["--log-level", "trace"]).ready()
+    gateway = start("split", levels=("trace", "wasm:trace")).ready()
     assert gateway.chat("claude").status == 200
     assert CREDENTIALS["AWS_SECRET_ACCESS_KEY"] not in gateway.log
