@@ -10,6 +10,8 @@ MODULE_BYTES_MAX = 1258291
 PYTHON = .venv/bin/python
 PIP = $(PYTHON) -m pip install --quiet --disable-pip-version-check
 
+MAKEFLAGS += --no-print-directory
+
 .PHONY: run test check bench fuzz module simulator
 .SILENT: module simulator
 
