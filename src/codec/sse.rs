@@ -119,9 +119,10 @@ impl Decoder {
     pub fn finish(&mut self) -> Result<(), Error> {
         let block = std::mem::take(&mut self.block);
         self.scan = Scan::default();
-        let text = match std::mem::take(&mut self.is_first) {
-            true => without_mark(&block),
-            false => &block,
+        let text = if std::mem::take(&mut self.is_first) {
+            without_mark(&block)
+        } else {
+            &block
         };
         if text.iter().all(|byte| matches!(byte, b'\r' | b'\n')) {
             return Ok(());

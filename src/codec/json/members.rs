@@ -183,6 +183,8 @@ fn skip_container(cursor: &mut Cursor<'_>) -> Result<(), Error> {
 }
 
 /// Skips the rest of a string, its closing quote included. Tells whether there were escapes.
+///
+/// memchr2 rather than `plain_bytes`: with simd128 in wasm it is half as fast again, natively too.
 fn skip_string_content(cursor: &mut Cursor<'_>) -> Result<bool, Error> {
     let mut has_escapes = false;
     loop {
