@@ -34,8 +34,6 @@
 
 #[cfg(target_arch = "wasm32")]
 mod abi;
-#[cfg(target_arch = "wasm32")]
-mod abi;
 pub mod auth;
 pub mod client;
 pub mod codec;

@@ -37,7 +37,12 @@ fn every_case_gives_the_same_bytes_at_every_cut() {
     let mut failed = Vec::new();
     for case in &cases {
         let name = case.strip_prefix(&root).unwrap().display().to_string();
-        if let Err(problem) = (Case { dir: case, policy: &policy }).check() {
+        if let Err(problem) = (Case {
+            dir: case,
+            policy: &policy,
+        })
+        .check()
+        {
             failed.push(format!("{name}: {problem}"));
         }
     }

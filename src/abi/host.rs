@@ -1,6 +1,6 @@
 //! Hostcalls. Nothing above this file knows how the proxy is spoken to.
 
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::time::{Duration, UNIX_EPOCH};
 
 use proxy_wasm::hostcalls;

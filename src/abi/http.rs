@@ -73,7 +73,6 @@ impl Http {
     }
 }
 
-
 fn apply(effect: Effect, bytes: &Buffer) {
     let done = match effect {
         Effect::RequestHeaders(headers) => host::set_headers(Side::Request, &headers),

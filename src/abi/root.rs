@@ -5,7 +5,7 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
-use crate::client::write_error;
+use crate::client::error::write_error;
 use crate::exchange::Exchange;
 use crate::fault::{self, Fault};
 use crate::policy::{Placement, Policy};

@@ -3,7 +3,8 @@
 //! The head is held as long as a fault can still become a status: until the body is whole, or until
 //! the first event of a stream. After that a fault can only be told in band.
 
-use crate::client::{Writer, write_error};
+use crate::client::Writer;
+use crate::client::error::write_error;
 use crate::fault::{Fault, Upstream};
 use crate::limits::Limits;
 use crate::provider::{Decoder, Path, Relay};
@@ -450,7 +451,7 @@ fn from_gateway(status: u16, limits: Limits) -> Fault {
     } else {
         "server_error"
     };
-    Fault::Upstream(Upstream {
+    Fault::from(Upstream {
         status,
         kind: kind.into(),
         code: Some(code.into()),

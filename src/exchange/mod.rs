@@ -23,7 +23,8 @@ pub use report::Report;
 
 use std::rc::Rc;
 
-use crate::client::{Client, Opening, write_error};
+use crate::client::error::write_error;
+use crate::client::{Client, Opening};
 use crate::fault::Fault;
 use crate::policy::{Placement, Policy};
 use crate::provider::Target;

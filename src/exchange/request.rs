@@ -1,9 +1,10 @@
 //! The way in: from the app's head to a call that leaves.
 
-use crate::client::{self, Client, Opening, write_model, write_models};
+use crate::client::models::{write_model, write_models};
+use crate::client::{self, Client, Opening};
 use crate::fault::{self, Fault};
 use crate::policy::{Caller, Model, Placement};
-use crate::provider::{Call, Path, Target};
+use crate::provider::{Call, Path};
 use crate::turn::{Ask, Headers, Now, Uncarried};
 
 use super::{Body, CLUSTER_HEADER, Effect, Exchange, Flow, Host, State, Turn, Waiting};
@@ -29,6 +30,9 @@ const PASSING: &[&str] = &["traceparent", "tracestate", "x-request-id"];
 const TO_UPSTREAM_HALF: &[&str] = &["content-length", "content-type", "x-forwarded-proto"];
 
 const MODELS_PATH: &str = "/v1/models";
+/// What a model in the list says of itself: a policy knows neither its maker nor its age.
+const OWNER: &str = "tollgate";
+const CREATED: u64 = 0;
 const GET: &str = "GET";
 const POST: &str = "POST";
 
@@ -257,14 +261,15 @@ impl Exchange {
 
     fn models(&self, caller: &Caller) -> Effect {
         let mut body = Vec::new();
-        write_models(self.policy.models_of(caller), &mut body);
+        let names = self.policy.models_of(caller).map(|name| (name, OWNER));
+        write_models(names, CREATED, &mut body);
         found(body)
     }
 
     fn one_model(&self, caller: &Caller, name: &str) -> Result<Effect, Fault> {
         self.policy.model(caller, name)?;
         let mut body = Vec::new();
-        write_model(name, &mut body);
+        write_model(name, OWNER, CREATED, &mut body);
         Ok(found(body))
     }
 }

@@ -205,14 +205,20 @@ impl Proxy {
         if flow == Flow::Continue {
             self.release();
         }
-        assert!(!ends || self.held_head.is_none(), "the end lets the head go");
+        assert!(
+            !ends || self.held_head.is_none(),
+            "the end lets the head go"
+        );
     }
 
     fn apply(&mut self) {
         for effect in self.effects.drain(..) {
             match effect {
                 Effect::AnswerHeaders(headers) => {
-                    assert!(self.held_head.is_some(), "a head that has gone is not changed");
+                    assert!(
+                        self.held_head.is_some(),
+                        "a head that has gone is not changed"
+                    );
                     self.held_head = Some(headers);
                 }
                 Effect::AnswerBody(body) => self.held_body = body,
