@@ -248,10 +248,11 @@ mod tests {
         if !name.is_empty() {
             head.set("x-amzn-errortype", name);
         }
-        match read(&head, body.as_bytes()) {
-            Fault::Upstream(upstream) => *upstream,
-            other => panic!("{other:?}"),
-        }
+        let fault = read(&head, body.as_bytes());
+        let Fault::Upstream(upstream) = fault else {
+            panic!("{fault:?}");
+        };
+        *upstream
     }
 
     #[track_caller]
