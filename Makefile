@@ -46,7 +46,7 @@ module:
 	cargo build --release --lib --target wasm32-wasip1
 
 simulator:
-	cargo build --release --example simulator
+	cargo build --profile tools --example simulator
 
 # Python's packages
 
