@@ -14,8 +14,9 @@ pub enum Fault {
     Client(Client),
     /// The policy or the gateway's configuration does not allow or cannot serve it.
     Policy(Policy),
-    /// The upstream answered with an error, or with what is no answer.
-    Upstream(Upstream),
+    /// The upstream answered with an error, or with what is no answer. Boxed, being far larger than
+    /// the rest: a fault is in the result of every read.
+    Upstream(Box<Upstream>),
     /// The proxy that hosts the filter did not do its part.
     Host(&'static str),
     /// What cannot happen happened. Counted; the text names the place.
@@ -179,7 +180,7 @@ impl From<Policy> for Fault {
 
 impl From<Upstream> for Fault {
     fn from(upstream: Upstream) -> Self {
-        Self::Upstream(upstream)
+        Self::Upstream(Box::new(upstream))
     }
 }
 

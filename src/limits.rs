@@ -29,9 +29,13 @@ pub const MIB: usize = 1024 * 1024;
 pub const ADMIN_BYTES_MAX: usize = 256 * MIB;
 /// Messages of one request.
 pub const MESSAGES_MAX: usize = 16_384;
+/// Parts of all messages of one request: pieces of content and tool calls.
+pub const PARTS_MAX: usize = 65_536;
 /// Tools of one request.
 pub const TOOLS_MAX: usize = 1_024;
 /// Top-level members of one request; chat completions has about 40.
 pub const MEMBERS_MAX: usize = 256;
 /// Tool calls of one answer.
 pub const TOOL_CALLS_MAX: usize = 1_024;
+/// Choices of one answer; OpenAI's `n` goes up to 128.
+pub const CHOICES_MAX: usize = 128;

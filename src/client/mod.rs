@@ -4,13 +4,19 @@
 //! as one JSON body or as a stream. It refuses to know who answers. To add one: a file here, its
 //! `mod` line, its entry in [`ALL`], and golden cases.
 
+pub mod chat;
+mod data_url;
+pub mod error;
+pub mod models;
+mod read;
+
 use std::fmt;
 
 use crate::fault::Fault;
 use crate::turn::{Ask, Event, Format, Request};
 
 /// Every client format.
-pub static ALL: &[&dyn Client] = &[];
+pub static ALL: &[&dyn Client] = &[&chat::Chat];
 
 /// One format that apps speak.
 pub trait Client: fmt::Debug + Sync {

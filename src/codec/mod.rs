@@ -10,4 +10,4 @@ pub mod json;
 pub mod sse;
 
 #[cfg(test)]
-mod random;
+pub(crate) mod random;

@@ -1,4 +1,4 @@
-//! Repeatable randomness for the property tests of this room.
+//! Repeatable randomness for the property tests of this room and those above it.
 
 /// A xorshift generator: the same numbers on every run, so that a failure comes back.
 pub(crate) struct Random(u64);

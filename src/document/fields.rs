@@ -27,7 +27,7 @@ pub fn read<'n, R>(
 ///
 /// Readers return `None` for a field that is absent, and also for one that is wrong; then they have reported it.
 /// An explicit `null` is wrong, whatever is asked for. Only `one_of`, `some_of`, `parsed`, `list_of_parsed` and the readers of numbers
-/// repeat what the admin wrote; `secret` is for what no message may repeat.
+/// repeat what the admin wrote; `secret` and `list_of_secrets` are for what no message may repeat.
 #[derive(Debug)]
 pub struct Fields<'n> {
     path: String,
@@ -201,6 +201,19 @@ impl<'n> Fields<'n> {
         })
     }
 
+    /// A list of strings that no message may repeat: see `secret`.
+    pub fn list_of_secrets<T>(
+        &mut self,
+        name: &str,
+        mut parse: impl FnMut(&'n str) -> Result<T, &'static str>,
+    ) -> Option<Vec<T>> {
+        self.each(name, Kind::String, Node::as_str, |fields, path, _, text| {
+            parse(text)
+                .map_err(|message| fields.report(path, message.to_owned()))
+                .ok()
+        })
+    }
+
     /// A list of strings, each of which is one of these.
     pub fn some_of<T: Clone>(&mut self, name: &str, choices: &[(&str, T)]) -> Option<Vec<T>> {
         self.list_of_parsed(name, |text| choose(text, choices))
@@ -368,13 +381,10 @@ impl<'n> Fields<'n> {
     fn unknown(&self, name: &str) -> String {
         // A name that is written here already is no slip of the pen for this one.
         let candidates = self.known.iter().filter(|known| !self.has(known));
-        let closest = candidates
-            .map(|known| (edit_distance(name, known), known))
-            .filter(|&(distance, known)| distance <= known.len().div_ceil(3).min(3))
-            .min();
+        let closest = closest(name, candidates.map(String::as_str));
         let known = join(self.known.iter().map(String::as_str));
         match closest {
-            Some((_, closest)) => {
+            Some(closest) => {
                 format!("unknown field; did you mean '{closest}'? known here: {known}")
             }
             None if known.is_empty() => "unknown field; nothing is known here".to_owned(),
@@ -388,7 +398,25 @@ fn choose<T: Clone>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
         .iter()
         .find(|(name, _)| *name == text)
         .map(|(_, value)| value.clone())
-        .ok_or_else(|| format!("use one of {}", join(choices.iter().map(|(name, _)| *name))))
+        .ok_or_else(|| {
+            let names = || choices.iter().map(|(name, _)| *name);
+            let slip = closest(text, names())
+                .map(|closest| format!("did you mean '{closest}'? "))
+                .unwrap_or_default();
+            format!("{slip}use one of {}", join(names()))
+        })
+}
+
+/// The known name that was meant, if this one is a slip of the pen.
+fn closest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    known
+        .map(|known| (edit_distance(name, known), known))
+        // A name of one letter is no slip of another one.
+        .filter(|&(distance, known)| {
+            distance < known.len() && distance <= known.len().div_ceil(3).min(3)
+        })
+        .min()
+        .map(|(_, known)| known)
 }
 
 fn join<'a>(names: impl Iterator<Item = &'a str>) -> String {
@@ -646,7 +674,7 @@ mod tests {
         refuse(
             r#"{"a": ["red", "Red"]}"#,
             |fields| fields.some_of("a", COLORS),
-            &["a[1]: cannot take 'Red': use one of red, blue"],
+            &["a[1]: cannot take 'Red': did you mean 'red'? use one of red, blue"],
         );
     }
 
@@ -672,14 +700,16 @@ mod tests {
     #[test]
     fn a_secret_is_not_repeated() {
         refuse(
-            r#"{"a": "hunter2", "b": 12345}"#,
+            r#"{"a": "hunter2", "b": 12345, "c": ["hunter", "hunter2"]}"#,
             |fields| {
                 fields.secret("a", even);
-                fields.secret("b", even)
+                fields.secret("b", even);
+                assert_eq!(fields.list_of_secrets("c", even), Some(vec![6]));
             },
             &[
                 "a: odd; add a letter",
                 "b: must be a string, found a number; put it in quotes",
+                "c[1]: odd; add a letter",
             ],
         );
     }
@@ -737,7 +767,7 @@ mod tests {
                     fields.skip_rest();
                 }
             },
-            &["color: cannot take 'blu': use one of red, blue"],
+            &["color: cannot take 'blu': did you mean 'blue'? use one of red, blue"],
         );
     }
 

@@ -1,1 +1,265 @@
 //! One request and its answer, as a state machine that does no I/O.
+//!
+//! ```text
+//!  Idle -- head --> Receiving -- whole body --> Waiting -- head --+-- Collecting -- whole body --> Over
+//!   |                   |                                         +-- Streaming -- chunks -------> Over
+//!   +-- refused --------+-----------------> Over                  +-- Passing (nothing to do)
+//! ```
+//! The host feeds [`Input`]s and applies the [`Effect`]s of each before the next. A fault on the
+//! way in becomes one reply. On the way out it becomes the answer as long as the head is still held,
+//! and one error chunk after that; whatever the upstream sends later is swallowed.
+//!
+//! The same machine runs in every [`Placement`]. `Single` does everything. In a split, `Edge` knows the
+//! app: it identifies, routes and remembers; `Upstream` knows the provider of this attempt: it
+//! translates, signs and turns the answer back. Between the two a request travels as the app wrote it.
+//!
+//! It refuses to know clocks, randomness and hosts: time and entropy arrive with the input.
+
+mod answer;
+mod report;
+mod request;
+
+pub use report::Report;
+
+use std::rc::Rc;
+
+use crate::client::error::write_error;
+use crate::client::{Client, Opening};
+use crate::fault::Fault;
+use crate::policy::{Placement, Policy};
+use crate::provider::Target;
+use crate::turn::{Headers, Now};
+
+use answer::Answer;
+use request::Receiving;
+
+/// The header by which a route picks the cluster; Envoy's `cluster_header`.
+pub const CLUSTER_HEADER: &str = "x-tollgate-cluster";
+/// The answer's header that names the parameters left behind.
+pub const DROPPED_HEADER: &str = "x-tollgate-dropped";
+
+/// What the host tells.
+pub enum Input<'a> {
+    /// The request's head. `ends` says that no body follows.
+    RequestHead {
+        /// All headers, pseudo headers included.
+        headers: Headers,
+        /// Whether the request is complete.
+        ends: bool,
+        /// What the host knows besides.
+        host: &'a dyn Host,
+    },
+    /// More of the request's body is there; the host keeps all of it until it is let go.
+    RequestBody {
+        /// All of it so far.
+        body: &'a dyn Body,
+        /// Whether the request is complete.
+        ends: bool,
+        /// What the host knows besides.
+        host: &'a dyn Host,
+    },
+    /// The answer's head.
+    AnswerHead {
+        /// All headers, pseudo headers included.
+        headers: Headers,
+        /// Whether the answer is complete.
+        ends: bool,
+    },
+    /// More of the answer's body: what came since it was last let go or taken.
+    AnswerBody {
+        /// The bytes.
+        body: &'a dyn Body,
+        /// Whether the answer is complete.
+        ends: bool,
+    },
+}
+
+/// Bytes that the host holds; reading them costs a copy, so it is done once and only where needed.
+pub trait Body {
+    /// How many there are.
+    fn bytes(&self) -> usize;
+    /// All of them.
+    fn read(&self) -> Vec<u8>;
+}
+
+/// What the host knows besides headers.
+pub trait Host {
+    /// A property by its path, such as `["xds", "cluster_name"]`.
+    fn property(&self, path: &[&str]) -> Option<Vec<u8>>;
+    /// 128 random bits for this exchange.
+    fn entropy(&self) -> [u64; 2];
+}
+
+/// What the host has to do, in order, before the next input.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Replaces all headers of the request.
+    RequestHeaders(Headers),
+    /// Replaces the whole body of the request.
+    RequestBody(Vec<u8>),
+    /// Has the route chosen anew, by the headers as they are now.
+    Reroute,
+    /// Keeps a note for the upstream half of the filter.
+    Remember(String),
+    /// Replaces all headers of the answer, whose head is held.
+    AnswerHeaders(Headers),
+    /// Replaces the bytes of the answer that were last told.
+    AnswerBody(Vec<u8>),
+    /// Answers in the upstream's place.
+    Reply {
+        /// The status.
+        status: u16,
+        /// The headers besides `:status`.
+        headers: Headers,
+        /// The body.
+        body: Vec<u8>,
+    },
+}
+
+/// Whether the bytes told go on now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// They go on.
+    Continue,
+    /// The host keeps them, and the head if it has not gone yet.
+    Hold,
+}
+
+/// One request and its answer.
+pub struct Exchange {
+    placement: Placement,
+    policy: Rc<Policy>,
+    state: State,
+    report: Report,
+}
+
+enum State {
+    Idle,
+    Receiving(Receiving),
+    Waiting(Waiting),
+    /// The answer has begun.
+    Answering(Answer),
+    Over,
+}
+
+/// A request that has gone on; its answer is awaited.
+enum Waiting {
+    /// Nothing is due but errors in OpenAI's shape: the upstream half has done the rest.
+    Edge,
+    /// The answer has to be turned back.
+    Turn(Turn),
+}
+
+/// What the answer's way back needs to know.
+struct Turn {
+    client: &'static dyn Client,
+    target: Rc<dyn Target>,
+    opening: Opening,
+    dropped: Vec<String>,
+}
+
+impl Exchange {
+    /// Nothing has happened yet.
+    #[must_use]
+    pub fn new(placement: Placement, policy: Rc<Policy>) -> Self {
+        Self {
+            placement,
+            policy,
+            state: State::Idle,
+            report: Report::default(),
+        }
+    }
+
+    /// What is known of the exchange, for the log.
+    #[must_use]
+    pub const fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Whether the request's head is held and its body awaited.
+    #[must_use]
+    pub const fn is_receiving(&self) -> bool {
+        matches!(self.state, State::Receiving(_))
+    }
+
+    /// Whether the answer's head is held until its body is whole.
+    #[must_use]
+    pub const fn is_collecting(&self) -> bool {
+        matches!(self.state, State::Answering(Answer::Collecting { .. }))
+    }
+
+    /// Takes the next input and says what to do.
+    pub fn handle(&mut self, now: Now, input: Input<'_>, effects: &mut Vec<Effect>) -> Flow {
+        match input {
+            Input::RequestHead {
+                headers,
+                ends,
+                host,
+            } => {
+                let done = self.request_head(now, headers, ends, host, effects);
+                self.request_flow(done, effects)
+            }
+            Input::RequestBody { body, ends, host } => {
+                let done = self.request_body(now, body, ends, host, effects);
+                self.request_flow(done, effects)
+            }
+            Input::AnswerHead { headers, ends } => self.answer_head(headers, ends, effects),
+            Input::AnswerBody { body, ends } => self.answer_body(body, ends, effects),
+        }
+    }
+
+    fn request_flow(&mut self, done: Result<Flow, Fault>, effects: &mut Vec<Effect>) -> Flow {
+        done.unwrap_or_else(|fault| {
+            self.refuse(&fault, effects);
+            Flow::Hold
+        })
+    }
+
+    /// Replies with the fault; what was to be done before it is not done.
+    fn refuse(&mut self, fault: &Fault, effects: &mut Vec<Effect>) {
+        self.report.fail(fault);
+        self.state = State::Over;
+        effects.clear();
+        effects.push(reply(fault));
+    }
+
+    fn answer_head(&mut self, headers: Headers, ends: bool, effects: &mut Vec<Effect>) -> Flow {
+        let waiting = match std::mem::replace(&mut self.state, State::Over) {
+            State::Waiting(waiting) => waiting,
+            // A reply of our own, or of a filter before us, passes as it is.
+            State::Idle | State::Receiving(_) | State::Answering(_) | State::Over => {
+                return Flow::Continue;
+            }
+        };
+        let limits = self.policy.limits;
+        let retries = self.placement == Placement::Upstream;
+        let report = &mut self.report;
+        let (answer, flow) =
+            Answer::begin(waiting, retries, headers, ends, limits, report, effects);
+        self.state = State::Answering(answer);
+        flow
+    }
+
+    fn answer_body(&mut self, body: &dyn Body, ends: bool, effects: &mut Vec<Effect>) -> Flow {
+        let State::Answering(answer) = &mut self.state else {
+            return Flow::Continue;
+        };
+        answer.body(body, ends, self.policy.limits, &mut self.report, effects)
+    }
+}
+
+/// A fault as an answer of our own.
+fn reply(fault: &Fault) -> Effect {
+    let mut body = Vec::new();
+    write_error(fault, &mut body);
+    let mut headers = Headers::new();
+    headers.push("content-type", "application/json");
+    if let Fault::Client(crate::fault::Client::Method { allow }) = fault {
+        headers.push("allow", *allow);
+    }
+    Effect::Reply {
+        status: fault.status(),
+        headers,
+        body,
+    }
+}

@@ -93,6 +93,22 @@ impl Endpoint {
     }
 }
 
+/// Appends `segment` to a path as one segment, whatever it holds: all but RFC 3986's unreserved
+/// characters are percent-encoded, which is also what AWS's signatures expect.
+pub(super) fn push_segment(path: &mut String, segment: &str) {
+    for byte in segment.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            path.push(char::from(byte));
+        } else {
+            path.push('%');
+            for digit in [byte >> 4, byte & 0x0F] {
+                let digit = char::from_digit(u32::from(digit), 16).unwrap_or('0');
+                path.push(digit.to_ascii_uppercase());
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,6 +126,13 @@ mod tests {
     fn the_schemes_own_port_is_left_out() {
         check("https://A.example:443/v1/", "a.example", "/v1", "");
         check("http://127.0.0.1:80", "127.0.0.1", "", "");
+    }
+
+    #[test]
+    fn a_segment_is_encoded_whole() {
+        let mut path = "/".to_owned();
+        push_segment(&mut path, "a-B_c.~1/\u{e9}:%? ");
+        assert_eq!(path, "/a-B_c.~1%2F%C3%A9%3A%25%3F%20");
     }
 
     #[test]

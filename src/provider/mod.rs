@@ -6,8 +6,11 @@
 //! else the policy says. To add one: a file or folder here, its `mod` line, its entry in [`ALL`], and
 //! golden cases.
 
+mod azure;
 mod credential;
 mod endpoint;
+mod openai;
+mod quirks;
 
 pub use endpoint::{Endpoint, EndpointError};
 
@@ -20,7 +23,7 @@ use crate::limits::Limits;
 use crate::turn::{Ask, Event, Format, Headers, Now, Request, Uncarried};
 
 /// Every kind of provider, by the name that a policy calls it.
-pub static ALL: &[Kind] = &[];
+pub static ALL: &[Kind] = &[azure::KIND, openai::KIND];
 
 /// One kind of provider.
 #[derive(Debug, Clone, Copy)]

@@ -30,6 +30,16 @@ pub struct Ask<'a> {
     pub include_usage: bool,
 }
 
+impl Format {
+    /// The format's own word, for notes between the halves of the filter.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+        }
+    }
+}
+
 impl<'a> Ask<'a> {
     /// The member of this name, if the app sent it.
     #[must_use]

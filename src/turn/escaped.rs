@@ -38,7 +38,7 @@ impl<'a> Escaped<'a> {
     }
 }
 
-impl<'de> Deserialize<'de> for Escaped<'de> {
+impl<'de: 'a, 'a> Deserialize<'de> for Escaped<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = <&RawValue>::deserialize(deserializer)?;
         Self::from_json(raw.get()).ok_or_else(|| D::Error::custom("expected a string"))

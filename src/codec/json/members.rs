@@ -77,7 +77,7 @@ impl<'a> Members<'a> {
             Place::AfterValue => self.cursor.expect(b',')?,
         }
         self.cursor.skip_blank();
-        let (key, key_span) = self.key()?;
+        let (key, key_span) = read_key(self.source, &mut self.cursor)?;
         self.cursor.skip_blank();
         self.cursor.expect(b':')?;
         self.cursor.skip_blank();
@@ -88,7 +88,7 @@ impl<'a> Members<'a> {
         Ok(Some(Member {
             key,
             key_span,
-            value: self.slice(&value_span)?,
+            value: slice(self.source, &value_span)?,
             value_span,
         }))
     }
@@ -102,27 +102,6 @@ impl<'a> Members<'a> {
             [] => Ok(None),
             _ => Err(self.cursor.unexpected()),
         }
-    }
-
-    fn key(&mut self) -> Result<(Text<'a>, Range<usize>), Error> {
-        let start = self.cursor.offset();
-        self.cursor.expect(b'"')?;
-        let has_escapes = skip_string_content(&mut self.cursor)?;
-        let span = start..self.cursor.offset();
-        let content = self.slice(&(span.start.saturating_add(1)..span.end.saturating_sub(1)))?;
-        if !has_escapes {
-            return Ok((Text::from(content), span));
-        }
-        let mut key = String::new();
-        unescape(content, &mut key)?;
-        Ok((Text::from(key), span))
-    }
-
-    fn slice(&self, span: &Range<usize>) -> Result<&'a str, Error> {
-        let offset = span.start;
-        self.source
-            .get(span.clone())
-            .ok_or(Error::Syntax { offset })
     }
 }
 
@@ -139,8 +118,34 @@ impl<'a> Iterator for Members<'a> {
     }
 }
 
+/// Reads a member's name, up to the byte after its closing quote.
+pub(super) fn read_key<'a>(
+    source: &'a str,
+    cursor: &mut Cursor<'a>,
+) -> Result<(Text<'a>, Range<usize>), Error> {
+    let start = cursor.offset();
+    cursor.expect(b'"')?;
+    let has_escapes = skip_string_content(cursor)?;
+    let span = start..cursor.offset();
+    let content = slice(
+        source,
+        &(span.start.saturating_add(1)..span.end.saturating_sub(1)),
+    )?;
+    if !has_escapes {
+        return Ok((Text::from(content), span));
+    }
+    let mut key = String::new();
+    unescape(content, &mut key)?;
+    Ok((Text::from(key), span))
+}
+
+pub(super) fn slice<'a>(source: &'a str, span: &Range<usize>) -> Result<&'a str, Error> {
+    let offset = span.start;
+    source.get(span.clone()).ok_or(Error::Syntax { offset })
+}
+
 /// Skips a value, up to the byte after it.
-fn skip_value(cursor: &mut Cursor<'_>) -> Result<(), Error> {
+pub(super) fn skip_value(cursor: &mut Cursor<'_>) -> Result<(), Error> {
     match cursor.peek() {
         Some(b'"') => {
             cursor.skip(1);

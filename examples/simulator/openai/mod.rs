@@ -1,0 +1,329 @@
+//! OpenAI's chat completions, and Azure's several ways to the same.
+
+pub(crate) mod answer;
+mod prompt;
+mod rules;
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::{Value, json};
+
+use self::answer::Style;
+use crate::exchange::{Dialect, Received, Reply, Turn, Upstream};
+
+pub(crate) struct Keys {
+    pub(crate) openai: String,
+    pub(crate) azure: String,
+    /// A token as Entra would have issued it; Azure takes it as a bearer.
+    pub(crate) entra: String,
+}
+
+/// An error as the API words it.
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    pub(crate) kind: &'static str,
+    pub(crate) param: Option<String>,
+    pub(crate) code: Option<&'static str>,
+    pub(crate) message: String,
+}
+
+impl Refusal {
+    fn invalid(param: &str, code: Option<&'static str>, message: impl Into<String>) -> Self {
+        let param = (!param.is_empty()).then(|| param.to_owned());
+        Self {
+            status: 400,
+            kind: "invalid_request_error",
+            param,
+            code,
+            message: message.into(),
+        }
+    }
+
+    fn reply(&self) -> Reply {
+        let Self {
+            status,
+            kind,
+            param,
+            code,
+            message,
+        } = self;
+        Reply::json(
+            *status,
+            &json!({"error": {"message": message, "type": kind, "param": param, "code": code}}),
+        )
+    }
+}
+
+/// Deployments that exist in Azure; `None` is any but `missing`.
+pub(crate) type Deployments = Option<Vec<String>>;
+
+pub(crate) fn accept(
+    keys: &Keys,
+    deployments: &Deployments,
+    request: &Received,
+) -> Result<Turn, Reply> {
+    if let Some(name) = request.leaked_header() {
+        return Err(Refusal::invalid(
+            name,
+            None,
+            format!("The header {name} must not reach this service."),
+        )
+        .reply());
+    }
+    let model = match request.upstream {
+        Upstream::Azure => {
+            let deployment = route_azure(request)?;
+            check_azure_key(keys, request)?;
+            if let Some(name) = &deployment {
+                check_deployment(deployments, name)?;
+            }
+            deployment
+        }
+        Upstream::OpenAi | Upstream::Bedrock => {
+            route_openai(request)?;
+            check_openai_key(keys, request)?;
+            None
+        }
+    };
+    accept_body(deployments, request, model)
+}
+
+fn accept_body(
+    deployments: &Deployments,
+    request: &Received,
+    deployment: Option<String>,
+) -> Result<Turn, Reply> {
+    if !request
+        .header("content-type")
+        .is_some_and(|kind| kind.starts_with("application/json"))
+    {
+        let message = "Invalid Content-Type header: expected application/json.";
+        return Err(Refusal {
+            status: 415,
+            ..Refusal::invalid("", Some("unsupported_content_type"), message)
+        }
+        .reply());
+    }
+    let body: Value = serde_json::from_slice(&request.body).map_err(|_syntax| {
+        Refusal::invalid(
+            "",
+            None,
+            "We could not parse the JSON body of your request.",
+        )
+        .reply()
+    })?;
+    let is_azure = request.upstream == Upstream::Azure;
+    let model = match deployment {
+        Some(deployment) => deployment,
+        None => {
+            let named = body["model"].as_str().ok_or_else(|| {
+                Refusal::invalid("", None, "you must provide a model parameter").reply()
+            })?;
+            if is_azure {
+                check_deployment(deployments, named)?;
+            }
+            named.to_owned()
+        }
+    };
+    if !is_azure && model.contains("missing") {
+        let message =
+            format!("The model `{model}` does not exist or you do not have access to it.");
+        return Err(Refusal {
+            status: 404,
+            ..Refusal::invalid("", Some("model_not_found"), message)
+        }
+        .reply());
+    }
+    rules::check(&model, &body, is_azure).map_err(|refusal| refusal.reply())?;
+    if is_azure
+        && request
+            .body
+            .windows(22)
+            .any(|window| window == b"trigger-content-filter")
+    {
+        return Err(content_filter());
+    }
+    Ok(Turn {
+        prompt: prompt::read(&body, &model, request.body.len()),
+        is_stream: body["stream"] == true,
+        dialect: Dialect::Chat(Style {
+            is_azure,
+            include_usage: body["stream_options"]["include_usage"] == true,
+            choices: body["n"].as_u64().unwrap_or(1),
+            model,
+        }),
+    })
+}
+
+fn route_openai(request: &Received) -> Result<(), Reply> {
+    if (request.method.as_str(), request.path()) == ("POST", "/v1/chat/completions") {
+        return Ok(());
+    }
+    let message = format!("Invalid URL ({} {})", request.method, request.path());
+    Err(Refusal {
+        status: 404,
+        ..Refusal::invalid("", None, message)
+    }
+    .reply())
+}
+
+static API_VERSION: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^\d{4}-\d{2}-\d{2}(-preview)?$").expect("a pattern"));
+
+/// The deployment, where the path names one.
+fn route_azure(request: &Received) -> Result<Option<String>, Reply> {
+    let segments: Vec<&str> = request.path().split('/').skip(1).collect();
+    let version = request.query("api-version");
+    let is_v1 = matches!(
+        segments.as_slice(),
+        ["openai", "v1", "chat", "completions"]
+            | ["api", "projects", _, "openai", "v1", "chat", "completions"]
+    );
+    match segments.as_slice() {
+        _ if request.method != "POST" => Err(azure_error(404, "404", "Resource not found")),
+        _ if is_v1 && version.is_none_or(|version| version == "preview" || version == "v1") => {
+            Ok(None)
+        }
+        _ if is_v1 => Err(azure_error(400, "BadRequest", "API version not supported")),
+        ["openai", "deployments", deployment, "chat", "completions"]
+            if version.is_some_and(|version| API_VERSION.is_match(version)) =>
+        {
+            Ok(Some((*deployment).to_owned()))
+        }
+        _ => Err(azure_error(404, "404", "Resource not found")),
+    }
+}
+
+fn check_deployment(deployments: &Deployments, name: &str) -> Result<(), Reply> {
+    let is_there = match deployments {
+        Some(names) => names.iter().any(|known| known == name),
+        None => {
+            name != "missing"
+                && !name.is_empty()
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+        }
+    };
+    if is_there {
+        return Ok(());
+    }
+    Err(azure_error(
+        404,
+        "DeploymentNotFound",
+        "The API deployment for this resource does not exist. If you created the deployment within the last 5 minutes, please wait \
+         a moment and try again.",
+    ))
+}
+
+fn check_azure_key(keys: &Keys, request: &Received) -> Result<(), Reply> {
+    let bearer = request
+        .header("authorization")
+        .and_then(|value| value.strip_prefix("Bearer "));
+    let is_known = match (request.header("api-key"), bearer) {
+        (Some(key), None) => key == keys.azure,
+        (None, Some(token)) => token == keys.entra || token == keys.azure,
+        // Two at once, or none.
+        _ => false,
+    };
+    if is_known {
+        return Ok(());
+    }
+    Err(azure_error(
+        401,
+        "401",
+        "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active \
+         subscription and use a correct regional API endpoint for your resource.",
+    ))
+}
+
+fn check_openai_key(keys: &Keys, request: &Received) -> Result<(), Reply> {
+    let unauthorized = |code, message: String| {
+        Err(Refusal {
+            status: 401,
+            ..Refusal::invalid("", code, message)
+        }
+        .reply())
+    };
+    match request.header("authorization").map(|value| value.strip_prefix("Bearer ")) {
+        Some(Some(key)) if key == keys.openai => Ok(()),
+        Some(_) => unauthorized(
+            Some("invalid_api_key"),
+            "Incorrect API key provided. You can find your API key at https://platform.openai.com/account/api-keys.".to_owned(),
+        ),
+        None => unauthorized(
+            None,
+            "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. \
+             Authorization: Bearer YOUR_KEY)."
+                .to_owned(),
+        ),
+    }
+}
+
+fn azure_error(status: u16, code: &str, message: &str) -> Reply {
+    Reply::json(
+        status,
+        &json!({"error": {"code": code, "message": message}}),
+    )
+}
+
+fn content_filter() -> Reply {
+    let result = json!({
+        "hate": {"filtered": false, "severity": "safe"},
+        "jailbreak": {"filtered": false, "detected": false},
+        "self_harm": {"filtered": false, "severity": "safe"},
+        "sexual": {"filtered": false, "severity": "safe"},
+        "violence": {"filtered": true, "severity": "high"},
+    });
+    let message = "The response was filtered due to the prompt triggering Azure OpenAI's content management policy. Please modify your \
+                   prompt and retry. To learn more about our content filtering policies please read our documentation: \
+                   https://go.microsoft.com/fwlink/?linkid=2198766";
+    Reply::json(
+        400,
+        &json!({"error": {
+            "message": message,
+            "type": null,
+            "param": "prompt",
+            "code": "content_filter",
+            "status": 400,
+            "innererror": {"code": "ResponsibleAIPolicyViolation", "content_filter_result": result},
+        }}),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_route(target: &str, want: Result<Option<&str>, u16>) {
+        let got = route_azure(&Received::for_test(target, &[], "")).map_err(|reply| reply.status);
+        assert_eq!(got, want.map(|name| name.map(str::to_owned)));
+    }
+
+    #[test]
+    fn azure_has_three_ways_in() {
+        check_route(
+            "/openai/deployments/gpt/chat/completions?api-version=2024-10-21",
+            Ok(Some("gpt")),
+        );
+        check_route("/openai/v1/chat/completions", Ok(None));
+        check_route("/openai/v1/chat/completions?api-version=preview", Ok(None));
+        check_route("/api/projects/p/openai/v1/chat/completions", Ok(None));
+    }
+
+    #[test]
+    fn an_azure_deployment_needs_a_version() {
+        check_route("/openai/deployments/gpt/chat/completions", Err(404));
+        check_route(
+            "/openai/deployments/gpt/chat/completions?api-version=latest",
+            Err(404),
+        );
+        check_route(
+            "/openai/v1/chat/completions?api-version=2024-10-21",
+            Err(400),
+        );
+        check_route("/openai/openai/v1/chat/completions", Err(404));
+    }
+}

@@ -1,0 +1,135 @@
+//! Hostcalls. Nothing above this file knows how the proxy is spoken to.
+
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::time::{Duration, UNIX_EPOCH};
+
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::{BufferType, LogLevel, MapType, Status};
+
+use crate::exchange::{Body, Host};
+use crate::turn::{Headers, Now};
+
+/// The host's clock.
+pub(super) fn now() -> Now {
+    let since_epoch = hostcalls::get_current_time()
+        .ok()
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+        .unwrap_or_default();
+    Now {
+        unix_ms: u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+/// Whether lines of the level `info` are kept.
+pub(super) fn logs_info() -> bool {
+    hostcalls::get_log_level().is_ok_and(|level| level as u32 <= LogLevel::Info as u32)
+}
+
+/// What the proxy knows of the current stream.
+pub(super) struct Properties;
+
+impl Host for Properties {
+    fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
+        property(path)
+    }
+
+    fn entropy(&self) -> [u64; 2] {
+        // The standard library seeds each state from the host's random numbers.
+        [(); 2].map(|()| RandomState::new().build_hasher().finish())
+    }
+}
+
+pub(super) fn property(path: &[&str]) -> Option<Vec<u8>> {
+    hostcalls::get_property(path.to_vec()).ok().flatten()
+}
+
+pub(super) fn remember(note: &str) -> Result<(), Status> {
+    hostcalls::set_property(vec!["tollgate"], Some(note.as_bytes()))
+}
+
+pub(super) fn plugin_configuration() -> Option<Vec<u8>> {
+    hostcalls::get_buffer(BufferType::PluginConfiguration, 0, usize::MAX)
+        .ok()
+        .flatten()
+}
+
+pub(super) fn tick_every(period: Duration) -> Result<(), Status> {
+    hostcalls::set_tick_period(period)
+}
+
+pub(super) fn headers(side: Side) -> Headers {
+    hostcalls::get_map_bytes(side.headers())
+        .unwrap_or_default()
+        .into_iter()
+        .collect()
+}
+
+pub(super) fn set_headers(side: Side, headers: &Headers) -> Result<(), Status> {
+    hostcalls::set_map_bytes(side.headers(), headers.iter().collect())
+}
+
+pub(super) fn reroute() -> Result<(), Status> {
+    hostcalls::call_foreign_function("clear_route_cache", None).map(|_| ())
+}
+
+pub(super) fn reply(status: u16, headers: &Headers, body: &[u8]) -> Result<(), Status> {
+    let text = |(name, value)| Some((name, str::from_utf8(value).ok()?));
+    let headers = headers.iter().filter_map(text).collect();
+    hostcalls::send_http_response(u32::from(status), headers, Some(body))
+}
+
+/// Makes calls that follow speak of this stream. Fails when the stream is gone.
+pub(super) fn speak_of(context_id: u32) -> Result<(), Status> {
+    hostcalls::set_effective_context(context_id)
+}
+
+/// Which half of an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Request,
+    Answer,
+}
+
+impl Side {
+    const fn headers(self) -> MapType {
+        match self {
+            Self::Request => MapType::HttpRequestHeaders,
+            Self::Answer => MapType::HttpResponseHeaders,
+        }
+    }
+
+    const fn body(self) -> BufferType {
+        match self {
+            Self::Request => BufferType::HttpRequestBody,
+            Self::Answer => BufferType::HttpResponseBody,
+        }
+    }
+}
+
+/// Body bytes in the proxy's buffer.
+pub(super) struct Buffer {
+    pub(super) side: Side,
+    pub(super) bytes: usize,
+}
+
+impl Buffer {
+    pub(super) fn replace(&self, bytes: &[u8]) -> Result<(), Status> {
+        hostcalls::set_buffer(self.side.body(), 0, self.bytes, bytes)
+    }
+}
+
+impl Body for Buffer {
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn read(&self) -> Vec<u8> {
+        if self.bytes == 0 {
+            return Vec::new();
+        }
+        hostcalls::get_buffer(self.side.body(), 0, self.bytes)
+            .ok()
+            .flatten()
+            .unwrap_or_default()
+    }
+}

@@ -1,0 +1,161 @@
+//! The context of one request: callbacks in, effects out.
+
+use std::rc::Rc;
+
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::Action;
+
+use crate::exchange::{Effect, Exchange, Flow, Input};
+
+use super::host::{self, Buffer, Properties, Side};
+use super::watch::Watch;
+
+pub(super) struct Http {
+    context_id: u32,
+    exchange: Exchange,
+    /// Kept between callbacks for its memory.
+    effects: Vec<Effect>,
+    /// What the proxy holds of the body that is coming in; trailers end a body without saying its size.
+    held_bytes: usize,
+    watch: Rc<Watch>,
+    /// The upstream half's line is left to the edge half, which sees the whole exchange.
+    logs: bool,
+}
+
+impl Http {
+    pub(super) const fn new(
+        context_id: u32,
+        exchange: Exchange,
+        watch: Rc<Watch>,
+        logs: bool,
+    ) -> Self {
+        Self {
+            context_id,
+            exchange,
+            effects: Vec::new(),
+            held_bytes: 0,
+            watch,
+            logs,
+        }
+    }
+
+    fn handle(&mut self, input: Input<'_>, bytes: &Buffer) -> Action {
+        let flow = self.exchange.handle(host::now(), input, &mut self.effects);
+        for effect in self.effects.drain(..) {
+            apply(effect, bytes);
+        }
+        match flow {
+            Flow::Continue => Action::Continue,
+            Flow::Hold => Action::Pause,
+        }
+    }
+
+    fn request_body(&mut self, bytes: usize, ends: bool) -> Action {
+        let body = Buffer {
+            side: Side::Request,
+            bytes,
+        };
+        let input = Input::RequestBody {
+            body: &body,
+            ends,
+            host: &Properties,
+        };
+        self.handle(input, &body)
+    }
+
+    fn answer_body(&mut self, bytes: usize, ends: bool) -> Action {
+        let body = Buffer {
+            side: Side::Answer,
+            bytes,
+        };
+        let input = Input::AnswerBody { body: &body, ends };
+        self.handle(input, &body)
+    }
+}
+
+fn apply(effect: Effect, bytes: &Buffer) {
+    let done = match effect {
+        Effect::RequestHeaders(headers) => host::set_headers(Side::Request, &headers),
+        Effect::AnswerHeaders(headers) => host::set_headers(Side::Answer, &headers),
+        Effect::RequestBody(body) | Effect::AnswerBody(body) => bytes.replace(&body),
+        Effect::Reroute => host::reroute(),
+        Effect::Remember(note) => host::remember(&note),
+        Effect::Reply {
+            status,
+            headers,
+            body,
+        } => host::reply(status, &headers, &body),
+    };
+    if let Err(status) = done {
+        log::error!("the proxy refused a call: {status:?}");
+    }
+}
+
+impl Context for Http {}
+
+impl HttpContext for Http {
+    fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        let input = Input::RequestHead {
+            headers: host::headers(Side::Request),
+            ends: end_of_stream,
+            host: &Properties,
+        };
+        let none = Buffer {
+            side: Side::Request,
+            bytes: 0,
+        };
+        let action = self.handle(input, &none);
+        if self.exchange.is_receiving() {
+            self.watch.held(self.context_id, host::now());
+        }
+        action
+    }
+
+    fn on_http_request_body(&mut self, body_size: usize, end_of_stream: bool) -> Action {
+        self.watch.delivered();
+        self.held_bytes = body_size;
+        self.request_body(body_size, end_of_stream)
+    }
+
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        if self.exchange.is_receiving() {
+            self.request_body(self.held_bytes, true)
+        } else {
+            Action::Continue
+        }
+    }
+
+    fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        let input = Input::AnswerHead {
+            headers: host::headers(Side::Answer),
+            ends: end_of_stream,
+        };
+        let none = Buffer {
+            side: Side::Answer,
+            bytes: 0,
+        };
+        self.handle(input, &none)
+    }
+
+    fn on_http_response_body(&mut self, body_size: usize, end_of_stream: bool) -> Action {
+        self.held_bytes = body_size;
+        self.answer_body(body_size, end_of_stream)
+    }
+
+    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        if self.exchange.is_collecting() {
+            self.answer_body(self.held_bytes, true)
+        } else {
+            Action::Continue
+        }
+    }
+
+    fn on_log(&mut self) {
+        self.watch.gone(self.context_id);
+        if self.logs && host::logs_info() {
+            let report = self.exchange.report();
+            let took_ms = host::now().unix_ms.saturating_sub(report.began.unix_ms);
+            log::info!("{report} ms={took_ms}");
+        }
+    }
+}

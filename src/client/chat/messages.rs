@@ -1,0 +1,792 @@
+//! The conversation: messages, their parts, tool calls and what tools answered.
+//!
+//! Written rules of what is dropped: a message's `name` (OpenAI gives it to the model as a hint; no
+//! other format has it), what an app replays of our own answers and cannot be replayed
+//! (`reasoning_content`, `annotations`), and any member that OpenAI does not know.
+
+use crate::client::data_url::{self, DataUrl};
+use crate::client::read::{Path, Reader, required, set, unsupported, wrong_kind, wrong_value};
+use crate::codec::json::{Kind, Text};
+use crate::fault::{Fault, Invalid};
+use crate::limits::{MESSAGES_MAX, PARTS_MAX, TOOL_CALLS_MAX};
+use crate::turn::{Document, DocumentSource, Escaped, Image, Message, Part, Role, ToolOutput};
+
+/// Reads `messages`, and remembers what else it met on the way.
+#[derive(Default)]
+pub(super) struct Messages<'a> {
+    pub(super) list: Vec<Message<'a>>,
+    /// Some picture asks for a level of detail.
+    pub(super) has_image_detail: bool,
+    /// Some part marks the end of a prefix to cache.
+    pub(super) has_cache_breakpoint: bool,
+    /// Parts of all messages so far.
+    parts: usize,
+}
+
+/// A message whose role may not be known yet: members come in any order.
+#[derive(Default)]
+struct Draft<'a> {
+    role: Option<Role>,
+    content: Option<Vec<Part<'a>>>,
+    refusal: Option<Escaped<'a>>,
+    tool_calls: Option<Vec<Part<'a>>>,
+    tool_call_id: Option<Text<'a>>,
+}
+
+impl<'a> Messages<'a> {
+    pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, Fault> {
+        let at = Path::top("messages");
+        let mut messages = Self::default();
+        reader.list(&at, MESSAGES_MAX, |reader, index| {
+            let message = messages.message(reader, &at.item(index), index)?;
+            messages.list.push(message);
+            Ok(())
+        })?;
+        if messages.list.is_empty() {
+            return Err(wrong_value(&at, "must hold at least one message"));
+        }
+        Ok(messages)
+    }
+
+    fn message(
+        &mut self,
+        reader: &mut Reader<'a>,
+        at: &Path<'_>,
+        index: usize,
+    ) -> Result<Message<'a>, Fault> {
+        let mut draft = Draft::default();
+        reader.object(at, |reader, key| match key {
+            "role" => {
+                let at = at.field("role");
+                let role = role(&reader.text(&at)?, &at)?;
+                set(&mut draft.role, role, &at)
+            }
+            "content" => {
+                let at = at.field("content");
+                let content = self.content(reader, &at)?;
+                set(&mut draft.content, content, &at)
+            }
+            "refusal" => {
+                let at = at.field("refusal");
+                set(&mut draft.refusal, reader.escaped(&at)?, &at)
+            }
+            "tool_calls" => {
+                let at = at.field("tool_calls");
+                let calls = self.tool_calls(reader, &at)?;
+                set(&mut draft.tool_calls, calls, &at)
+            }
+            "tool_call_id" => {
+                let at = at.field("tool_call_id");
+                set(&mut draft.tool_call_id, reader.text(&at)?, &at)
+            }
+            "audio" => Err(unsupported(
+                &at.field("audio"),
+                "earlier audio answers are stored at OpenAI and cannot be carried; send their text",
+            )),
+            "function_call" => Err(unsupported(
+                &at.field("function_call"),
+                "this legacy field cannot be carried; use tool_calls",
+            )),
+            _ => reader.skip().map(drop),
+        })?;
+        draft.finish(at, index)
+    }
+
+    /// A text, or a list of parts: exactly one part for each item.
+    fn content(&mut self, reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Vec<Part<'a>>, Fault> {
+        match reader.kind() {
+            Kind::String => {
+                self.count_part(at)?;
+                Ok(vec![Part::Text(reader.escaped(at)?)])
+            }
+            Kind::Array => {
+                let mut parts = Vec::new();
+                reader.list(at, PARTS_MAX, |reader, index| {
+                    let at = at.item(index);
+                    self.count_part(&at)?;
+                    parts.push(self.part(reader, &at)?);
+                    Ok(())
+                })?;
+                Ok(parts)
+            }
+            Kind::Object | Kind::Bool | Kind::Null | Kind::Number => {
+                Err(wrong_kind(at, "must be a string or a list of parts"))
+            }
+        }
+    }
+
+    fn count_part(&mut self, at: &Path<'_>) -> Result<(), Fault> {
+        self.parts = self.parts.saturating_add(1);
+        if self.parts > PARTS_MAX {
+            let problem = format!("a request may have at most {PARTS_MAX} parts");
+            return Err(Invalid::value(at.to_string(), problem).into());
+        }
+        Ok(())
+    }
+
+    fn part(&mut self, reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Part<'a>, Fault> {
+        let mut kind = None;
+        let mut text = None;
+        let mut refusal = None;
+        let mut image = None;
+        let mut document = None;
+        reader.object(at, |reader, key| match key {
+            "type" => {
+                let at = at.field("type");
+                set(&mut kind, reader.text(&at)?, &at)
+            }
+            "text" => {
+                let at = at.field("text");
+                set(&mut text, reader.escaped(&at)?, &at)
+            }
+            "refusal" => {
+                let at = at.field("refusal");
+                set(&mut refusal, reader.escaped(&at)?, &at)
+            }
+            "image_url" => {
+                let at = at.field("image_url");
+                set(&mut image, self.image(reader, &at)?, &at)
+            }
+            "file" => {
+                let at = at.field("file");
+                set(&mut document, read_document(reader, &at)?, &at)
+            }
+            "prompt_cache_breakpoint" => {
+                self.has_cache_breakpoint = true;
+                reader.skip().map(drop)
+            }
+            _ => reader.skip().map(drop),
+        })?;
+        let kind_at = at.field("type");
+        Ok(match &*required(kind, &kind_at)? {
+            "text" => Part::Text(required(text, &at.field("text"))?),
+            "refusal" => Part::Refusal(required(refusal, &at.field("refusal"))?),
+            "image_url" => Part::Image(required(image, &at.field("image_url"))?),
+            "file" => Part::Document(required(document, &at.field("file"))?),
+            "input_audio" => {
+                return Err(unsupported(
+                    &kind_at,
+                    "audio cannot be carried to the model's provider",
+                ));
+            }
+            _ => {
+                return Err(wrong_value(
+                    &kind_at,
+                    "unknown part; use text, image_url or file",
+                ));
+            }
+        })
+    }
+
+    fn image(&mut self, reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Image<'a>, Fault> {
+        let mut url = None;
+        reader.object(at, |reader, key| match key {
+            "url" => {
+                let at = at.field("url");
+                set(&mut url, reader.text(&at)?, &at)
+            }
+            "detail" => {
+                let at = at.field("detail");
+                match &*reader.text(&at)? {
+                    "auto" => {}
+                    "low" | "high" | "original" => self.has_image_detail = true,
+                    _ => return Err(wrong_value(&at, "must be auto, low, high or original")),
+                }
+                Ok(())
+            }
+            _ => reader.skip().map(drop),
+        })?;
+        let at = at.field("url");
+        let url = required(url, &at)?;
+        if let Some(parsed) = data_url::parse(&url) {
+            let DataUrl { media_type, base64 } =
+                parsed.map_err(|problem| wrong_value(&at, problem))?;
+            return Ok(Image::Inline { media_type, base64 });
+        }
+        let is_web = ["https://", "http://"].iter().any(|scheme| {
+            url.get(..scheme.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        });
+        if !is_web {
+            return Err(wrong_value(
+                &at,
+                "must be a data URL (data:image/png;base64,...) or an https URL",
+            ));
+        }
+        Ok(Image::Url(url))
+    }
+
+    fn tool_calls(
+        &mut self,
+        reader: &mut Reader<'a>,
+        at: &Path<'_>,
+    ) -> Result<Vec<Part<'a>>, Fault> {
+        let mut calls = Vec::new();
+        reader.list(at, TOOL_CALLS_MAX, |reader, index| {
+            let at = at.item(index);
+            self.count_part(&at)?;
+            calls.push(read_tool_call(reader, &at)?);
+            Ok(())
+        })?;
+        Ok(calls)
+    }
+}
+
+impl<'a> Draft<'a> {
+    fn finish(self, at: &Path<'_>, index: usize) -> Result<Message<'a>, Fault> {
+        let role = required(self.role, &at.field("role"))?;
+        if role != Role::Assistant
+            && self
+                .tool_calls
+                .as_ref()
+                .is_some_and(|calls| !calls.is_empty())
+        {
+            return Err(wrong_value(
+                &at.field("tool_calls"),
+                "only an assistant's message may hold tool calls",
+            ));
+        }
+        let content_at = at.field("content");
+        let mut parts = match (self.content, role) {
+            (Some(parts), _) => parts,
+            // An assistant that only called tools, or only refused, said nothing.
+            (None, Role::Assistant) => Vec::new(),
+            (None, _) => required(None, &content_at)?,
+        };
+        for (part, index) in parts.iter().zip(0..) {
+            check_part(role, part, &content_at.item(index))?;
+        }
+        match role {
+            Role::System | Role::User => {}
+            Role::Assistant => {
+                parts.extend(self.refusal.map(Part::Refusal));
+                parts.extend(self.tool_calls.unwrap_or_default());
+            }
+            Role::Tool => {
+                let at = at.field("tool_call_id");
+                let id = required(self.tool_call_id, &at)?;
+                if id.is_empty() {
+                    return Err(wrong_value(&at, "must not be empty"));
+                }
+                let output = parts.into_iter().filter_map(tool_output).collect();
+                parts = vec![Part::ToolResult { id, output }];
+            }
+        }
+        Ok(Message { role, parts, index })
+    }
+}
+
+fn role(word: &str, at: &Path<'_>) -> Result<Role, Fault> {
+    Ok(match word {
+        "system" | "developer" => Role::System,
+        "user" => Role::User,
+        "assistant" => Role::Assistant,
+        "tool" => Role::Tool,
+        "function" => {
+            return Err(unsupported(
+                at,
+                "the legacy role function cannot be carried; use the role tool with a tool_call_id",
+            ));
+        }
+        _ => {
+            return Err(wrong_value(
+                at,
+                "must be system, developer, user, assistant or tool",
+            ));
+        }
+    })
+}
+
+/// Whether a message of this role may hold this part.
+fn check_part(role: Role, part: &Part<'_>, at: &Path<'_>) -> Result<(), Fault> {
+    let (is_fine, problem) = match part {
+        Part::Text(_) => (true, ""),
+        // OpenAI takes text only from a tool; pictures are an extension that many apps rely on.
+        Part::Image(_) => (
+            matches!(role, Role::User | Role::Tool),
+            "only a user's message may hold pictures",
+        ),
+        Part::Document(_) => (role == Role::User, "only a user's message may hold files"),
+        Part::Refusal(_) => (
+            role == Role::Assistant,
+            "only an assistant's message may hold a refusal",
+        ),
+        Part::ToolCall { .. } | Part::ToolResult { .. } => {
+            return Err(Fault::Internal("content holds a tool's part"));
+        }
+    };
+    if is_fine {
+        return Ok(());
+    }
+    Err(wrong_value(&at.field("type"), problem))
+}
+
+fn tool_output(part: Part<'_>) -> Option<ToolOutput<'_>> {
+    match part {
+        Part::Text(text) => Some(ToolOutput::Text(text)),
+        Part::Image(image) => Some(ToolOutput::Image(image)),
+        Part::Document(_) | Part::ToolCall { .. } | Part::ToolResult { .. } | Part::Refusal(_) => {
+            None
+        }
+    }
+}
+
+fn read_document<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Document<'a>, Fault> {
+    let mut file_data = None;
+    let mut file_id = None;
+    let mut file_name = None;
+    reader.object(at, |reader, key| match key {
+        "file_data" => {
+            let at = at.field("file_data");
+            set(&mut file_data, reader.text(&at)?, &at)
+        }
+        "file_id" => {
+            let at = at.field("file_id");
+            set(&mut file_id, reader.text(&at)?, &at)
+        }
+        "filename" => {
+            let at = at.field("filename");
+            set(&mut file_name, reader.text(&at)?, &at)
+        }
+        _ => reader.skip().map(drop),
+    })?;
+    let at = at.field("file_data");
+    let source = match (file_data, file_id) {
+        // With both, the bytes are here and need no store.
+        (Some(data), _) => {
+            let wrong = |problem| wrong_value(&at, problem);
+            match data_url::parse(&data) {
+                Some(parsed) => {
+                    let DataUrl { media_type, base64 } = parsed.map_err(wrong)?;
+                    DocumentSource::Inline { media_type, base64 }
+                }
+                // The bare base64 that OpenAI's reference describes: the name tells the type.
+                None => {
+                    let bare = match data.borrowed() {
+                        Some(data) => data_url::base64(data).map_err(wrong)?,
+                        None => {
+                            let clean = data_url::base64(&data).map_err(wrong)?;
+                            Text::from(clean.into_cow().into_owned())
+                        }
+                    };
+                    DocumentSource::Inline {
+                        media_type: Text::from("application/octet-stream"),
+                        base64: bare,
+                    }
+                }
+            }
+        }
+        (None, Some(id)) => DocumentSource::FileId(id),
+        (None, None) => required(None, &at)?,
+    };
+    Ok(Document { file_name, source })
+}
+
+fn read_tool_call<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Part<'a>, Fault> {
+    let mut id = None;
+    let mut kind = None;
+    let mut name = None;
+    let mut arguments = None;
+    let mut has_function = false;
+    let function_at = at.field("function");
+    reader.object(at, |reader, key| match key {
+        "id" => {
+            let at = at.field("id");
+            set(&mut id, reader.text(&at)?, &at)
+        }
+        "type" => {
+            let at = at.field("type");
+            set(&mut kind, reader.text(&at)?, &at)
+        }
+        "function" => {
+            has_function = true;
+            reader.object(&function_at, |reader, key| match key {
+                "name" => {
+                    let at = function_at.field("name");
+                    set(&mut name, reader.text(&at)?, &at)
+                }
+                "arguments" => {
+                    let at = function_at.field("arguments");
+                    set(&mut arguments, reader.escaped(&at)?, &at)
+                }
+                _ => reader.skip().map(drop),
+            })
+        }
+        _ => reader.skip().map(drop),
+    })?;
+    let kind_at = at.field("type");
+    match &*required(kind, &kind_at)? {
+        "function" => {}
+        "custom" => {
+            return Err(unsupported(
+                &kind_at,
+                "calls of custom tools cannot be carried; use function tools",
+            ));
+        }
+        _ => return Err(wrong_value(&kind_at, "must be function")),
+    }
+    let id_at = at.field("id");
+    let id = required(id, &id_at)?;
+    if id.is_empty() {
+        return Err(wrong_value(&id_at, "must not be empty"));
+    }
+    required(has_function.then_some(()), &function_at)?;
+    let name_at = function_at.field("name");
+    let name = required(name, &name_at)?;
+    if name.is_empty() {
+        return Err(wrong_value(&name_at, "must not be empty"));
+    }
+    let arguments = required(arguments, &function_at.field("arguments"))?;
+    Ok(Part::ToolCall {
+        id,
+        name,
+        arguments,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A message as `role part part`; or the fault's code and text.
+    #[track_caller]
+    fn check(messages: &str, want: &[&str]) {
+        serde_json::from_str::<serde::de::IgnoredAny>(messages).unwrap();
+        let got = match Messages::read(&mut Reader::new(messages)) {
+            Ok(messages) => messages.list.iter().map(outline).collect(),
+            Err(fault) => vec![format!("{} {fault}", fault.code().unwrap())],
+        };
+        assert_eq!(got, want);
+    }
+
+    fn outline(message: &Message<'_>) -> String {
+        let mut line = format!("{:?}", message.role).to_lowercase();
+        for part in &message.parts {
+            line.push(' ');
+            line.push_str(&match part {
+                Part::Text(text) => format!("'{}'", text.as_str()),
+                Part::Refusal(text) => format!("refusal '{}'", text.as_str()),
+                Part::Image(image) => image_outline(image),
+                Part::Document(document) => {
+                    let name = document.file_name.as_deref().unwrap_or("-");
+                    match &document.source {
+                        DocumentSource::Inline { media_type, base64 } => {
+                            format!("file {name} {}:{}", &**media_type, &**base64)
+                        }
+                        DocumentSource::FileId(id) => format!("file {name} id {}", &**id),
+                    }
+                }
+                Part::ToolCall {
+                    id,
+                    name,
+                    arguments,
+                } => format!("{}={}({})", &**id, &**name, arguments.as_str()),
+                Part::ToolResult { id, output } => {
+                    let output = output.iter().map(|output| match output {
+                        ToolOutput::Text(text) => format!("'{}'", text.as_str()),
+                        ToolOutput::Image(image) => image_outline(image),
+                    });
+                    format!("{}:{}", &**id, output.collect::<Vec<_>>().join(","))
+                }
+            });
+        }
+        line
+    }
+
+    fn image_outline(image: &Image<'_>) -> String {
+        match image {
+            Image::Inline { media_type, base64 } => format!("{}:{}", &**media_type, &**base64),
+            Image::Url(url) => format!("<{}>", &**url),
+        }
+    }
+
+    #[test]
+    fn every_role_is_read_and_developer_is_system() {
+        check(
+            r#"[{"role":"system","content":"s"},{"role":"developer","content":"d"},
+                {"role":"user","content":"u"},{"role":"assistant","content":"a"},
+                {"role":"tool","tool_call_id":"t1","content":"r"}]"#,
+            &[
+                "system 's'",
+                "system 'd'",
+                "user 'u'",
+                "assistant 'a'",
+                "tool t1:'r'",
+            ],
+        );
+    }
+
+    #[test]
+    fn members_come_in_any_order() {
+        check(
+            r#"[{"content":"r","tool_call_id":"t1","role":"tool"}]"#,
+            &["tool t1:'r'"],
+        );
+    }
+
+    #[test]
+    fn text_stays_escaped() {
+        check(
+            r#"[{"role":"user","content":"a\n\"\u00e9"}]"#,
+            &[r#"user 'a\n\"\u00e9'"#],
+        );
+    }
+
+    #[test]
+    fn content_may_be_parts() {
+        check(
+            r#"[{"role":"user","content":[{"type":"text","text":"a"},
+                {"type":"image_url","image_url":{"url":"data:image/PNG;base64,aGk=","detail":"auto"}},
+                {"type":"image_url","image_url":{"url":"https://a/b.png"}},
+                {"type":"file","file":{"file_data":"data:application/pdf;base64,aGk=","filename":"a.pdf"}},
+                {"type":"file","file":{"file_id":"file-1"}}]}]"#,
+            &[
+                "user 'a' image/png:aGk= <https://a/b.png> file a.pdf application/pdf:aGk= file - id file-1",
+            ],
+        );
+        check(r#"[{"role":"user","content":[]}]"#, &["user"]);
+    }
+
+    #[test]
+    fn escaped_slashes_in_a_data_url_are_read() {
+        check(
+            r#"[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image\/png;base64,a\/8="}}]}]"#,
+            &["user image/png:a/8="],
+        );
+    }
+
+    #[test]
+    fn a_file_of_bare_base64_is_taken_by_its_name() {
+        check(
+            r#"[{"role":"user","content":[{"type":"file","file":{"file_data":"aG\/k=","filename":"a.csv"}}]}]"#,
+            &["user file a.csv application/octet-stream:aG/k="],
+        );
+    }
+
+    #[test]
+    fn an_assistant_may_call_tools_and_say_nothing() {
+        check(
+            r#"[{"role":"assistant","content":null,"tool_calls":[
+                {"id":"1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}},
+                {"function":{"arguments":"","name":"g"},"type":"function","id":"2"}]}]"#,
+            &[r#"assistant 1=f({\"a\":1}) 2=g()"#],
+        );
+        check(r#"[{"role":"assistant"}]"#, &["assistant"]);
+    }
+
+    #[test]
+    fn an_assistant_may_have_refused() {
+        check(
+            r#"[{"role":"assistant","content":null,"refusal":"no"},
+                {"role":"assistant","content":[{"type":"refusal","refusal":"no"}]}]"#,
+            &["assistant refusal 'no'", "assistant refusal 'no'"],
+        );
+    }
+
+    #[test]
+    fn an_answer_of_the_sdk_may_be_sent_back() {
+        check(
+            r#"[{"role":"assistant","content":"a","refusal":null,"annotations":[],"audio":null,
+                "function_call":null,"tool_calls":null,"reasoning_content":"r","name":"n"}]"#,
+            &["assistant 'a'"],
+        );
+    }
+
+    #[test]
+    fn a_tool_answers_with_text_or_pictures() {
+        check(
+            r#"[{"role":"tool","tool_call_id":"1","content":[{"type":"text","text":"a"},
+                {"type":"image_url","image_url":{"url":"data:image/png;base64,aGk="}}]}]"#,
+            &["tool 1:'a',image/png:aGk="],
+        );
+    }
+
+    #[test]
+    fn hints_are_remembered() {
+        let source = r#"[{"role":"user","content":[{"type":"image_url","prompt_cache_breakpoint":
+            {"mode":"explicit"},"image_url":{"url":"http://a","detail":"high"}}]}]"#;
+        let messages = Messages::read(&mut Reader::new(source)).unwrap();
+        assert!(messages.has_image_detail && messages.has_cache_breakpoint);
+    }
+
+    #[track_caller]
+    fn refuse(message: &str, want: &str) {
+        check(&format!("[{message}]"), &[want]);
+    }
+
+    #[test]
+    fn a_message_is_an_object_in_a_list() {
+        check("{}", &["invalid_type messages: must be a list"]);
+        check(
+            "[]",
+            &["invalid_value messages: must hold at least one message"],
+        );
+        refuse("7", "invalid_type messages[0]: must be an object");
+    }
+
+    #[test]
+    fn a_wrong_role_is_refused() {
+        refuse(
+            r#"{"content":"x"}"#,
+            "missing_required_parameter messages[0].role: this field is required",
+        );
+        refuse(
+            r#"{"role":"bot","content":"x"}"#,
+            "invalid_value messages[0].role: must be system, developer, user, assistant or tool",
+        );
+        refuse(
+            r#"{"role":"function","name":"f","content":"x"}"#,
+            "unsupported_parameter messages[0].role: the legacy role function cannot be carried; \
+             use the role tool with a tool_call_id",
+        );
+    }
+
+    #[test]
+    fn content_is_required_but_of_an_assistant() {
+        for message in [r#"{"role":"user"}"#, r#"{"role":"system","content":null}"#] {
+            refuse(
+                message,
+                "missing_required_parameter messages[0].content: this field is required",
+            );
+        }
+        refuse(
+            r#"{"role":"user","content":7}"#,
+            "invalid_type messages[0].content: must be a string or a list of parts",
+        );
+    }
+
+    #[test]
+    fn a_part_that_does_not_fit_is_named() {
+        refuse(
+            r#"{"role":"user","content":[{"type":"text","text":"x"},{"type":"video"}]}"#,
+            "invalid_value messages[0].content[1].type: unknown part; use text, image_url or file",
+        );
+        refuse(
+            r#"{"role":"user","content":[{"type":"input_audio","input_audio":{}}]}"#,
+            "unsupported_parameter messages[0].content[0].type: audio cannot be carried to the \
+             model's provider",
+        );
+        refuse(
+            r#"{"role":"user","content":[{"type":"text","text":7}]}"#,
+            "invalid_type messages[0].content[0].text: must be a string",
+        );
+        refuse(
+            r#"{"role":"user","content":[{"type":"image_url"}]}"#,
+            "missing_required_parameter messages[0].content[0].image_url: this field is required",
+        );
+        refuse(
+            r#"{"role":"system","content":[{"type":"image_url","image_url":{"url":"http://a"}}]}"#,
+            "invalid_value messages[0].content[0].type: only a user's message may hold pictures",
+        );
+        refuse(
+            r#"{"role":"user","content":[{"type":"refusal","refusal":"x"}]}"#,
+            "invalid_value messages[0].content[0].type: only an assistant's message may hold a refusal",
+        );
+    }
+
+    #[test]
+    fn a_picture_that_is_none_is_refused() {
+        refuse(
+            r#"{"role":"user","content":[{"type":"image_url","image_url":{"url":"a.png"}}]}"#,
+            "invalid_value messages[0].content[0].image_url.url: must be a data URL \
+             (data:image/png;base64,...) or an https URL",
+        );
+        refuse(
+            r#"{"role":"user","content":[{"type":"image_url","image_url":"http://a"}]}"#,
+            "invalid_type messages[0].content[0].image_url: must be an object",
+        );
+        refuse(
+            r#"{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png,x"}}]}"#,
+            "invalid_value messages[0].content[0].image_url.url: a data URL has to be in base64: \
+             data:image/png;base64,...",
+        );
+        refuse(
+            r#"{"role":"user","content":[{"type":"image_url","image_url":{"url":"http://a","detail":"x"}}]}"#,
+            "invalid_value messages[0].content[0].image_url.detail: must be auto, low, high or original",
+        );
+    }
+
+    #[test]
+    fn a_file_without_bytes_is_refused() {
+        refuse(
+            r#"{"role":"user","content":[{"type":"file","file":{"filename":"a"}}]}"#,
+            "missing_required_parameter messages[0].content[0].file.file_data: this field is required",
+        );
+        refuse(
+            r#"{"role":"user","content":[{"type":"file","file":{"file_data":"<>"}}]}"#,
+            "invalid_value messages[0].content[0].file.file_data: the data is no base64: only A-Z \
+             a-z 0-9 + / and = at the end are",
+        );
+    }
+
+    #[test]
+    fn a_tool_call_that_does_not_fit_is_named() {
+        let call = |call: &str| format!(r#"{{"role":"assistant","tool_calls":[{call}]}}"#);
+        refuse(
+            &call(r#"{"type":"function","function":{"name":"f","arguments":"{}"}}"#),
+            "missing_required_parameter messages[0].tool_calls[0].id: this field is required",
+        );
+        refuse(
+            &call(r#"{"id":"1","type":"function"}"#),
+            "missing_required_parameter messages[0].tool_calls[0].function: this field is required",
+        );
+        refuse(
+            &call(r#"{"id":"1","type":"function","function":{"name":"f","arguments":{}}}"#),
+            "invalid_type messages[0].tool_calls[0].function.arguments: must be a string",
+        );
+        refuse(
+            &call(r#"{"id":"1","type":"custom","custom":{}}"#),
+            "unsupported_parameter messages[0].tool_calls[0].type: calls of custom tools cannot be \
+             carried; use function tools",
+        );
+        refuse(
+            r#"{"role":"user","content":"x","tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":""}}]}"#,
+            "invalid_value messages[0].tool_calls: only an assistant's message may hold tool calls",
+        );
+    }
+
+    #[test]
+    fn a_tools_answer_names_its_call() {
+        refuse(
+            r#"{"role":"tool","content":"x"}"#,
+            "missing_required_parameter messages[0].tool_call_id: this field is required",
+        );
+    }
+
+    #[test]
+    fn legacy_fields_and_stored_audio_are_refused() {
+        refuse(
+            r#"{"role":"assistant","function_call":{"name":"f","arguments":""}}"#,
+            "unsupported_parameter messages[0].function_call: this legacy field cannot be carried; \
+             use tool_calls",
+        );
+        refuse(
+            r#"{"role":"assistant","audio":{"id":"a"}}"#,
+            "unsupported_parameter messages[0].audio: earlier audio answers are stored at OpenAI \
+             and cannot be carried; send their text",
+        );
+    }
+
+    #[test]
+    fn a_member_comes_once() {
+        refuse(
+            r#"{"role":"user","content":"a","content":"b"}"#,
+            "invalid_value messages[0].content: this field comes twice",
+        );
+    }
+
+    #[test]
+    fn messages_and_parts_are_bounded() {
+        let many = |item: &str, count: usize| format!("[{}]", vec![item; count].join(","));
+        check(
+            &many(r#"{"role":"user","content":""}"#, MESSAGES_MAX + 1),
+            &["invalid_value messages: the list may have at most 16384 items"],
+        );
+        let parts = many(r#"{"type":"text","text":""}"#, PARTS_MAX / 2 + 1);
+        let message = format!(r#"{{"role":"user","content":{parts}}}"#);
+        check(
+            &format!("[{message},{message}]"),
+            &["invalid_value messages[1].content[32767]: a request may have at most 65536 parts"],
+        );
+    }
+}

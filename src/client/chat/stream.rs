@@ -1,0 +1,469 @@
+//! An answer as `chat.completion.chunk` events.
+//!
+//! Every chunk has the same start, written once. The first of a choice has the role; then come
+//! deltas of text, of `reasoning_content` (not OpenAI's, but the field that DeepSeek, vLLM and most
+//! tools read) and of tool calls; the last has the reason and nothing after it. `[DONE]` is written
+//! only by `finish`, and only when every choice that began has ended.
+
+use super::wire::{Progress, finish_reason, write_id, write_usage};
+use crate::client::{Opening, Writer};
+use crate::codec::json::{write_string, write_u64};
+use crate::fault::Fault;
+use crate::turn::{Escaped, Event, Finish, Usage};
+
+/// Writes an answer as a stream.
+#[derive(Debug)]
+pub(super) struct Stream {
+    /// Of every chunk: all up to the first choice.
+    head: Vec<u8>,
+    include_usage: bool,
+    usage: Option<Usage>,
+    progress: Progress,
+}
+
+impl Stream {
+    pub(super) fn new(opening: &Opening) -> Self {
+        let mut head = Vec::with_capacity(opening.model.len().saturating_add(128));
+        head.extend_from_slice(b"data: {\"id\":\"");
+        write_id(opening, &mut head);
+        head.extend_from_slice(b"\",\"object\":\"chat.completion.chunk\",\"created\":");
+        write_u64(&mut head, opening.created);
+        head.extend_from_slice(b",\"model\":");
+        write_string(&mut head, &opening.model);
+        head.extend_from_slice(b",\"choices\":[");
+        Self {
+            head,
+            include_usage: opening.include_usage,
+            usage: None,
+            progress: Progress::default(),
+        }
+    }
+
+    /// Makes sure that `choice` has begun.
+    fn open(&mut self, choice: u32, out: &mut Vec<u8>) -> Result<(), Fault> {
+        if self.progress.open(choice)? {
+            self.begin(choice, 0, out);
+            out.extend_from_slice(b"\"role\":\"assistant\",\"content\":\"\",\"refusal\":null");
+            self.end(None, out);
+        }
+        Ok(())
+    }
+
+    /// Writes a chunk up to the inside of its delta.
+    fn begin(&self, choice: u32, delta_bytes: usize, out: &mut Vec<u8>) {
+        // What stands around the delta has less than 192 bytes.
+        let around = self.head.len().saturating_add(192);
+        out.reserve(around.saturating_add(delta_bytes));
+        out.extend_from_slice(&self.head);
+        out.extend_from_slice(b"{\"index\":");
+        write_u64(out, u64::from(choice));
+        out.extend_from_slice(b",\"delta\":{");
+    }
+
+    /// Writes a chunk from the end of its delta.
+    fn end(&self, reason: Option<Finish>, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"},\"logprobs\":null,\"finish_reason\":");
+        match reason {
+            None => out.extend_from_slice(b"null}]"),
+            Some(reason) => {
+                out.push(b'"');
+                out.extend_from_slice(finish_reason(reason).as_bytes());
+                out.extend_from_slice(b"\"}]");
+            }
+        }
+        out.extend_from_slice(match self.include_usage {
+            true => b",\"usage\":null}\n\n",
+            false => b"}\n\n",
+        });
+    }
+
+    fn text(&self, choice: u32, field: &str, text: Escaped<'_>, out: &mut Vec<u8>) {
+        let text = text.as_str();
+        self.begin(choice, text.len(), out);
+        out.push(b'"');
+        out.extend_from_slice(field.as_bytes());
+        out.extend_from_slice(b"\":\"");
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+        self.end(None, out);
+    }
+
+    fn tool_call(
+        &self,
+        choice: u32,
+        index: u32,
+        id: Escaped<'_>,
+        name: Escaped<'_>,
+        out: &mut Vec<u8>,
+    ) {
+        let (id, name) = (id.as_str(), name.as_str());
+        self.begin(choice, id.len().saturating_add(name.len()), out);
+        out.extend_from_slice(b"\"tool_calls\":[{\"index\":");
+        write_u64(out, u64::from(index));
+        out.extend_from_slice(b",\"id\":\"");
+        out.extend_from_slice(id.as_bytes());
+        out.extend_from_slice(b"\",\"type\":\"function\",\"function\":{\"name\":\"");
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"\",\"arguments\":\"\"}}]");
+        self.end(None, out);
+    }
+
+    fn arguments(&self, choice: u32, index: u32, fragment: Escaped<'_>, out: &mut Vec<u8>) {
+        let fragment = fragment.as_str();
+        self.begin(choice, fragment.len(), out);
+        out.extend_from_slice(b"\"tool_calls\":[{\"index\":");
+        write_u64(out, u64::from(index));
+        out.extend_from_slice(b",\"function\":{\"arguments\":\"");
+        out.extend_from_slice(fragment.as_bytes());
+        out.extend_from_slice(b"\"}}]");
+        self.end(None, out);
+    }
+}
+
+impl Writer for Stream {
+    fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
+        match event {
+            Event::Start => {
+                self.progress.start()?;
+                // The app sees at once that the answer has begun.
+                self.open(0, out)?;
+            }
+            Event::Text { choice, text } => {
+                self.open(choice, out)?;
+                if !text.is_empty() {
+                    self.text(choice, "content", text, out);
+                }
+            }
+            Event::Reasoning { choice, text } => {
+                self.open(choice, out)?;
+                if !text.is_empty() {
+                    self.text(choice, "reasoning_content", text, out);
+                }
+            }
+            Event::ToolCall {
+                choice,
+                index,
+                id,
+                name,
+            } => {
+                self.open(choice, out)?;
+                self.progress.call_tool(choice, index)?;
+                self.tool_call(choice, index, id, name, out);
+            }
+            Event::Arguments {
+                choice,
+                index,
+                fragment,
+            } => {
+                self.open(choice, out)?;
+                if !fragment.is_empty() {
+                    self.progress.add_arguments(choice, index)?;
+                    self.arguments(choice, index, fragment, out);
+                }
+            }
+            Event::Usage(usage) => self.usage = Some(usage),
+            Event::Finish { choice, reason } => {
+                self.open(choice, out)?;
+                let calls = self.progress.finish(choice)?;
+                for (index, has_arguments) in (0..).zip(calls) {
+                    // Apps parse the arguments as JSON: a call without any has an empty object.
+                    if !has_arguments {
+                        self.arguments(choice, index, Escaped::from_content("{}"), out);
+                    }
+                }
+                self.begin(choice, 0, out);
+                self.end(Some(reason), out);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
+        self.progress.complete()?;
+        // Where the upstream told no usage there is none to tell: zeros would be a lie.
+        if self.include_usage
+            && let Some(usage) = &self.usage
+        {
+            out.extend_from_slice(&self.head);
+            out.extend_from_slice(b"],\"usage\":");
+            write_usage(usage, out);
+            out.extend_from_slice(b"}\n\n");
+        }
+        out.extend_from_slice(b"data: [DONE]\n\n");
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::chat::tests::{answer, text, tool_call};
+    use crate::codec::random::Random;
+    use crate::fault::Upstream;
+
+    fn opening(include_usage: bool) -> Opening {
+        Opening {
+            entropy: [0, 0],
+            created: 7,
+            model: "m".to_owned(),
+            stream: true,
+            include_usage,
+        }
+    }
+
+    const HEAD: &str = r#"data: {"id":"chatcmpl-000000000000000000000000","object":"chat.completion.chunk","created":7,"model":"m","choices":["#;
+
+    /// The stream's events with the common head left out, or the fault.
+    fn written(include_usage: bool, events: &[Event<'_>]) -> Result<String, Fault> {
+        let mut out = Vec::new();
+        let mut stream = Stream::new(&opening(include_usage));
+        for event in events {
+            stream.write(*event, &mut out)?;
+        }
+        stream.finish(&mut out)?;
+        Ok(String::from_utf8(out).unwrap().replace(HEAD, ""))
+    }
+
+    /// Each chunk from its delta on; choice 0 unless it is told.
+    #[track_caller]
+    fn check(events: &[Event<'_>], want: &[&str]) {
+        let got = written(false, events).unwrap();
+        let chunks: Vec<_> = got
+            .split_terminator("\n\n")
+            .map(|chunk| {
+                let chunk = chunk
+                    .strip_prefix("{\"index\":0,\"delta\":")
+                    .unwrap_or(chunk);
+                chunk
+                    .strip_suffix(",\"logprobs\":null,\"finish_reason\":null}]}")
+                    .unwrap_or(chunk)
+            })
+            .collect();
+        assert_eq!(chunks, want);
+    }
+
+    const ROLE: &str = r#"{"role":"assistant","content":"","refusal":null}"#;
+    const STOP: &str = r#"{},"logprobs":null,"finish_reason":"stop"}]}"#;
+    const DONE: &str = "data: [DONE]";
+
+    #[test]
+    fn text_comes_in_deltas() {
+        check(
+            &answer(&[text("a"), text(r"\n"), text("")]),
+            &[
+                ROLE,
+                r#"{"content":"a"}"#,
+                r#"{"content":"\n"}"#,
+                STOP,
+                DONE,
+            ],
+        );
+    }
+
+    #[test]
+    fn reasoning_has_a_field_of_its_own() {
+        let reasoning = Event::Reasoning {
+            choice: 0,
+            text: Escaped::from_content("r"),
+        };
+        check(
+            &answer(&[reasoning, text("a")]),
+            &[
+                ROLE,
+                r#"{"reasoning_content":"r"}"#,
+                r#"{"content":"a"}"#,
+                STOP,
+                DONE,
+            ],
+        );
+    }
+
+    fn arguments(index: u32, fragment: &str) -> Event<'_> {
+        Event::Arguments {
+            choice: 0,
+            index,
+            fragment: Escaped::from_content(fragment),
+        }
+    }
+
+    #[test]
+    fn a_tool_call_comes_before_its_arguments() {
+        check(
+            &answer(&[tool_call(0), arguments(0, r#"{\"a\""#), arguments(0, ":1}")]),
+            &[
+                ROLE,
+                r#"{"tool_calls":[{"index":0,"id":"id","type":"function","function":{"name":"f","arguments":""}}]}"#,
+                r#"{"tool_calls":[{"index":0,"function":{"arguments":"{\"a\""}}]}"#,
+                r#"{"tool_calls":[{"index":0,"function":{"arguments":":1}"}}]}"#,
+                STOP,
+                DONE,
+            ],
+        );
+    }
+
+    #[test]
+    fn a_tool_call_without_arguments_gets_an_empty_object() {
+        check(
+            &answer(&[
+                tool_call(0),
+                tool_call(1),
+                arguments(0, "{}"),
+                arguments(1, ""),
+            ]),
+            &[
+                ROLE,
+                r#"{"tool_calls":[{"index":0,"id":"id","type":"function","function":{"name":"f","arguments":""}}]}"#,
+                r#"{"tool_calls":[{"index":1,"id":"id","type":"function","function":{"name":"f","arguments":""}}]}"#,
+                r#"{"tool_calls":[{"index":0,"function":{"arguments":"{}"}}]}"#,
+                r#"{"tool_calls":[{"index":1,"function":{"arguments":"{}"}}]}"#,
+                STOP,
+                DONE,
+            ],
+        );
+    }
+
+    #[test]
+    fn every_choice_begins_with_its_role() {
+        let other = Event::Text {
+            choice: 1,
+            text: Escaped::from_content("b"),
+        };
+        let end = Event::Finish {
+            choice: 1,
+            reason: Finish::Length,
+        };
+        check(
+            &answer(&[other, end]),
+            &[
+                ROLE,
+                r#"{"index":1,"delta":{"role":"assistant","content":"","refusal":null}"#,
+                r#"{"index":1,"delta":{"content":"b"}"#,
+                r#"{"index":1,"delta":{},"logprobs":null,"finish_reason":"length"}]}"#,
+                STOP,
+                DONE,
+            ],
+        );
+    }
+
+    #[test]
+    fn usage_is_null_until_the_last_chunk() {
+        let usage = Event::Usage(Usage {
+            input_tokens: 1,
+            output_tokens: 2,
+            ..Usage::default()
+        });
+        let got = written(true, &answer(&[usage])).unwrap();
+        let chunks: Vec<_> = got.split_terminator("\n\n").collect();
+        assert_eq!(chunks.len(), 4);
+        assert!(chunks[0].ends_with(r#""finish_reason":null}],"usage":null}"#));
+        assert!(chunks[1].ends_with(r#""finish_reason":"stop"}],"usage":null}"#));
+        assert_eq!(
+            chunks[2],
+            r#"],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3,"prompt_tokens_details":{"cached_tokens":0}}}"#
+        );
+        assert!(!written(false, &answer(&[usage])).unwrap().contains("usage"));
+        // Nobody told any: none is made up.
+        assert_eq!(
+            written(true, &answer(&[])).unwrap().matches("\n\n").count(),
+            3
+        );
+    }
+
+    #[test]
+    fn an_answer_without_its_finish_is_truncated() {
+        for events in [&[][..], &[Event::Start], &[Event::Start, text("a")]] {
+            let mut out = Vec::new();
+            let mut stream = Stream::new(&opening(true));
+            for event in events {
+                stream.write(*event, &mut out).unwrap();
+            }
+            let before = out.len();
+            assert_eq!(stream.finish(&mut out), Err(Upstream::truncated().into()));
+            assert_eq!(out.len(), before);
+        }
+    }
+
+    #[test]
+    fn one_open_choice_of_two_is_truncated() {
+        let other = Event::Text {
+            choice: 1,
+            text: Escaped::from_content("b"),
+        };
+        let fault = written(false, &answer(&[other])).unwrap_err();
+        assert_eq!(fault, Upstream::truncated().into());
+    }
+
+    #[test]
+    fn events_out_of_order_are_faults() {
+        let end = Event::Finish {
+            choice: 0,
+            reason: Finish::Stop,
+        };
+        for events in [
+            &[text("a")][..],
+            &[Event::Start, Event::Start],
+            &[Event::Start, end, text("a")],
+            &[Event::Start, end, end],
+            &[Event::Start, arguments(0, "{}")],
+            &[Event::Start, tool_call(1)],
+            &[Event::Start, tool_call(0), tool_call(0)],
+        ] {
+            let fault = written(false, events).unwrap_err();
+            assert!(matches!(fault, Fault::Internal(_)), "{events:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_follows_the_finish() {
+        let mut out = Vec::new();
+        let mut stream = Stream::new(&opening(false));
+        for event in answer(&[]) {
+            stream.write(event, &mut out).unwrap();
+        }
+        stream.finish(&mut out).unwrap();
+        let before = out.len();
+        assert!(stream.finish(&mut out).is_err());
+        assert!(stream.write(text("a"), &mut out).is_err());
+        assert_eq!(out.len(), before);
+    }
+
+    #[test]
+    fn choices_and_tool_calls_are_bounded() {
+        let far = Event::Text {
+            choice: u32::MAX,
+            text: Escaped::from_content("b"),
+        };
+        let fault = written(false, &answer(&[far])).unwrap_err();
+        assert_eq!(fault.code(), Some("upstream_too_large"));
+        let calls: Vec<_> = (0..2_000).map(tool_call).collect();
+        let fault = written(false, &answer(&calls)).unwrap_err();
+        assert_eq!(fault.code(), Some("upstream_too_large"));
+    }
+
+    #[test]
+    fn text_cut_elsewhere_is_the_same_text() {
+        let whole = "The quick brown fox, \u{e9}\u{1F600}, and the end of it";
+        let content = |events: &[Event<'_>]| -> String {
+            let written = written(false, events).unwrap();
+            let deltas = written.split("\"delta\":{\"content\":\"").skip(1);
+            deltas
+                .map(|delta| delta.split('"').next().unwrap())
+                .collect()
+        };
+        let mut random = Random::new(61);
+        for _ in 0..200 {
+            let mut pieces = Vec::new();
+            let mut rest = whole;
+            while !rest.is_empty() {
+                let mut at = random.below(9).min(rest.len());
+                while !rest.is_char_boundary(at) {
+                    at += 1;
+                }
+                let (head, tail) = rest.split_at(at);
+                pieces.push(text(head));
+                rest = tail;
+            }
+            assert_eq!(content(&answer(&pieces)), whole);
+        }
+    }
+}

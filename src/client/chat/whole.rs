@@ -1,0 +1,322 @@
+//! An answer as one `chat.completion` body.
+//!
+//! Events are collected per choice, text as it is escaped, and written at the finish. The sum of what
+//! is collected has a bound.
+
+use super::wire::{Progress, finish_reason, write_id, write_usage};
+use crate::client::{Opening, Writer};
+use crate::codec::json::{write_string, write_u64};
+use crate::fault::{Fault, Upstream};
+use crate::limits::ADMIN_BYTES_MAX;
+use crate::turn::{Escaped, Event, Finish, Usage};
+
+/// Writes an answer as one body.
+#[derive(Debug)]
+pub(super) struct Whole {
+    opening: Opening,
+    choices: Vec<Choice>,
+    usage: Option<Usage>,
+    progress: Progress,
+    /// How many bytes may still be collected.
+    bytes_left: usize,
+}
+
+#[derive(Default)]
+struct Choice {
+    content: String,
+    reasoning: String,
+    tool_calls: Vec<ToolCall>,
+    /// Without a reason nothing was told of this choice.
+    reason: Option<Finish>,
+}
+
+struct ToolCall {
+    id: String,
+    name: String,
+    arguments: String,
+}
+
+impl std::fmt::Debug for Choice {
+    /// Tells sizes, never text.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Choice")
+            .field("content_bytes", &self.content.len())
+            .field("tool_calls", &self.tool_calls.len())
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Whole {
+    pub(super) fn new(opening: Opening) -> Self {
+        Self {
+            opening,
+            choices: Vec::new(),
+            usage: None,
+            progress: Progress::default(),
+            bytes_left: ADMIN_BYTES_MAX,
+        }
+    }
+
+    fn open(&mut self, choice: u32) -> Result<&mut Choice, Fault> {
+        self.progress.open(choice)?;
+        let index = usize::try_from(choice).unwrap_or(usize::MAX);
+        // The progress has checked the bound.
+        while self.choices.len() <= index {
+            self.choices.push(Choice::default());
+        }
+        self.choices
+            .get_mut(index)
+            .ok_or(Fault::Internal("an open choice is not there"))
+    }
+
+    fn take(&mut self, text: Escaped<'_>) -> Result<(), Fault> {
+        let left = self.bytes_left.checked_sub(text.as_str().len());
+        self.bytes_left = left.ok_or_else(|| {
+            let message = format!("the provider's answer exceeds {ADMIN_BYTES_MAX} bytes");
+            Fault::from(Upstream::broken("upstream_too_large", message))
+        })?;
+        Ok(())
+    }
+}
+
+impl Writer for Whole {
+    fn write(&mut self, event: Event<'_>, _out: &mut Vec<u8>) -> Result<(), Fault> {
+        match event {
+            Event::Start => {
+                self.progress.start()?;
+                self.open(0)?;
+            }
+            Event::Text { choice, text } => {
+                self.take(text)?;
+                self.open(choice)?.content.push_str(text.as_str());
+            }
+            Event::Reasoning { choice, text } => {
+                self.take(text)?;
+                self.open(choice)?.reasoning.push_str(text.as_str());
+            }
+            Event::ToolCall {
+                choice,
+                index,
+                id,
+                name,
+            } => {
+                self.take(id)?;
+                self.take(name)?;
+                self.open(choice)?;
+                self.progress.call_tool(choice, index)?;
+                self.open(choice)?.tool_calls.push(ToolCall {
+                    id: id.as_str().to_owned(),
+                    name: name.as_str().to_owned(),
+                    arguments: String::new(),
+                });
+            }
+            Event::Arguments {
+                choice,
+                index,
+                fragment,
+            } => {
+                self.take(fragment)?;
+                self.open(choice)?;
+                if !fragment.is_empty() {
+                    self.progress.add_arguments(choice, index)?;
+                    let index = usize::try_from(index).unwrap_or(usize::MAX);
+                    if let Some(call) = self.open(choice)?.tool_calls.get_mut(index) {
+                        call.arguments.push_str(fragment.as_str());
+                    }
+                }
+            }
+            Event::Usage(usage) => self.usage = Some(usage),
+            Event::Finish { choice, reason } => {
+                self.open(choice)?.reason = Some(reason);
+                self.progress.finish(choice)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
+        self.progress.complete()?;
+        out.extend_from_slice(b"{\"id\":\"");
+        write_id(&self.opening, out);
+        out.extend_from_slice(b"\",\"object\":\"chat.completion\",\"created\":");
+        write_u64(out, self.opening.created);
+        out.extend_from_slice(b",\"model\":");
+        write_string(out, &self.opening.model);
+        out.extend_from_slice(b",\"choices\":[");
+        let mut is_first = true;
+        for (index, choice) in (0..).zip(&self.choices) {
+            if let Some(reason) = choice.reason {
+                if !std::mem::take(&mut is_first) {
+                    out.push(b',');
+                }
+                write_choice(index, choice, reason, out);
+            }
+        }
+        out.push(b']');
+        if let Some(usage) = &self.usage {
+            out.extend_from_slice(b",\"usage\":");
+            write_usage(usage, out);
+        }
+        out.push(b'}');
+        Ok(())
+    }
+}
+
+fn write_choice(index: u64, choice: &Choice, reason: Finish, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"index\":");
+    write_u64(out, index);
+    out.extend_from_slice(b",\"message\":{\"role\":\"assistant\",\"content\":");
+    // OpenAI's content is null where the model only called tools, and otherwise a string.
+    if choice.content.is_empty() && !choice.tool_calls.is_empty() {
+        out.extend_from_slice(b"null");
+    } else {
+        write_escaped(out, &choice.content);
+    }
+    out.extend_from_slice(b",\"refusal\":null");
+    if !choice.reasoning.is_empty() {
+        out.extend_from_slice(b",\"reasoning_content\":");
+        write_escaped(out, &choice.reasoning);
+    }
+    for (call, before) in choice
+        .tool_calls
+        .iter()
+        .zip(std::iter::once(",\"tool_calls\":[").chain(std::iter::repeat(",")))
+    {
+        out.extend_from_slice(before.as_bytes());
+        write_tool_call(call, out);
+    }
+    if !choice.tool_calls.is_empty() {
+        out.push(b']');
+    }
+    out.extend_from_slice(b"},\"logprobs\":null,\"finish_reason\":\"");
+    out.extend_from_slice(finish_reason(reason).as_bytes());
+    out.extend_from_slice(b"\"}");
+}
+
+fn write_tool_call(call: &ToolCall, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"id\":");
+    write_escaped(out, &call.id);
+    out.extend_from_slice(b",\"type\":\"function\",\"function\":{\"name\":");
+    write_escaped(out, &call.name);
+    out.extend_from_slice(b",\"arguments\":");
+    // Apps parse the arguments as JSON: a call without any has an empty object.
+    match call.arguments.as_str() {
+        "" => out.extend_from_slice(b"\"{}\""),
+        arguments => write_escaped(out, arguments),
+    }
+    out.extend_from_slice(b"}}");
+}
+
+/// Appends a string whose content is escaped already.
+fn write_escaped(out: &mut Vec<u8>, content: &str) {
+    out.push(b'"');
+    out.extend_from_slice(content.as_bytes());
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::chat::tests::{answer, text, tool_call};
+
+    fn written(events: &[Event<'_>]) -> Result<String, Fault> {
+        let mut out = Vec::new();
+        let mut whole = Whole::new(Opening {
+            entropy: [0, 0],
+            created: 7,
+            model: "m".to_owned(),
+            stream: false,
+            include_usage: false,
+        });
+        for event in events {
+            whole.write(*event, &mut out)?;
+        }
+        whole.finish(&mut out)?;
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    /// The body from its choices on.
+    #[track_caller]
+    fn check(events: &[Event<'_>], want: &str) {
+        let got = written(events).unwrap();
+        let head = r#"{"id":"chatcmpl-000000000000000000000000","object":"chat.completion","created":7,"model":"m","choices":"#;
+        assert_eq!(got.strip_prefix(head).unwrap(), want);
+    }
+
+    #[test]
+    fn text_is_joined() {
+        check(
+            &answer(&[text("a"), text(r"\n")]),
+            r#"[{"index":0,"message":{"role":"assistant","content":"a\n","refusal":null},"logprobs":null,"finish_reason":"stop"}]}"#,
+        );
+    }
+
+    #[test]
+    fn an_empty_answer_has_empty_content() {
+        check(
+            &answer(&[]),
+            r#"[{"index":0,"message":{"role":"assistant","content":"","refusal":null},"logprobs":null,"finish_reason":"stop"}]}"#,
+        );
+    }
+
+    #[test]
+    fn content_is_null_where_only_tools_are_called() {
+        let arguments = |fragment| Event::Arguments {
+            choice: 0,
+            index: 1,
+            fragment: Escaped::from_content(fragment),
+        };
+        check(
+            &answer(&[
+                tool_call(0),
+                tool_call(1),
+                arguments(r#"{\"a\""#),
+                arguments(":1}"),
+            ]),
+            r#"[{"index":0,"message":{"role":"assistant","content":null,"refusal":null,"tool_calls":[{"id":"id","type":"function","function":{"name":"f","arguments":"{}"}},{"id":"id","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}}]},"logprobs":null,"finish_reason":"stop"}]}"#,
+        );
+    }
+
+    #[test]
+    fn reasoning_and_usage_are_told() {
+        let reasoning = Event::Reasoning {
+            choice: 0,
+            text: Escaped::from_content("r"),
+        };
+        check(
+            &answer(&[reasoning, Event::Usage(Usage::default()), text("a")]),
+            r#"[{"index":0,"message":{"role":"assistant","content":"a","refusal":null,"reasoning_content":"r"},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0,"prompt_tokens_details":{"cached_tokens":0}}}"#,
+        );
+    }
+
+    #[test]
+    fn choices_are_told_in_order() {
+        let other = Event::Text {
+            choice: 1,
+            text: Escaped::from_content("b"),
+        };
+        let end = Event::Finish {
+            choice: 1,
+            reason: Finish::ContentFilter,
+        };
+        check(
+            &answer(&[other, end]),
+            r#"[{"index":0,"message":{"role":"assistant","content":"","refusal":null},"logprobs":null,"finish_reason":"stop"},{"index":1,"message":{"role":"assistant","content":"b","refusal":null},"logprobs":null,"finish_reason":"content_filter"}]}"#,
+        );
+    }
+
+    #[test]
+    fn an_answer_without_its_finish_is_truncated() {
+        for events in [&[][..], &[Event::Start, text("a")]] {
+            assert_eq!(written(events), Err(Upstream::truncated().into()));
+        }
+    }
+
+    #[test]
+    fn events_out_of_order_are_faults() {
+        for events in [&[text("a")][..], &[Event::Start, tool_call(3)]] {
+            assert!(matches!(written(events), Err(Fault::Internal(_))));
+        }
+    }
+}

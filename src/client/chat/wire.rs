@@ -1,0 +1,244 @@
+//! What a stream and a whole answer have in common: the order of events, ids, usage, reasons.
+
+use crate::client::Opening;
+use crate::codec::json::write_u64;
+use crate::fault::{Fault, Upstream};
+use crate::limits::{CHOICES_MAX, TOOL_CALLS_MAX};
+use crate::turn::{Finish, Usage};
+
+/// Follows an answer's events and refuses those that cannot be.
+///
+/// ```text
+/// answer: Before --start--> Running --complete--> Complete
+/// choice: Waiting --open--> Open --finish--> Finished
+/// ```
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    phase: Phase,
+    choices: Vec<Choice>,
+    /// Of all choices.
+    tool_calls: usize,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    Before,
+    Running,
+    Complete,
+}
+
+#[derive(Debug)]
+enum Choice {
+    Waiting,
+    Open {
+        /// For each tool call, whether it has arguments yet.
+        has_arguments: Vec<bool>,
+    },
+    Finished,
+}
+
+impl Progress {
+    pub(super) fn start(&mut self) -> Result<(), Fault> {
+        if self.phase != Phase::Before {
+            return Err(Fault::Internal("an answer starts twice"));
+        }
+        self.phase = Phase::Running;
+        Ok(())
+    }
+
+    /// Says that `choice` has an event; tells whether it is its first.
+    pub(super) fn open(&mut self, choice: u32) -> Result<bool, Fault> {
+        if self.phase != Phase::Running {
+            return Err(Fault::Internal(
+                "an answer's event comes before or after it",
+            ));
+        }
+        let index = usize::try_from(choice).unwrap_or(usize::MAX);
+        if index >= CHOICES_MAX {
+            let message = format!("the provider's answer has more than {CHOICES_MAX} choices");
+            return Err(Upstream::broken("upstream_too_large", message).into());
+        }
+        while self.choices.len() <= index {
+            self.choices.push(Choice::Waiting);
+        }
+        match self.choices.get_mut(index) {
+            Some(waiting @ Choice::Waiting) => {
+                *waiting = Choice::Open {
+                    has_arguments: Vec::new(),
+                };
+                Ok(true)
+            }
+            Some(Choice::Open { .. }) => Ok(false),
+            Some(Choice::Finished) | None => {
+                Err(Fault::Internal("a choice goes on after its finish"))
+            }
+        }
+    }
+
+    /// Says that an open `choice` calls a tool.
+    pub(super) fn call_tool(&mut self, choice: u32, index: u32) -> Result<(), Fault> {
+        if self.tool_calls >= TOOL_CALLS_MAX {
+            let message = format!("the provider's answer calls more than {TOOL_CALLS_MAX} tools");
+            return Err(Upstream::broken("upstream_too_large", message).into());
+        }
+        let calls = self.calls(choice)?;
+        if usize::try_from(index) != Ok(calls.len()) {
+            return Err(Fault::Internal("a tool call is out of order"));
+        }
+        calls.push(false);
+        self.tool_calls = self.tool_calls.saturating_add(1);
+        Ok(())
+    }
+
+    /// Says that a tool call of an open `choice` has arguments.
+    pub(super) fn add_arguments(&mut self, choice: u32, index: u32) -> Result<(), Fault> {
+        let index = usize::try_from(index).unwrap_or(usize::MAX);
+        match self.calls(choice)?.get_mut(index) {
+            Some(has_arguments) => {
+                *has_arguments = true;
+                Ok(())
+            }
+            None => Err(Fault::Internal("arguments come without their tool call")),
+        }
+    }
+
+    /// Says that an open `choice` is done; tells for each of its tool calls whether it has arguments.
+    pub(super) fn finish(&mut self, choice: u32) -> Result<Vec<bool>, Fault> {
+        let has_arguments = std::mem::take(self.calls(choice)?);
+        if let Some(choice) = self.choice_mut(choice) {
+            *choice = Choice::Finished;
+        }
+        Ok(has_arguments)
+    }
+
+    /// Says that no event will follow.
+    pub(super) fn complete(&mut self) -> Result<(), Fault> {
+        let is_finished = |choice: &Choice| matches!(choice, Choice::Finished);
+        let is_open = |choice: &Choice| matches!(choice, Choice::Open { .. });
+        match self.phase {
+            Phase::Complete => Err(Fault::Internal("an answer is completed twice")),
+            Phase::Running
+                if self.choices.iter().any(is_finished) && !self.choices.iter().any(is_open) =>
+            {
+                self.phase = Phase::Complete;
+                Ok(())
+            }
+            Phase::Before | Phase::Running => Err(Upstream::truncated().into()),
+        }
+    }
+
+    fn calls(&mut self, choice: u32) -> Result<&mut Vec<bool>, Fault> {
+        match self.choice_mut(choice) {
+            Some(Choice::Open { has_arguments }) => Ok(has_arguments),
+            Some(Choice::Waiting | Choice::Finished) | None => {
+                Err(Fault::Internal("a choice has to be open"))
+            }
+        }
+    }
+
+    fn choice_mut(&mut self, choice: u32) -> Option<&mut Choice> {
+        self.choices.get_mut(usize::try_from(choice).ok()?)
+    }
+}
+
+/// Appends the answer's id: 24 characters of its random bits, as OpenAI's look.
+pub(super) fn write_id(opening: &Opening, out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    out.extend_from_slice(b"chatcmpl-");
+    for word in opening.entropy {
+        // The word as a fraction: each multiplication by 62 brings one digit to the front.
+        let mut fraction = word;
+        for _ in 0..12 {
+            let product = u128::from(fraction).wrapping_mul(62);
+            let digit = usize::try_from(product >> 64).unwrap_or(0);
+            out.push(DIGITS.get(digit).copied().unwrap_or(b'0'));
+            fraction = fraction.wrapping_mul(62);
+        }
+    }
+}
+
+/// Appends the usage object.
+pub(super) fn write_usage(usage: &Usage, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"prompt_tokens\":");
+    write_u64(out, usage.input_tokens);
+    out.extend_from_slice(b",\"completion_tokens\":");
+    write_u64(out, usage.output_tokens);
+    out.extend_from_slice(b",\"total_tokens\":");
+    write_u64(out, usage.input_tokens.saturating_add(usage.output_tokens));
+    out.extend_from_slice(b",\"prompt_tokens_details\":{\"cached_tokens\":");
+    write_u64(out, usage.cached_tokens);
+    if usage.cache_write_tokens > 0 {
+        out.extend_from_slice(b",\"cache_write_tokens\":");
+        write_u64(out, usage.cache_write_tokens);
+    }
+    out.push(b'}');
+    if let Some(reasoning_tokens) = usage.reasoning_tokens {
+        out.extend_from_slice(b",\"completion_tokens_details\":{\"reasoning_tokens\":");
+        write_u64(out, reasoning_tokens);
+        out.push(b'}');
+    }
+    out.push(b'}');
+}
+
+/// The wire's word for why a choice ended.
+pub(super) const fn finish_reason(reason: Finish) -> &'static str {
+    match reason {
+        Finish::Stop => "stop",
+        Finish::Length => "length",
+        Finish::ToolCalls => "tool_calls",
+        Finish::ContentFilter => "content_filter",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(entropy: [u64; 2], want: &str) {
+        let opening = Opening {
+            entropy,
+            created: 0,
+            model: String::new(),
+            stream: false,
+            include_usage: false,
+        };
+        let mut out = Vec::new();
+        write_id(&opening, &mut out);
+        assert_eq!(str::from_utf8(&out).unwrap(), want);
+    }
+
+    #[test]
+    fn an_id_has_all_random_bits() {
+        check([0, 0], "chatcmpl-000000000000000000000000");
+        check([1 << 63, u64::MAX], "chatcmpl-V00000000000zzzzzzzzzzxB");
+    }
+
+    #[test]
+    fn usage_has_what_is_known() {
+        let usage = Usage {
+            input_tokens: 5,
+            cached_tokens: 2,
+            output_tokens: 3,
+            ..Usage::default()
+        };
+        let mut out = Vec::new();
+        write_usage(&usage, &mut out);
+        assert_eq!(
+            str::from_utf8(&out).unwrap(),
+            r#"{"prompt_tokens":5,"completion_tokens":3,"total_tokens":8,"prompt_tokens_details":{"cached_tokens":2}}"#
+        );
+        let usage = Usage {
+            cache_write_tokens: 1,
+            reasoning_tokens: Some(0),
+            ..usage
+        };
+        out.clear();
+        write_usage(&usage, &mut out);
+        assert_eq!(
+            str::from_utf8(&out).unwrap(),
+            r#"{"prompt_tokens":5,"completion_tokens":3,"total_tokens":8,"prompt_tokens_details":{"cached_tokens":2,"cache_write_tokens":1},"completion_tokens_details":{"reasoning_tokens":0}}"#
+        );
+    }
+}

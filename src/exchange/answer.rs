@@ -1,0 +1,469 @@
+//! The way back: from the upstream's head to the app's last byte.
+//!
+//! The head is held as long as a fault can still become a status: until the body is whole, or until
+//! the first event of a stream. After that a fault can only be told in band.
+
+use crate::client::Writer;
+use crate::client::error::write_error;
+use crate::fault::{Fault, Upstream};
+use crate::limits::Limits;
+use crate::provider::{Decoder, Path, Relay};
+use crate::turn::{Event, Headers};
+
+use super::{Body, DROPPED_HEADER, Effect, Flow, Report, Turn, Waiting};
+
+/// An answer on its way to the app.
+pub(super) enum Answer {
+    /// It goes on as it is.
+    Passing,
+    /// Its head is held until its body is whole.
+    Collecting { waiting: Waiting, head: Headers },
+    /// It goes on piece by piece; the head is held until the first piece.
+    Streaming {
+        turn: Turn,
+        head: Option<Headers>,
+        stream: Stream,
+    },
+    /// The app has been told how it ended; what still comes is swallowed.
+    Spent,
+}
+
+/// How a stream's bytes are turned into the app's.
+pub(super) enum Stream {
+    /// Its events are written anew.
+    Translated {
+        decoder: Box<dyn Decoder>,
+        writer: Box<dyn Writer>,
+    },
+    /// Its events pass.
+    Relayed(Box<dyn Relay>),
+}
+
+/// What of an upstream's head the app gets to see when the answer is written anew.
+const KEPT: &[&str] = &[
+    "date",
+    "retry-after",
+    "retry-after-ms",
+    "server",
+    "x-envoy-upstream-service-time",
+    "x-request-id",
+];
+const RATE_LIMIT_PREFIX: &str = "x-ratelimit-";
+
+impl Answer {
+    /// Takes the head. `retries` says that the proxy decides about a retry once the head goes on.
+    pub(super) fn begin(
+        waiting: Waiting,
+        retries: bool,
+        head: Headers,
+        ends: bool,
+        limits: Limits,
+        report: &mut Report,
+        effects: &mut Vec<Effect>,
+    ) -> (Self, Flow) {
+        report.status = head.status();
+        let begun = match waiting {
+            Waiting::Edge if is_openai_shaped(&head) => Self::Passing,
+            Waiting::Turn(turn) if turn.streams(&head) => Self::stream(turn, head),
+            waiting => Self::Collecting { waiting, head },
+        };
+        match begun {
+            Self::Passing => (Self::Passing, Flow::Continue),
+            mut held if ends => {
+                held.end(&[], limits, report, effects);
+                let flow = if retries {
+                    as_head(effects)
+                } else {
+                    as_reply(effects)
+                };
+                (Self::Spent, flow)
+            }
+            held => (held, Flow::Hold),
+        }
+    }
+
+    fn stream(turn: Turn, head: Headers) -> Self {
+        let stream = match turn.target.path(turn.client.format()) {
+            Some(Path::Edited(edit)) => Stream::Relayed(edit.relay(turn.opening.include_usage)),
+            Some(Path::Translated(translate)) => Stream::Translated {
+                decoder: translate.decoder(),
+                writer: turn.client.writer(turn.opening.clone()),
+            },
+            None => {
+                let waiting = Waiting::Turn(turn);
+                return Self::Collecting { waiting, head };
+            }
+        };
+        Self::Streaming {
+            turn,
+            head: Some(head),
+            stream,
+        }
+    }
+
+    /// Takes more of the body.
+    pub(super) fn body(
+        &mut self,
+        body: &dyn Body,
+        ends: bool,
+        limits: Limits,
+        report: &mut Report,
+        effects: &mut Vec<Effect>,
+    ) -> Flow {
+        match self {
+            Self::Passing => Flow::Continue,
+            Self::Spent => {
+                if body.bytes() > 0 {
+                    effects.push(Effect::AnswerBody(Vec::new()));
+                }
+                Flow::Continue
+            }
+            Self::Collecting { .. } if !ends && body.bytes() <= limits.answer_body_bytes_max => {
+                Flow::Hold
+            }
+            Self::Collecting { .. } => {
+                let bytes = if body.bytes() <= limits.answer_body_bytes_max {
+                    body.read()
+                } else {
+                    Vec::new()
+                };
+                if bytes.is_empty() && body.bytes() > 0 {
+                    self.fail(&too_large(), report, effects);
+                } else {
+                    self.end(&bytes, limits, report, effects);
+                }
+                *self = Self::Spent;
+                Flow::Continue
+            }
+            Self::Streaming { .. } => self.chunk(&body.read(), ends, report, effects),
+        }
+    }
+
+    /// Finishes an answer whose body is whole.
+    fn end(
+        &mut self,
+        bytes: &[u8],
+        limits: Limits,
+        report: &mut Report,
+        effects: &mut Vec<Effect>,
+    ) {
+        let done = match self {
+            Self::Collecting { waiting, head } => match waiting {
+                Waiting::Edge => Err(from_gateway(head.status(), limits)),
+                Waiting::Turn(turn) => turn.whole(head, bytes, report),
+            },
+            Self::Streaming { .. } => Err(Fault::from(Upstream::truncated())),
+            Self::Passing | Self::Spent => return,
+        };
+        match (done, self) {
+            (Ok(Some(body)), Self::Collecting { waiting, head }) => {
+                let mut head = kept(head);
+                head.push("content-type", "application/json");
+                head.push("content-length", body.len().to_string());
+                if let Waiting::Turn(turn) = waiting {
+                    turn.tell_dropped(&mut head);
+                }
+                effects.push(Effect::AnswerHeaders(head));
+                effects.push(Effect::AnswerBody(body));
+            }
+            (Ok(_), _) => {}
+            (Err(fault), answer) => answer.fail(&fault, report, effects),
+        }
+    }
+
+    /// Takes a piece of a stream.
+    fn chunk(
+        &mut self,
+        bytes: &[u8],
+        ends: bool,
+        report: &mut Report,
+        effects: &mut Vec<Effect>,
+    ) -> Flow {
+        let Self::Streaming { turn, head, stream } = self else {
+            return Flow::Continue;
+        };
+        let mut out = Vec::new();
+        let fed = stream.push(bytes, &mut out, report).and_then(|()| {
+            if ends {
+                stream.finish(&mut out, report)
+            } else {
+                Ok(())
+            }
+        });
+        match fed {
+            Ok(()) if out.is_empty() && head.is_some() => {
+                effects.push(Effect::AnswerBody(out));
+                return Flow::Hold;
+            }
+            Ok(()) => {}
+            Err(fault) if out.is_empty() && head.is_some() => {
+                self.fail(&fault, report, effects);
+                *self = Self::Spent;
+                return Flow::Continue;
+            }
+            Err(fault) => {
+                report.fail_in_stream(&fault);
+                turn.client.write_stream_fault(&fault, &mut out);
+            }
+        }
+        if let Some(head) = head.take() {
+            turn.open(stream, head, effects);
+        }
+        effects.push(Effect::AnswerBody(out));
+        if ends || report.code.is_some() {
+            *self = Self::Spent;
+        }
+        Flow::Continue
+    }
+
+    /// Makes the answer an error, while its head is held.
+    fn fail(&mut self, fault: &Fault, report: &mut Report, effects: &mut Vec<Effect>) {
+        report.fail(fault);
+        let head = match self {
+            Self::Collecting { head, .. } => head,
+            Self::Streaming {
+                head: Some(head), ..
+            } => head,
+            Self::Streaming { head: None, .. } | Self::Passing | Self::Spent => return,
+        };
+        let mut body = Vec::new();
+        write_error(fault, &mut body);
+        let mut head = kept(head);
+        head.set(":status", fault.status().to_string());
+        head.push("content-type", "application/json");
+        head.push("content-length", body.len().to_string());
+        effects.push(Effect::AnswerHeaders(head));
+        effects.push(Effect::AnswerBody(body));
+    }
+}
+
+impl Turn {
+    /// Whether this head begins the stream that was asked for.
+    fn streams(&self, head: &Headers) -> bool {
+        if !self.opening.stream || head.status() != 200 || is_compressed(head) {
+            return false;
+        }
+        match self.target.path(self.client.format()) {
+            Some(Path::Edited(_)) => head.has_content_type("text/event-stream"),
+            Some(Path::Translated(translate)) => translate.is_stream(head),
+            None => false,
+        }
+    }
+
+    /// Turns a whole body back; nothing where it is in the app's format already.
+    fn whole(
+        &self,
+        head: &Headers,
+        bytes: &[u8],
+        report: &mut Report,
+    ) -> Result<Option<Vec<u8>>, Fault> {
+        if is_compressed(head) {
+            return Err(Fault::from(Upstream::broken(
+                "upstream_encoding",
+                "the provider compressed its answer although it was not asked to",
+            )));
+        }
+        if head.status() != 200 {
+            return Err(self.target.refusal(head, bytes));
+        }
+        let mut out = Vec::new();
+        match self.target.path(self.client.format()) {
+            Some(Path::Edited(edit)) => {
+                edit.inspect(bytes, &mut |event| {
+                    report.note(event);
+                    Ok(())
+                })?;
+            }
+            Some(Path::Translated(translate)) => {
+                let mut writer = self.client.writer(self.opening.clone());
+                translate.decode(head, bytes, &mut |event| {
+                    report.note(event);
+                    writer.write(event, &mut out)
+                })?;
+                writer.finish(&mut out)?;
+            }
+            None => return Err(Fault::Internal("an answer without a path back")),
+        }
+        if self.opening.stream {
+            return Err(Fault::from(Upstream::broken(
+                "upstream_not_a_stream",
+                "the provider answered in one piece where a stream was due",
+            )));
+        }
+        Ok((!out.is_empty()).then_some(out))
+    }
+
+    /// Lets a stream's head go.
+    fn open(&self, stream: &Stream, head: Headers, effects: &mut Vec<Effect>) {
+        let mut opened = match stream {
+            Stream::Relayed(_) => {
+                let mut head = head;
+                head.retain(|name| !matches!(name, "content-length" | "set-cookie"));
+                head
+            }
+            Stream::Translated { .. } => {
+                let mut head = kept(&head);
+                head.push("content-type", "text/event-stream");
+                head.push("cache-control", "no-cache");
+                head
+            }
+        };
+        self.tell_dropped(&mut opened);
+        effects.push(Effect::AnswerHeaders(opened));
+    }
+
+    fn tell_dropped(&self, head: &mut Headers) {
+        if !self.dropped.is_empty() {
+            head.push(DROPPED_HEADER, self.dropped.join(", "));
+        }
+    }
+}
+
+impl Stream {
+    fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>, report: &mut Report) -> Result<(), Fault> {
+        match self {
+            Self::Translated { decoder, writer } => decoder.push(bytes, &mut |event| {
+                report.note(event);
+                writer.write(event, out)
+            }),
+            Self::Relayed(relay) => relay.push(bytes, out, &mut |event| {
+                report.note(event);
+                Ok(())
+            }),
+        }
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>, report: &mut Report) -> Result<(), Fault> {
+        match self {
+            Self::Translated { decoder, writer } => {
+                decoder.finish(&mut |event| {
+                    report.note(event);
+                    writer.write(event, out)
+                })?;
+                writer.finish(out)
+            }
+            Self::Relayed(relay) => relay.finish(out, &mut |event| {
+                report.note(event);
+                Ok(())
+            }),
+        }
+    }
+}
+
+impl Report {
+    /// Keeps what an event says about costs.
+    fn note(&mut self, event: Event<'_>) {
+        if let Event::Usage(usage) = event {
+            self.usage = Some(usage);
+        }
+    }
+}
+
+/// There is no body to change and a reply would end the retries (seen on Envoy 1.40), so only the head
+/// tells what happened. The edge half writes the body by its status.
+fn as_head(effects: &mut Vec<Effect>) -> Flow {
+    effects.retain_mut(|effect| match effect {
+        Effect::AnswerHeaders(head) => {
+            head.retain(|name| !matches!(name, "content-length" | "content-type"));
+            true
+        }
+        _ => false,
+    });
+    Flow::Continue
+}
+
+/// There is no body to change: what would have replaced head and body is sent as a reply.
+fn as_reply(effects: &mut Vec<Effect>) -> Flow {
+    let mut reply = None;
+    for effect in effects.drain(..) {
+        match (effect, &mut reply) {
+            (Effect::AnswerHeaders(mut headers), reply) => {
+                let status = headers.status();
+                headers.retain(|name| !matches!(name, ":status" | "content-length"));
+                *reply = Some((status, headers, Vec::new()));
+            }
+            (Effect::AnswerBody(bytes), Some((_, _, body))) => *body = bytes,
+            (_, _) => {}
+        }
+    }
+    match reply {
+        Some((status, headers, body)) => {
+            effects.push(Effect::Reply {
+                status,
+                headers,
+                body,
+            });
+            Flow::Hold
+        }
+        None => Flow::Continue,
+    }
+}
+
+/// The upstream half and OpenAI-shaped errors need nothing; Envoy's own replies are plain text.
+fn is_openai_shaped(head: &Headers) -> bool {
+    head.status() < 400 || head.has_content_type("application/json")
+}
+
+fn is_compressed(head: &Headers) -> bool {
+    head.text("content-encoding")
+        .is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity"))
+}
+
+/// The head that an answer written anew starts with.
+fn kept(head: &Headers) -> Headers {
+    let mut kept = head.clone();
+    kept.retain(|name| {
+        name == ":status" || KEPT.contains(&name) || name.starts_with(RATE_LIMIT_PREFIX)
+    });
+    // AWS names its request id otherwise; OpenAI's SDKs show `x-request-id`.
+    if let Some(id) = head.bytes("x-amzn-requestid") {
+        kept.set("x-request-id", id);
+    }
+    kept
+}
+
+/// An answer that Envoy itself gave in place of an upstream.
+fn from_gateway(status: u16, limits: Limits) -> Fault {
+    if status == 413 {
+        let limit = limits.request_body_bytes_max;
+        return Fault::Client(crate::fault::Client::TooLarge { limit });
+    }
+    let (code, message) = match status {
+        404 => (
+            "route_missing",
+            "the gateway has no route to the model's provider",
+        ),
+        408 | 504 => (
+            "upstream_timeout",
+            "the model's provider did not answer in time",
+        ),
+        429 => (
+            "rate_limit_exceeded",
+            "the gateway limits the rate of requests",
+        ),
+        _ => (
+            "upstream_unavailable",
+            "the model's provider could not be reached",
+        ),
+    };
+    let kind = if status == 429 {
+        "rate_limit_error"
+    } else {
+        "server_error"
+    };
+    Fault::from(Upstream {
+        status,
+        kind: kind.into(),
+        code: Some(code.into()),
+        message: message.to_owned(),
+        param: None,
+        inner: None,
+    })
+}
+
+fn too_large() -> Fault {
+    Fault::from(Upstream::broken(
+        "upstream_too_large",
+        "the provider's answer exceeds this gateway's limit",
+    ))
+}

@@ -1,0 +1,340 @@
+//! The way in: from the app's head to a call that leaves.
+
+use crate::client::models::{write_model, write_models};
+use crate::client::{self, Client, Opening};
+use crate::fault::{self, Fault};
+use crate::policy::{Caller, Model, Placement};
+use crate::provider::{Call, Path};
+use crate::turn::{Ask, Headers, Now, Uncarried};
+
+use super::{Body, CLUSTER_HEADER, Effect, Exchange, Flow, Host, State, Turn, Waiting};
+
+/// A request whose head is held until its body is whole.
+pub(super) struct Receiving {
+    client: &'static dyn Client,
+    headers: Headers,
+    from: From,
+}
+
+/// Who hands the request to this half of the filter.
+enum From {
+    /// An app, as this caller.
+    App(Caller),
+    /// The edge half; the attempt is for the model of this public name.
+    Edge(String),
+}
+
+/// Headers that may leave besides those that a provider writes: they tell traces apart, not people.
+const PASSING: &[&str] = &["traceparent", "tracestate", "x-request-id"];
+/// Of the app's request, what the upstream half or Envoy itself still needs.
+const TO_UPSTREAM_HALF: &[&str] = &["content-length", "content-type", "x-forwarded-proto"];
+
+const MODELS_PATH: &str = "/v1/models";
+/// What a model in the list says of itself: a policy knows neither its maker nor its age.
+const OWNER: &str = "tollgate";
+const CREATED: u64 = 0;
+const GET: &str = "GET";
+const POST: &str = "POST";
+
+/// What a method and path ask for.
+enum Endpoint<'p> {
+    /// A model's answer, in this format.
+    Turn(&'static dyn Client),
+    /// The list of models.
+    Models,
+    /// One model.
+    Model(&'p str),
+}
+
+impl Endpoint<'_> {
+    fn find(headers: &Headers) -> Result<Endpoint<'_>, Fault> {
+        let method = headers.text(":method").unwrap_or_default();
+        let path = headers.text(":path").unwrap_or_default();
+        let path = path.split('?').next().unwrap_or_default();
+        let (endpoint, allow) = if path == MODELS_PATH {
+            (Endpoint::Models, GET)
+        } else if let Some(name) = path.strip_prefix("/v1/models/") {
+            (Endpoint::Model(name), GET)
+        } else if let Some(client) = client::ALL.iter().find(|client| client.path() == path) {
+            (Endpoint::Turn(*client), POST)
+        } else {
+            return Err(Fault::from(fault::Client::UnknownPath));
+        };
+        if method != allow {
+            return Err(Fault::from(fault::Client::Method { allow }));
+        }
+        Ok(endpoint)
+    }
+}
+
+impl Exchange {
+    pub(super) fn request_head(
+        &mut self,
+        now: Now,
+        headers: Headers,
+        ends: bool,
+        host: &dyn Host,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Flow, Fault> {
+        self.report.began = now;
+        let receiving = if self.placement == Placement::Upstream {
+            attempt(headers, host)?
+        } else {
+            let caller = self
+                .policy
+                .identify(&headers, &|path| host.property(path))?;
+            self.report.consumer = caller.name().map(str::to_owned);
+            let client = match Endpoint::find(&headers)? {
+                Endpoint::Turn(client) => client,
+                Endpoint::Models => {
+                    effects.push(self.models(&caller));
+                    self.state = State::Over;
+                    return Ok(Flow::Hold);
+                }
+                Endpoint::Model(name) => {
+                    effects.push(self.one_model(&caller, name)?);
+                    self.state = State::Over;
+                    return Ok(Flow::Hold);
+                }
+            };
+            self.check_length(&headers)?;
+            let from = From::App(caller);
+            Receiving {
+                client,
+                headers,
+                from,
+            }
+        };
+        if ends {
+            return Err(Fault::from(fault::Client::EmptyBody));
+        }
+        self.state = State::Receiving(receiving);
+        Ok(Flow::Hold)
+    }
+
+    pub(super) fn request_body(
+        &mut self,
+        now: Now,
+        body: &dyn Body,
+        ends: bool,
+        host: &dyn Host,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Flow, Fault> {
+        let limit = self.policy.limits.request_body_bytes_max;
+        if body.bytes() > limit {
+            return Err(Fault::from(fault::Client::TooLarge { limit }));
+        }
+        if !ends {
+            return Ok(Flow::Hold);
+        }
+        let State::Receiving(receiving) = std::mem::replace(&mut self.state, State::Over) else {
+            return Ok(Flow::Continue);
+        };
+        if body.bytes() == 0 {
+            return Err(Fault::from(fault::Client::EmptyBody));
+        }
+        let bytes = body.read();
+        let ask = receiving.client.ask(&bytes)?;
+        self.report.stream = ask.stream;
+        self.route(now, receiving, &ask, host, effects)?;
+        Ok(Flow::Continue)
+    }
+
+    /// A body that says it is too large is refused before it comes.
+    fn check_length(&self, headers: &Headers) -> Result<(), Fault> {
+        let limit = self.policy.limits.request_body_bytes_max;
+        let length = headers.text("content-length");
+        match length.and_then(|length| length.parse::<u64>().ok()) {
+            Some(length) if length > u64::try_from(limit).unwrap_or(u64::MAX) => {
+                Err(Fault::from(fault::Client::TooLarge { limit }))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn route(
+        &mut self,
+        now: Now,
+        receiving: Receiving,
+        ask: &Ask<'_>,
+        host: &dyn Host,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Fault> {
+        let policy = self.policy.clone();
+        let model = match &receiving.from {
+            From::App(caller) => policy.model(caller, &ask.model)?,
+            From::Edge(name) => policy
+                .route(name)
+                .ok_or(Fault::Policy(fault::Policy::Target))?,
+        };
+        self.report.model = Some(ask.model.to_string());
+        let entropy = host.entropy();
+        let (target, cluster) = match self.placement {
+            Placement::Edge => {
+                self.pass_to_upstream_half(receiving, ask, model, effects);
+                return Ok(());
+            }
+            Placement::Single => {
+                let [pick, _] = entropy;
+                let target = model.pick(pick);
+                (target, Some(target.cluster.as_str()))
+            }
+            Placement::Upstream => (attempted(model, host)?, None),
+        };
+        self.report.provider = Some(target.provider.clone());
+        let turn = Turn {
+            client: receiving.client,
+            target: target.target.clone(),
+            opening: Opening {
+                entropy,
+                created: now.unix_seconds(),
+                model: ask.model.to_string(),
+                stream: ask.stream,
+                include_usage: ask.include_usage,
+            },
+            dropped: Vec::new(),
+        };
+        self.call(now, turn, ask, receiving.headers, cluster, effects)
+    }
+
+    /// Sends the request on as the app wrote it, with what the upstream half must know.
+    fn pass_to_upstream_half(
+        &mut self,
+        receiving: Receiving,
+        ask: &Ask<'_>,
+        model: &Model,
+        effects: &mut Vec<Effect>,
+    ) {
+        let mut headers = receiving.headers;
+        headers.retain(|name| {
+            name.starts_with(':') || PASSING.contains(&name) || TO_UPSTREAM_HALF.contains(&name)
+        });
+        headers.push(CLUSTER_HEADER, model.cluster.as_str());
+        effects.push(Effect::Remember(note(receiving.client, &ask.model)));
+        effects.push(Effect::RequestHeaders(headers));
+        effects.push(Effect::Reroute);
+        self.state = State::Waiting(Waiting::Edge);
+    }
+
+    /// Writes and signs the call to the target.
+    fn call(
+        &mut self,
+        now: Now,
+        mut turn: Turn,
+        ask: &Ask<'_>,
+        mut headers: Headers,
+        cluster: Option<&str>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Fault> {
+        let mut call = Call::default();
+        match turn.target.path(ask.format) {
+            Some(Path::Edited(edit)) => edit.edit(ask, &mut call)?,
+            Some(Path::Translated(translate)) => {
+                let request = turn.client.decode(ask)?;
+                let mut uncarried = Uncarried::new(&self.policy.parameters);
+                translate.encode(&request, &mut uncarried, &mut call)?;
+                turn.dropped = uncarried.into_warned();
+            }
+            None => return Err(Fault::from(fault::Policy::Format)),
+        }
+        turn.target.sign(now, &mut call)?;
+        headers.retain(|name| matches!(name, ":method" | ":scheme") || PASSING.contains(&name));
+        headers.push(":authority", call.authority);
+        headers.push(":path", call.path);
+        if let Some(cluster) = cluster {
+            headers.push(CLUSTER_HEADER, cluster);
+        }
+        headers.push("content-length", call.body.len().to_string());
+        for (name, value) in call.headers.iter() {
+            headers.push(name, value);
+        }
+        effects.push(Effect::RequestHeaders(headers));
+        if call.body != ask.body.as_bytes() {
+            effects.push(Effect::RequestBody(call.body));
+        }
+        if cluster.is_some() {
+            effects.push(Effect::Reroute);
+        }
+        self.state = State::Waiting(Waiting::Turn(turn));
+        Ok(())
+    }
+
+    fn models(&self, caller: &Caller) -> Effect {
+        let mut body = Vec::new();
+        let names = self.policy.models_of(caller).map(|name| (name, OWNER));
+        write_models(names, CREATED, &mut body);
+        found(body)
+    }
+
+    fn one_model(&self, caller: &Caller, name: &str) -> Result<Effect, Fault> {
+        self.policy.model(caller, name)?;
+        let mut body = Vec::new();
+        write_model(name, OWNER, CREATED, &mut body);
+        Ok(found(body))
+    }
+}
+
+/// A request that the edge half handed on.
+fn attempt(headers: Headers, host: &dyn Host) -> Result<Receiving, Fault> {
+    let note = host
+        .property(&["filter_state", "wasm.tollgate"])
+        .and_then(|note| String::from_utf8(note).ok())
+        .ok_or(Fault::Host(
+            "the request reached the upstream half of the filter without passing the edge half; the \
+             gateway's admin has to load the filter with root_id edge on the listener",
+        ))?;
+    let (format, model) = note.split_once(' ').unwrap_or_default();
+    let client = client::ALL
+        .iter()
+        .find(|client| client.format().name() == format)
+        .ok_or(Fault::Internal("the edge half's note"))?;
+    let from = From::Edge(model.to_owned());
+    Ok(Receiving {
+        client: *client,
+        headers,
+        from,
+    })
+}
+
+/// What the upstream half must know of a request: it cannot tell from headers, which an earlier
+/// attempt has changed.
+fn note(client: &dyn Client, model: &str) -> String {
+    format!("{} {model}", client.format().name())
+}
+
+/// The target that this attempt goes to: Envoy has chosen the host, and its metadata names the provider.
+fn attempted<'m>(model: &'m Model, host: &dyn Host) -> Result<&'m crate::policy::Target, Fault> {
+    const HOST: &[&str] = &[
+        "xds",
+        "upstream_host_metadata",
+        "filter_metadata",
+        "tollgate",
+        "provider",
+    ];
+    const CLUSTER: &[&str] = &[
+        "xds",
+        "cluster_metadata",
+        "filter_metadata",
+        "tollgate",
+        "provider",
+    ];
+    let provider = [HOST, CLUSTER]
+        .iter()
+        .find_map(|path| host.property(path))
+        .filter(|name| !name.is_empty());
+    let target = match provider {
+        Some(name) => str::from_utf8(&name).ok().and_then(|name| model.at(name)),
+        None => model.only(),
+    };
+    target.ok_or(Fault::Policy(fault::Policy::Target))
+}
+
+fn found(body: Vec<u8>) -> Effect {
+    let mut headers = Headers::new();
+    headers.push("content-type", "application/json");
+    Effect::Reply {
+        status: 200,
+        headers,
+        body,
+    }
+}

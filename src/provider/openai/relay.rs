@@ -1,0 +1,631 @@
+//! A stream of chat completion chunks on its way from an upstream to the app.
+//!
+//! ```text
+//! Waiting -- first chunk --> Streaming -- a finish_reason --> Finished -- [DONE] --> Done
+//! ```
+//! Blocks come out with the bytes they came in with, comments and keep-alives too. Except:
+//! - The usage chunk is the gateway's own wish. An app that did not ask for it does not see it. The
+//!   `"usage":null` of the other chunks stays: every SDK reads it as no usage, and to take it out
+//!   would cost an edit per chunk.
+//! - A chunk without choices and usage (Azure sends one first) breaks apps that read `choices[0]`.
+//!   It is left out; its `prompt_filter_results` move to the next chunk that has choices.
+//! - A choice without `delta` (Azure's late filter results) gets an empty one, and its chunk the id,
+//!   model and so on that Azure leaves blank there: SDKs that put a stream together take the last.
+//!
+//! An error in the stream, data that is no chunk, and an end without `[DONE]` are faults; so is a
+//! `[DONE]` that comes before any finish reason. What follows `[DONE]` is ignored.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::answer::{Answer, corrupt};
+use crate::codec::json::{self, Edits, Member, Members, span_of};
+use crate::codec::sse;
+use crate::fault::{Fault, Upstream};
+use crate::limits;
+use crate::provider::{Relay, Sink};
+use crate::turn::Event;
+
+/// Relays one stream.
+#[derive(Debug)]
+pub(super) struct Chunks {
+    blocks: sse::Decoder,
+    passage: Passage,
+}
+
+impl Chunks {
+    /// `show_usage` says whether the app asked for the usage chunk.
+    pub(super) fn new(show_usage: bool, event_bytes_max: usize) -> Self {
+        Self {
+            blocks: sse::Decoder::new(event_bytes_max),
+            passage: Passage {
+                state: State::Waiting,
+                show_usage,
+                prompt_filter: String::new(),
+                head: None,
+            },
+        }
+    }
+}
+
+impl Relay for Chunks {
+    fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>, sink: Sink<'_>) -> Result<(), Fault> {
+        if self.passage.state == State::Done {
+            return Ok(());
+        }
+        let passage = &mut self.passage;
+        let pushed = self.blocks.push(chunk, |block| {
+            passage.take(&block, out, sink).map_err(Stop::Fault)
+        });
+        match pushed {
+            Err(_) if self.passage.state == State::Done => Ok(()),
+            Err(Stop::Fault(fault)) => Err(fault),
+            Err(Stop::Framing(error)) => {
+                let code = match error {
+                    sse::Error::TooLarge { .. } => "upstream_too_large",
+                    sse::Error::Truncated { .. } => "upstream_truncated",
+                };
+                let message = format!("the provider's stream cannot be read: {error}");
+                Err(Upstream::broken(code, message).into())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn finish(&mut self, _out: &mut Vec<u8>, _sink: Sink<'_>) -> Result<(), Fault> {
+        match self.passage.state {
+            State::Done => Ok(()),
+            State::Waiting | State::Streaming | State::Finished => {
+                Err(Upstream::truncated().into())
+            }
+        }
+    }
+}
+
+/// Why the decoder stopped.
+enum Stop {
+    Framing(sse::Error),
+    Fault(Fault),
+}
+
+impl From<sse::Error> for Stop {
+    fn from(error: sse::Error) -> Self {
+        Self::Framing(error)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Waiting,
+    Streaming,
+    /// At least one choice said why it ended; others may still speak.
+    Finished,
+    Done,
+}
+
+struct Passage {
+    state: State,
+    show_usage: bool,
+    /// Azure's `prompt_filter_results`, a JSON value on its way to the next chunk with choices. It
+    /// comes from one event, so the bound of events is its bound.
+    prompt_filter: String,
+    /// What the first chunk with a delta says of the stream; bounded as that is.
+    head: Option<Head>,
+}
+
+/// JSON values of the members in [`HEAD`], empty where there is none.
+type Head = [String; HEAD.len()];
+
+/// The members that are the same on every chunk.
+const HEAD: [&str; 4] = ["id", "object", "created", "model"];
+
+impl std::fmt::Debug for Passage {
+    /// Tells sizes, never text.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Passage")
+            .field("state", &self.state)
+            .field("show_usage", &self.show_usage)
+            .field("prompt_filter_bytes", &self.prompt_filter.len())
+            .finish()
+    }
+}
+
+impl Passage {
+    fn take(
+        &mut self,
+        block: &sse::Event<'_>,
+        out: &mut Vec<u8>,
+        sink: Sink<'_>,
+    ) -> Result<(), Fault> {
+        let data = block.data.trim_ascii();
+        match (self.state, data) {
+            (State::Done, _) => return Ok(()),
+            // Comments, keep-alives, and events that WHATWG's rules do not dispatch.
+            (_, b"") => {
+                out.extend_from_slice(block.raw);
+                return Ok(());
+            }
+            (State::Finished, b"[DONE]") => {
+                out.extend_from_slice(block.raw);
+                self.state = State::Done;
+                return Ok(());
+            }
+            (_, b"[DONE]") => return Err(Upstream::truncated().into()),
+            _ => {}
+        }
+        let chunk = Answer::parse(data)?;
+        if self.state == State::Waiting {
+            self.state = State::Streaming;
+            sink(Event::Start)?;
+        }
+        if chunk.tell(sink)? {
+            self.state = State::Finished;
+        }
+        let mut choices = chunk.choices.iter().flatten();
+        if self.head.is_none() && choices.any(|choice| choice.delta.is_some()) {
+            self.head = str::from_utf8(data).ok().map(head);
+        }
+        match chunk.choices.as_deref() {
+            Some([]) if chunk.usage.is_some() => {
+                if self.show_usage {
+                    out.extend_from_slice(block.raw);
+                }
+            }
+            Some([]) => {
+                if let Some(found) = chunk.prompt_filter_results {
+                    found.get().clone_into(&mut self.prompt_filter);
+                }
+            }
+            Some(choices)
+                if !self.prompt_filter.is_empty()
+                    || choices.iter().any(|choice| choice.delta.is_none()) =>
+            {
+                let is_bare = chunk.prompt_filter_results.is_none();
+                self.complete(block, is_bare, out)?;
+            }
+            // What has no choices is something that we do not know: the app may.
+            Some(_) | None => out.extend_from_slice(block.raw),
+        }
+        Ok(())
+    }
+
+    /// Writes a chunk with the members that it lacks. Rare, so it may look at the chunk again.
+    fn complete(
+        &mut self,
+        block: &sse::Event<'_>,
+        is_bare: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Fault> {
+        let edits = str::from_utf8(block.data)
+            .ok()
+            .and_then(|text| self.edits(text, is_bare))
+            .ok_or_else(corrupt)?;
+        self.prompt_filter.clear();
+        if let Some(name) = block.name {
+            out.extend_from_slice(b"event: ");
+            out.extend_from_slice(name);
+            out.push(b'\n');
+        }
+        out.extend_from_slice(b"data: ");
+        let start = out.len();
+        edits.apply(block.data, out).map_err(impossible)?;
+        // Several lines of data were joined by line feeds, which JSON has between its tokens only.
+        for byte in out.iter_mut().skip(start) {
+            if *byte == b'\n' {
+                *byte = b' ';
+            }
+        }
+        out.extend_from_slice(b"\n\n");
+        Ok(())
+    }
+
+    /// The edits of a chunk; nothing if it is not what it was a moment ago.
+    fn edits(&self, text: &str, is_bare: bool) -> Option<Edits> {
+        #[derive(Deserialize)]
+        struct Chunk<'a> {
+            #[serde(borrow)]
+            choices: Vec<&'a RawValue>,
+        }
+        let chunk: Chunk<'_> = serde_json::from_str(text).ok()?;
+        let mut edits = Edits::new(CHOICES_MAX, limits::ADMIN_BYTES_MAX);
+        for member in Members::new(text) {
+            let member = member.ok()?;
+            let mut known = HEAD.iter().zip(self.head.iter().flatten());
+            if let Some((_, value)) = known.find(|(name, _)| member.key == **name)
+                && is_blank(member.value)
+                && !value.is_empty()
+            {
+                edits.replace(member.value_span, value.as_bytes()).ok()?;
+            }
+        }
+        for choice in chunk.choices {
+            // serde reads arrays as structs too.
+            choice.get().strip_prefix('{')?;
+            let span = span_of(text.as_bytes(), choice.get().as_bytes())?;
+            let mut members = Members::within(text, span.clone());
+            let delta = members.find_map(|member| member.ok().filter(|m| m.key == "delta"));
+            match delta {
+                Some(Member {
+                    value: "null",
+                    value_span,
+                    ..
+                }) => edits.replace(value_span, b"{}").ok()?,
+                Some(_) => {}
+                None => {
+                    let is_empty = Members::within(text, span.clone()).next().is_none();
+                    let added: &[u8] = match is_empty {
+                        true => br#""delta":{}"#,
+                        false => br#""delta":{},"#,
+                    };
+                    edits.insert(span.start.checked_add(1)?, added).ok()?;
+                }
+            }
+        }
+        if is_bare && !self.prompt_filter.is_empty() {
+            // The chunk has choices, so a member follows.
+            let at = text.find('{')?.checked_add(1)?;
+            let added = [
+                br#""prompt_filter_results":"#,
+                self.prompt_filter.as_bytes(),
+                b",",
+            ];
+            edits.insert(at, &added.concat()).ok()?;
+        }
+        Some(edits)
+    }
+}
+
+fn head(text: &str) -> Head {
+    let mut head = Head::default();
+    for member in Members::new(text).map_while(Result::ok) {
+        let mut known = HEAD.iter().zip(&mut head);
+        if let Some((_, value)) = known.find(|(name, _)| member.key == **name)
+            && !is_blank(member.value)
+        {
+            member.value.clone_into(value);
+        }
+    }
+    head
+}
+
+/// What Azure writes where it has nothing to say.
+fn is_blank(value: &str) -> bool {
+    matches!(value, "\"\"" | "0" | "null")
+}
+
+/// Every span was found in this chunk.
+const fn impossible(_error: json::Error) -> Fault {
+    Fault::Internal("an edit of a chunk")
+}
+
+/// Choices of one chunk that can be completed; `n` is at most 128.
+const CHOICES_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::random::Random;
+
+    const START: &str = r#"{"id":"c","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}],"usage":null}"#;
+    const TEXT: &str = r#"{"id":"c","choices":[{"index":0,"delta":{"content":"a\u00e9\ud83d\ude00"},"finish_reason":null}],"usage":null}"#;
+    const STOP: &str =
+        r#"{"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":null}"#;
+    const USAGE: &str =
+        r#"{"id":"c","choices":[],"usage":{"prompt_tokens":9,"completion_tokens":4}}"#;
+    const PROMPT_FILTER: &str =
+        r#"{"choices":[],"id":"","model":"","prompt_filter_results":[{"prompt_index":0}]}"#;
+    const LATE_FILTER: &str = r#"{"id":"","choices":[{"index":0,"finish_reason":null,"content_filter_results":{}}],"usage":null}"#;
+    const DONE: &str = "[DONE]";
+
+    fn stream(data: &[&str]) -> String {
+        data.iter()
+            .map(|data| format!("data: {data}\n\n"))
+            .collect()
+    }
+
+    /// What comes out, what is told, and the fault's code if there is one.
+    fn relayed<'a>(
+        chunks: impl IntoIterator<Item = &'a [u8]>,
+        show_usage: bool,
+    ) -> (String, Vec<String>) {
+        let mut relay = Chunks::new(show_usage, 1024);
+        let (mut out, mut told) = (Vec::new(), Vec::new());
+        let mut sink = |event: Event<'_>| {
+            told.push(if let Event::Usage(usage) = event {
+                format!("{}+{}", usage.input_tokens, usage.output_tokens)
+            } else {
+                format!("{event:?}")
+            });
+            Ok(())
+        };
+        let result = chunks
+            .into_iter()
+            .try_for_each(|chunk| relay.push(chunk, &mut out, &mut sink))
+            .and_then(|()| relay.finish(&mut out, &mut sink));
+        if let Err(fault) = result {
+            told.push(format!("{} {:?}", fault.status(), fault.code()));
+        }
+        (String::from_utf8_lossy(&out).into_owned(), told)
+    }
+
+    #[track_caller]
+    fn check(input: &str, out: &str, told: &[&str]) {
+        let whole = relayed([input.as_bytes()], false);
+        assert_eq!(whole.0, out);
+        assert_eq!(whole.1, told);
+        assert_eq!(relayed(input.as_bytes().chunks(1), false), whole);
+    }
+
+    const STOPPED: &str = "Finish { choice: 0, reason: Stop }";
+    const TRUNCATED: &str = r#"502 Some("upstream_truncated")"#;
+    const CORRUPT: &str = r#"502 Some("upstream_corrupt")"#;
+
+    #[test]
+    fn a_stream_passes_byte_by_byte() {
+        let input = format!(
+            "\u{feff}: hello\n\n{}:ping\r\n\r\nevent: x\nid: 7\ndata:{STOP}\r\n\r\n\ndata:[DONE]\n\n",
+            stream(&[START, TEXT])
+        );
+        check(&input, &input, &["Start", STOPPED]);
+    }
+
+    #[test]
+    fn data_of_several_lines_passes_as_it_came() {
+        let input = format!(
+            "data: {}\n\ndata: [DONE]\n\n",
+            STOP.replace(",\"delta", "\ndata: ,\"delta")
+        );
+        check(&input, &input, &["Start", STOPPED]);
+    }
+
+    #[test]
+    fn usage_is_told_and_hidden() {
+        check(
+            &stream(&[START, STOP, USAGE, DONE]),
+            &stream(&[START, STOP, DONE]),
+            &["Start", STOPPED, "9+4"],
+        );
+    }
+
+    #[test]
+    fn usage_is_shown_to_who_asked() {
+        let input = stream(&[START, STOP, USAGE, DONE]);
+        let (out, _) = relayed([input.as_bytes()], true);
+        assert_eq!(out, input);
+    }
+
+    #[test]
+    fn usage_beside_a_choice_is_told_and_passes() {
+        let chunk = STOP.replace("null}", r#"{"prompt_tokens":1,"completion_tokens":2}}"#);
+        let input = stream(&[&chunk, DONE]);
+        check(&input, &input, &["Start", STOPPED, "1+2"]);
+    }
+
+    #[test]
+    fn every_choice_has_its_finish() {
+        let both = r#"{"choices":[{"index":1,"delta":{},"finish_reason":"length"},{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
+        let input = stream(&[both, DONE]);
+        check(
+            &input,
+            &input,
+            &["Start", "Finish { choice: 1, reason: Length }", STOPPED],
+        );
+    }
+
+    #[test]
+    fn azures_prompt_filter_moves_to_the_next_chunk() {
+        let started = format!(
+            r#"{{"prompt_filter_results":[{{"prompt_index":0}}],{}"#,
+            START.strip_prefix('{').unwrap()
+        );
+        check(
+            &stream(&[PROMPT_FILTER, START, STOP, DONE]),
+            &stream(&[&started, STOP, DONE]),
+            &["Start", STOPPED],
+        );
+    }
+
+    #[test]
+    fn a_prompt_filter_of_the_chunks_own_stays_alone() {
+        let own = START.replace("\"id\"", "\"prompt_filter_results\":[],\"id\"");
+        check(
+            &stream(&[PROMPT_FILTER, &own, STOP, DONE]),
+            &stream(&[&own, STOP, DONE]),
+            &["Start", STOPPED],
+        );
+    }
+
+    #[test]
+    fn a_chunk_with_nothing_is_left_out() {
+        check(
+            &stream(&[r#"{"choices":[]}"#, STOP, DONE]),
+            &stream(&[STOP, DONE]),
+            &["Start", STOPPED],
+        );
+    }
+
+    #[test]
+    fn a_choice_without_a_delta_gets_an_empty_one() {
+        let filled = LATE_FILTER.replace("[{\"index", "[{\"delta\":{},\"index");
+        check(
+            &stream(&[LATE_FILTER, STOP, DONE]),
+            &stream(&[&filled, STOP, DONE]),
+            &["Start", STOPPED],
+        );
+        check(
+            &stream(&[
+                r#"{"choices":[{"delta":null},{},{"delta":{"content":"x"}}]}"#,
+                STOP,
+                DONE,
+            ]),
+            &stream(&[
+                r#"{"choices":[{"delta":{}},{"delta":{}},{"delta":{"content":"x"}}]}"#,
+                STOP,
+                DONE,
+            ]),
+            &["Start", STOPPED],
+        );
+    }
+
+    #[test]
+    fn a_chunk_without_a_delta_gets_the_heads_of_the_others() {
+        check(
+            &stream(&[
+                r#"{"id":"c","created":1,"model":"m\\n","choices":[{"delta":{},"finish_reason":"stop"}]}"#,
+                r#"{"id":"","object":"","created":0,"model":"","choices":[{"index":0}]}"#,
+                DONE,
+            ]),
+            &stream(&[
+                r#"{"id":"c","created":1,"model":"m\\n","choices":[{"delta":{},"finish_reason":"stop"}]}"#,
+                r#"{"id":"c","object":"","created":1,"model":"m\\n","choices":[{"delta":{},"index":0}]}"#,
+                DONE,
+            ]),
+            &["Start", STOPPED],
+        );
+    }
+
+    #[test]
+    fn an_edited_event_keeps_its_name_and_is_one_line() {
+        check(
+            "event: x\r\ndata: {\r\ndata: \"choices\":[{\"finish_reason\":\"stop\"}]}\r\n\r\ndata: [DONE]\n\n",
+            "event: x\ndata: { \"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n",
+            &["Start", STOPPED],
+        );
+    }
+
+    #[test]
+    fn what_we_do_not_know_passes() {
+        let input = stream(&[r#"{"object":"ping"}"#, STOP, DONE]);
+        check(&input, &input, &["Start", STOPPED]);
+    }
+
+    #[test]
+    fn an_error_in_the_stream_is_a_fault() {
+        let error = r#"{"error":{"message":"m","type":"server_error","code":"overloaded"}}"#;
+        check(
+            &stream(&[START, error, DONE]),
+            &stream(&[START]),
+            &["Start", r#"500 Some("overloaded")"#],
+        );
+        let input = stream(&[r#"{"error":null,"choices":null}"#, STOP, DONE]);
+        check(&input, &input, &["Start", STOPPED]);
+    }
+
+    #[test]
+    fn data_that_is_no_chunk_is_corrupt() {
+        for data in [
+            "{",
+            "[]",
+            "7",
+            "[DONE",
+            r#"{"choices":7}"#,
+            r#"{"choices":[]} x"#,
+            r#"{"choices":[{"finish_reason":7}]}"#,
+            r#"{"choices":[[0,null,null,null]]}"#,
+        ] {
+            check(
+                &stream(&[START, data, DONE]),
+                &stream(&[START]),
+                &["Start", CORRUPT],
+            );
+        }
+    }
+
+    #[test]
+    fn data_that_is_no_utf_8_is_corrupt() {
+        let input = b"data: {\"x\":\"\xFF\"}\n\n";
+        assert_eq!(relayed([input.as_slice()], false).1, [CORRUPT]);
+    }
+
+    #[test]
+    fn an_event_over_the_limit_is_too_large() {
+        let long = format!("data: {}", "x".repeat(1024));
+        check(&long, "", &[r#"502 Some("upstream_too_large")"#]);
+    }
+
+    #[test]
+    fn an_end_without_done_is_truncated() {
+        let input = stream(&[START, STOP]);
+        check(&input, &input, &["Start", STOPPED, TRUNCATED]);
+        check("", "", &[TRUNCATED]);
+        check(
+            &format!("{input}data: [DONE]\n"),
+            &input,
+            &["Start", STOPPED, TRUNCATED],
+        );
+    }
+
+    #[test]
+    fn done_without_a_finish_is_truncated() {
+        check(
+            &stream(&[START, DONE]),
+            &stream(&[START]),
+            &["Start", TRUNCATED],
+        );
+        check(&stream(&[DONE]), "", &[TRUNCATED]);
+    }
+
+    #[test]
+    fn what_follows_done_is_ignored() {
+        let input = stream(&[STOP, DONE]);
+        let long = "x".repeat(2048);
+        check(
+            &format!("{input}data: {{\n\n: ping\n\ndata: {long}"),
+            &input,
+            &["Start", STOPPED],
+        );
+    }
+
+    #[test]
+    fn the_fault_of_the_sink_comes_back() {
+        let mut relay = Chunks::new(false, 1024);
+        let mut out = Vec::new();
+        let refused = Fault::Internal("budget");
+        let result = relay.push(stream(&[STOP]).as_bytes(), &mut out, &mut |_| {
+            Err(refused.clone())
+        });
+        assert_eq!(result, Err(refused));
+        assert!(out.is_empty());
+    }
+
+    /// A stream with every kind of block, with these line ends.
+    fn every_block(line_end: &str) -> String {
+        let lines = "data: {\ndata: \"choices\":[{}]}\n\n: ping\n\nevent: x\n";
+        [
+            stream(&[PROMPT_FILTER, START]),
+            lines.to_owned(),
+            stream(&[TEXT, LATE_FILTER, STOP, USAGE, DONE]),
+        ]
+        .concat()
+        .replace('\n', line_end)
+    }
+
+    #[test]
+    fn random_cuts_change_nothing() {
+        let mut random = Random::new(21);
+        for line_end in ["\n", "\r\n", "\r"] {
+            let input = every_block(line_end).into_bytes();
+            let want = relayed([input.as_slice()], false);
+            assert_eq!(want.1, ["Start", STOPPED, "9+4"]);
+            assert_eq!(relayed(input.chunks(1), false), want);
+            for at in 0..input.len() {
+                let (head, tail) = input.split_at(at);
+                assert_eq!(relayed([head, tail], false), want, "cut at {at}");
+            }
+            for _ in 0..500 {
+                assert_eq!(relayed(random.cut(&input, 40), false), want);
+            }
+        }
+    }
+
+    #[test]
+    fn mutated_streams_never_panic_nor_depend_on_cuts() {
+        let mut random = Random::new(22);
+        for _ in 0..20_000 {
+            let mut input = every_block("\n").into_bytes();
+            random.mutate(&mut input, b"\r\n\"{}[]:, d");
+            let cuts = random.cut(&input, 60);
+            assert_eq!(relayed(cuts, false), relayed([input.as_slice()], false));
+        }
+    }
+}
