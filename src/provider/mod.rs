@@ -7,6 +7,7 @@
 //! golden cases.
 
 mod azure;
+mod bedrock;
 mod credential;
 mod endpoint;
 mod openai;
@@ -23,7 +24,7 @@ use crate::limits::Limits;
 use crate::turn::{Ask, Event, Format, Headers, Now, Request, Uncarried};
 
 /// Every kind of provider, by the name that a policy calls it.
-pub static ALL: &[Kind] = &[azure::KIND, openai::KIND];
+pub static ALL: &[Kind] = &[bedrock::KIND, azure::KIND, openai::KIND];
 
 /// One kind of provider.
 #[derive(Debug, Clone, Copy)]

@@ -58,7 +58,7 @@ pub(super) enum Reasoning {
     /// `reasoning: {effort}` with OpenAI's words.
     OpenAi,
     /// `reasoning_config` with three words.
-    ReasoningConfig,
+    FlatConfig,
 }
 
 /// Which of temperature and top-p a model takes.
@@ -267,7 +267,7 @@ const REASONING: &[(&str, Reasoning)] = &[
     ("nova", Reasoning::Nova),
     ("flat_effort", Reasoning::FlatEffort),
     ("openai", Reasoning::OpenAi),
-    ("reasoning_config", Reasoning::ReasoningConfig),
+    ("reasoning_config", Reasoning::FlatConfig),
 ];
 const SAMPLING: &[(&str, Sampling)] = &[
     ("both", Sampling::Both),

