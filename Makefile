@@ -10,6 +10,8 @@ MODULE_BYTES_MAX = 1258291
 PYTHON = .venv/bin/python
 PIP = $(PYTHON) -m pip install --quiet --disable-pip-version-check
 
+MAKEFLAGS += --no-print-directory
+
 .PHONY: run test check bench fuzz module simulator
 .SILENT: module simulator
 
@@ -44,7 +46,7 @@ module:
 	cargo build --release --lib --target wasm32-wasip1
 
 simulator:
-	cargo build --release --example simulator
+	cargo build --profile tools --example simulator
 
 # Python's packages
 

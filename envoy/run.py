@@ -29,7 +29,7 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MODULE = ROOT / "target/wasm32-wasip1/release/tollgate.wasm"
-SIMULATOR = ROOT / "target/release/examples/simulator"
+SIMULATOR = ROOT / "target/tools/examples/simulator"
 DEMO_KEY = "sk-demo"
 TRUST_STORES = [
     os.environ.get("SSL_CERT_FILE"),

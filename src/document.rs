@@ -28,6 +28,7 @@
 mod fields;
 mod node;
 mod problem;
+mod protobuf;
 
 pub use fields::{Fields, read};
 pub use node::{Kind, Node, Number, parse};

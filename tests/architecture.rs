@@ -18,7 +18,9 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[(&str, &[&str])] = &[
     (
         "abi",
-        &["exchange", "policy", "turn", "document", "fault", "limits"],
+        &[
+            "exchange", "policy", "client", "turn", "document", "fault", "limits",
+        ],
     ),
     (
         "exchange",

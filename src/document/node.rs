@@ -1,6 +1,7 @@
 //! The tree, and the one pass that builds it from JSON.
 
 use super::problem::{Problem, QUOTED_CHARS_MAX, quoted};
+use super::protobuf;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -47,8 +48,11 @@ pub enum Kind {
     Map,
 }
 
-/// Reads JSON. The problem has the path, line and column where reading stopped, and no text of the document but names.
+/// Reads JSON, or the protobuf `Struct` that Envoy makes of YAML. The problem has the path, line and column where reading stopped, and no text of the document but names.
 pub fn parse(text: &[u8]) -> Result<Node, Problem> {
+    if let Some(root) = protobuf::parse(text) {
+        return Ok(root);
+    }
     let mut place = Place::default();
     let mut json = serde_json::Deserializer::from_slice(text);
     let root = Reader(&mut place)
@@ -212,7 +216,7 @@ struct Place {
 }
 
 /// Maps and lists in each other. A policy needs about eight; the stack of a wasm worker has room for many more than this.
-const DEPTH_MAX: usize = 32;
+pub(super) const DEPTH_MAX: usize = 32;
 
 impl Place {
     fn enter<E: serde::de::Error>(&mut self) -> Result<(), E> {

@@ -65,21 +65,22 @@ impl Answer {
         let begun = match waiting {
             Waiting::Edge if is_openai_shaped(&head) => Self::Passing,
             Waiting::Turn(turn) if turn.streams(&head) => Self::stream(turn, head),
-            waiting => Self::Collecting { waiting, head },
+            waiting @ (Waiting::Edge | Waiting::Turn(_)) => Self::Collecting { waiting, head },
         };
-        match begun {
-            Self::Passing => (Self::Passing, Flow::Continue),
-            mut held if ends => {
-                held.end(&[], limits, report, effects);
-                let flow = if retries {
-                    as_head(effects)
-                } else {
-                    as_reply(effects)
-                };
-                (Self::Spent, flow)
-            }
-            held => (held, Flow::Hold),
+        if matches!(begun, Self::Passing) {
+            return (begun, Flow::Continue);
         }
+        if !ends {
+            return (begun, Flow::Hold);
+        }
+        let mut held = begun;
+        held.end(&[], limits, report, effects);
+        let flow = if retries {
+            as_head(effects)
+        } else {
+            as_reply(effects)
+        };
+        (Self::Spent, flow)
     }
 
     fn stream(turn: Turn, head: Headers) -> Self {
@@ -368,12 +369,12 @@ impl Report {
 /// There is no body to change and a reply would end the retries (seen on Envoy 1.40), so only the head
 /// tells what happened. The edge half writes the body by its status.
 fn as_head(effects: &mut Vec<Effect>) -> Flow {
-    effects.retain_mut(|effect| match effect {
-        Effect::AnswerHeaders(head) => {
-            head.retain(|name| !matches!(name, "content-length" | "content-type"));
-            true
-        }
-        _ => false,
+    effects.retain_mut(|effect| {
+        let Effect::AnswerHeaders(head) = effect else {
+            return false;
+        };
+        head.retain(|name| !matches!(name, "content-length" | "content-type"));
+        true
     });
     Flow::Continue
 }

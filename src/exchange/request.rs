@@ -26,8 +26,10 @@ enum From {
 
 /// Headers that may leave besides those that a provider writes: they tell traces apart, not people.
 const PASSING: &[&str] = &["traceparent", "tracestate", "x-request-id"];
-/// Of the app's request, what the upstream half or Envoy itself still needs.
-const TO_UPSTREAM_HALF: &[&str] = &["content-length", "content-type", "x-forwarded-proto"];
+/// Without it Envoy finds no route (seen on 1.40); the shipped routes take it off.
+const ROUTED_BY: &str = "x-forwarded-proto";
+/// Of the app's request, what the upstream half still needs.
+const TO_UPSTREAM_HALF: &[&str] = &["content-length", "content-type", ROUTED_BY];
 
 const MODELS_PATH: &str = "/v1/models";
 /// What a model in the list says of itself: a policy knows neither its maker nor its age.
@@ -238,7 +240,12 @@ impl Exchange {
             None => return Err(Fault::from(fault::Policy::Format)),
         }
         turn.target.sign(now, &mut call)?;
-        headers.retain(|name| matches!(name, ":method" | ":scheme") || PASSING.contains(&name));
+        let is_routed = cluster.is_some();
+        headers.retain(|name| {
+            matches!(name, ":method" | ":scheme")
+                || PASSING.contains(&name)
+                || (is_routed && name == ROUTED_BY)
+        });
         headers.push(":authority", call.authority);
         headers.push(":path", call.path);
         if let Some(cluster) = cluster {

@@ -287,17 +287,13 @@ mod tests {
 
     #[test]
     fn the_examples_of_the_reference_compile_in_every_placement() {
-        // Against the real kinds as soon as there are some.
-        let kinds = if provider::ALL.is_empty() {
-            sample::KINDS
-        } else {
-            provider::ALL
-        };
+        // The first of a name counts: the samples stand in for kinds that are not there yet.
+        let kinds: Vec<_> = provider::ALL.iter().chain(sample::KINDS).copied().collect();
         assert_eq!(examples().count(), 2);
         for example in examples() {
             for placement in PLACEMENTS {
                 let json = sample::json(example);
-                let policy = Policy::compile_with(kinds, &json, placement, &|_| None);
+                let policy = Policy::compile_with(&kinds, &json, placement, &|_| None);
                 assert_eq!(policy.err(), None);
             }
         }

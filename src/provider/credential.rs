@@ -81,11 +81,11 @@ impl Credential {
             match kind {
                 Some(Kind::None) => Some(Self::Ready(Auth::None)),
                 Some(Kind::Bearer) => {
-                    let variable = auth.string("env").unwrap_or(default.variable());
+                    let variable = auth.string("env").unwrap_or_else(|| default.variable());
                     Some(key(auth, environment, variable, Auth::Bearer))
                 }
                 Some(Kind::ApiKey) => {
-                    let variable = auth.string("env").unwrap_or(default.variable());
+                    let variable = auth.string("env").unwrap_or_else(|| default.variable());
                     Some(key(auth, environment, variable, Auth::ApiKeyHeader))
                 }
                 Some(Kind::SigV4) => sigv4(auth, environment, default),

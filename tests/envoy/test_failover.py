@@ -60,6 +60,12 @@ def test_when_both_fail_the_last_error_is_told(gateway, simulator):
     assert answer.status == 503 and "Azure is full." in answer.error["message"]
 
 
+def test_a_client_cannot_steer_envoy(gateway, simulator):
+    simulator.fault("bedrock", FAULTS["unavailable"])
+    steering = {"x-envoy-max-retries": "0", "x-envoy-retry-on": "none", "x-envoy-upstream-rq-timeout-ms": "1"}
+    assert gateway.chat("claude-or-gpt", headers=steering).status == 200
+
+
 def test_a_long_request_fails_over_too(gateway, simulator):
     simulator.fault("bedrock", FAULTS["throttled"])
     text = "x" * 8_000_000

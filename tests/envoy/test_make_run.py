@@ -59,6 +59,21 @@ class Run:
         return family
 
 
+@pytest.fixture
+def make_run(directory):
+    """Starts `make run`; whatever a failing test leaves behind is stopped."""
+    started = []
+
+    def start(**environment):
+        started.append(Run(directory, **environment))
+        return started[-1]
+
+    yield start
+    for each in started:
+        if each.process.poll() is None:
+            each.interrupt()
+
+
 def shell(command):
     """As typed into a shell that knows nothing."""
     bare = {"PATH": "/usr/bin:/bin"}
@@ -72,8 +87,8 @@ def name(pid):
 
 
 @pytest.mark.parametrize("placement", [None, "single"])
-def test_the_printed_commands_work_and_ctrl_c_stops_everything(directory, placement):
-    started = Run(directory, **({"PLACEMENT": placement} if placement else {}))
+def test_the_printed_commands_work_and_ctrl_c_stops_everything(make_run, placement):
+    started = make_run(**({"PLACEMENT": placement} if placement else {}))
     plain, streamed, sdk = started.commands()
     assert f"Tollgate ({placement or 'split'})" in started.out.read_text()
     assert json.loads(shell(plain))["choices"][0]["message"]["content"].startswith("You said: ")
@@ -85,8 +100,8 @@ def test_the_printed_commands_work_and_ctrl_c_stops_everything(directory, placem
     assert [pid for pid in family if pathlib.Path(f"/proc/{pid}").exists()] == []
 
 
-def test_a_child_that_dies_ends_the_run_and_is_named(directory):
-    started = Run(directory)
+def test_a_child_that_dies_ends_the_run_and_is_named(make_run):
+    started = make_run()
     started.commands()
     [simulator] = [pid for pid in started.family() if name(pid) == "simulator"]
     os.kill(simulator, signal.SIGKILL)
@@ -94,28 +109,27 @@ def test_a_child_that_dies_ends_the_run_and_is_named(directory):
     assert code != 0 and "the simulator has stopped" in said
 
 
-def test_an_endpoint_and_a_policy_of_ones_own(directory, simulator):
+def test_an_endpoint_and_a_policy_of_ones_own(make_run, directory, simulator):
     policy = run.policy_of(run.load(run.ROOT / "envoy/split.yaml"))
     policy["models"] = [{"name": "mine", "targets": [{"provider": "openai", "model": "gpt-4.1"}]}]
     path = directory / "policy.json"
     path.write_text(json.dumps(policy))
-    started = Run(directory, POLICY=str(path), OPENAI_ENDPOINT=simulator.endpoint("openai"))
+    started = make_run(POLICY=str(path), OPENAI_ENDPOINT=simulator.endpoint("openai"))
     plain, *_ = started.commands()
     assert json.loads(shell(plain))["choices"][0]["message"]["content"].startswith("You said: ")
     assert [each.upstream for each in simulator.requests()] == ["openai"]
-    started.interrupt()
 
 
-def test_what_is_wrong_is_said(directory):
+def test_what_is_wrong_is_said(make_run, directory):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        code, said = Run(directory, TOLLGATE_PORT=port).ends()
+        code, said = make_run(TOLLGATE_PORT=port).ends()
         assert code != 0 and f"port {port} is taken" in said
-    code, said = Run(directory, POLICY="/nowhere.yaml").ends()
+    code, said = make_run(POLICY="/nowhere.yaml").ends()
     assert code != 0 and "cannot read /nowhere.yaml" in said
     path = directory / "bad.yaml"
     path.write_text("version: 1\nproviders: [{name: bedrock, kind: bedrok}]\n")
-    code, said = Run(directory, POLICY=str(path)).ends()
+    code, said = make_run(POLICY=str(path)).ends()
     assert code != 0 and "providers[0].kind" in said

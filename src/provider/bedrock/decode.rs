@@ -61,7 +61,6 @@ pub(super) fn whole(body: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
             tell_call(index, call, sink)?;
             arguments.clear();
             let input = call.input.map_or("{}", RawValue::get);
-            // SAFETY of meaning: what was UTF-8 stays UTF-8 when it is escaped.
             write_string_content(&mut arguments, input);
             let fragment = str::from_utf8(&arguments).map_err(|_error| unreadable())?;
             tell_arguments(index, Escaped::from_content(fragment), sink)?;
@@ -543,6 +542,436 @@ impl TokenUsage {
             cache_write_tokens,
             output_tokens: self.output_tokens.unwrap_or_default(),
             reasoning_tokens: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::random::Random;
+
+    /// An event in a line.
+    fn told(event: Event<'_>) -> String {
+        match event {
+            Event::Start => "start".to_owned(),
+            Event::Text { text, .. } => format!("text {}", text.as_str()),
+            Event::Reasoning { text, .. } => format!("reasoning {}", text.as_str()),
+            Event::ToolCall {
+                index, id, name, ..
+            } => format!("call {index} {} {}", id.as_str(), name.as_str()),
+            Event::Arguments {
+                index, fragment, ..
+            } => format!("arguments {index} {}", fragment.as_str()),
+            Event::Usage(usage) => format!(
+                "usage {} {} {} {}",
+                usage.input_tokens,
+                usage.cached_tokens,
+                usage.cache_write_tokens,
+                usage.output_tokens
+            ),
+            Event::Finish { reason, .. } => format!("finish {reason:?}"),
+        }
+    }
+
+    /// The events, then the fault's status and code, if there is one.
+    fn events<'c>(chunks: impl IntoIterator<Item = &'c [u8]>) -> Vec<String> {
+        let mut seen = Vec::new();
+        let mut sink = |event: Event<'_>| {
+            seen.push(told(event));
+            Ok(())
+        };
+        let mut stream = Stream::new(4096);
+        let mut chunks = chunks.into_iter();
+        let pushed = chunks.try_for_each(|chunk| stream.push(chunk, &mut sink));
+        let result = pushed.and_then(|()| stream.finish(&mut sink));
+        seen.extend(result.err().map(|fault| failed(&fault)));
+        seen
+    }
+
+    fn failed(fault: &Fault) -> String {
+        format!("fault {} {}", fault.status(), fault.code().unwrap())
+    }
+
+    /// Frames of events: `(type, payload)`.
+    fn frames(events: &[(&str, &str)]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (kind, payload) in events {
+            let headers = [
+                (":event-type", *kind),
+                (":content-type", "application/json"),
+                (":message-type", "event"),
+            ];
+            event_stream::encode(&headers, payload.as_bytes(), &mut out);
+        }
+        out
+    }
+
+    #[track_caller]
+    fn check_bytes(input: &[u8], want: &[&str]) {
+        assert_eq!(events([input]), want, "in one chunk");
+        assert_eq!(events(input.chunks(1)), want, "byte by byte");
+        let mut random = Random::new(7);
+        for _ in 0..50 {
+            assert_eq!(events(random.cut(input, 90)), want, "at random cuts");
+        }
+    }
+
+    #[track_caller]
+    fn check(input: &[(&str, &str)], want: &[&str]) {
+        check_bytes(&frames(input), want);
+    }
+
+    #[track_caller]
+    fn check_whole(body: &str, want: &[&str]) {
+        let mut seen = Vec::new();
+        let result = whole(body.as_bytes(), &mut |event| {
+            seen.push(told(event));
+            Ok(())
+        });
+        seen.extend(result.err().map(|fault| failed(&fault)));
+        assert_eq!(seen, want);
+    }
+
+    const START: (&str, &str) = ("messageStart", r#"{"p":"abc","role":"assistant"}"#);
+    const TEXT: (&str, &str) = (
+        "contentBlockDelta",
+        r#"{"contentBlockIndex":0,"delta":{"text":"a\n\u00e9"},"p":"ab"}"#,
+    );
+    const END: (&str, &str) = ("messageStop", r#"{"stopReason":"end_turn"}"#);
+    const USAGE: (&str, &str) = (
+        "metadata",
+        r#"{"usage":{"inputTokens":5,"outputTokens":7,"totalTokens":12,"cacheReadInputTokens":2,"cacheReadInputTokenCount":2,"cacheWriteInputTokens":1,"cacheWriteInputTokenCount":1,"serverToolUsage":{}},"metrics":{"latencyMs":1}}"#,
+    );
+    const CALL: (&str, &str) = (
+        "contentBlockStart",
+        r#"{"contentBlockIndex":1,"start":{"toolUse":{"toolUseId":"t1","name":"f"}}}"#,
+    );
+
+    #[test]
+    fn a_stream_of_text() {
+        check(
+            &[
+                START,
+                TEXT,
+                ("contentBlockStop", r#"{"contentBlockIndex":0}"#),
+                END,
+                USAGE,
+            ],
+            &["start", r"text a\n\u00e9", "finish Stop", "usage 8 2 1 7"],
+        );
+    }
+
+    #[test]
+    fn metadata_may_come_before_the_stop() {
+        check(
+            &[START, TEXT, USAGE, END],
+            &["start", r"text a\n\u00e9", "usage 8 2 1 7", "finish Stop"],
+        );
+    }
+
+    #[test]
+    fn reasoning_is_told_and_its_signature_is_not() {
+        check(
+            &[
+                START,
+                (
+                    "contentBlockDelta",
+                    r#"{"contentBlockIndex":0,"delta":{"reasoningContent":{"text":"hm"}}}"#,
+                ),
+                (
+                    "contentBlockDelta",
+                    r#"{"contentBlockIndex":0,"delta":{"reasoningContent":{"signature":"xyz"}}}"#,
+                ),
+                (
+                    "contentBlockDelta",
+                    r#"{"contentBlockIndex":0,"delta":{"reasoningContent":{"redactedContent":"eA=="}}}"#,
+                ),
+                END,
+            ],
+            &["start", "reasoning hm", "finish Stop"],
+        );
+    }
+
+    #[test]
+    fn calls_are_numbered_from_zero_and_need_arguments() {
+        check(
+            &[
+                START,
+                TEXT,
+                CALL,
+                (
+                    "contentBlockDelta",
+                    r#"{"contentBlockIndex":1,"delta":{"toolUse":{"input":""}}}"#,
+                ),
+                (
+                    "contentBlockDelta",
+                    r#"{"contentBlockIndex":1,"delta":{"toolUse":{"input":"{\"a\":1}"}}}"#,
+                ),
+                ("contentBlockStop", r#"{"contentBlockIndex":1}"#),
+                (
+                    "contentBlockStart",
+                    r#"{"contentBlockIndex":7,"start":{"toolUse":{"toolUseId":"t2","name":"g"}}}"#,
+                ),
+                ("contentBlockStop", r#"{"contentBlockIndex":7}"#),
+                ("messageStop", r#"{"stopReason":"tool_use"}"#),
+            ],
+            &[
+                "start",
+                r"text a\n\u00e9",
+                "call 0 t1 f",
+                r#"arguments 0 {\"a\":1}"#,
+                "call 1 t2 g",
+                "arguments 1 {}",
+                "finish ToolCalls",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_call_whose_block_does_not_end_gets_its_arguments_at_the_stop() {
+        check(
+            &[START, CALL, END],
+            &["start", "call 0 t1 f", "arguments 0 {}", "finish ToolCalls"],
+        );
+    }
+
+    #[test]
+    fn a_call_that_the_server_answers_is_not_the_app_s() {
+        check(
+            &[
+                START,
+                (
+                    "contentBlockStart",
+                    r#"{"contentBlockIndex":0,"start":{"toolUse":{"toolUseId":"s","name":"search","type":"server_tool_use"}}}"#,
+                ),
+                (
+                    "contentBlockDelta",
+                    r#"{"contentBlockIndex":0,"delta":{"toolUse":{"input":"{}"}}}"#,
+                ),
+                END,
+            ],
+            &["start", "finish Stop"],
+        );
+    }
+
+    #[test]
+    fn every_stop_reason_has_its_finish() {
+        for (reason, want) in [
+            ("end_turn", "finish Stop"),
+            ("stop_sequence", "finish Stop"),
+            ("tool_use", "finish Stop"),
+            ("max_tokens", "finish Length"),
+            ("model_context_window_exceeded", "finish Length"),
+            ("guardrail_intervened", "finish ContentFilter"),
+            ("content_filtered", "finish ContentFilter"),
+            ("malformed_model_output", "fault 502 malformed_model_output"),
+            ("malformed_tool_use", "fault 502 malformed_tool_use"),
+            ("something_new", "finish Stop"),
+        ] {
+            let stop = format!(r#"{{"stopReason":"{reason}"}}"#);
+            check(&[START, ("messageStop", &stop)], &["start", want]);
+            check_whole(
+                &format!(
+                    r#"{{"output":{{"message":{{"role":"assistant","content":[]}}}},"stopReason":"{reason}"}}"#
+                ),
+                &["start", want],
+            );
+        }
+    }
+
+    #[test]
+    fn unknown_events_and_blocks_are_skipped() {
+        check(
+            &[
+                START,
+                ("newEvent", "not even JSON"),
+                (
+                    "contentBlockStart",
+                    r#"{"contentBlockIndex":0,"start":{"image":{"format":"png"}}}"#,
+                ),
+                (
+                    "contentBlockDelta",
+                    r#"{"contentBlockIndex":0,"delta":{"image":{}}}"#,
+                ),
+                (
+                    "contentBlockDelta",
+                    r#"{"contentBlockIndex":0,"delta":{"citation":{"title":"x"}}}"#,
+                ),
+                END,
+            ],
+            &["start", "finish Stop"],
+        );
+    }
+
+    #[test]
+    fn an_end_without_a_stop_is_a_truncation() {
+        check_bytes(b"", &["fault 502 upstream_truncated"]);
+        check(
+            &[START, TEXT],
+            &["start", r"text a\n\u00e9", "fault 502 upstream_truncated"],
+        );
+        check(
+            &[START, USAGE],
+            &["start", "usage 8 2 1 7", "fault 502 upstream_truncated"],
+        );
+    }
+
+    #[test]
+    fn bytes_that_are_left_over_are_a_truncation() {
+        let mut input = frames(&[START, END]);
+        input.extend_from_slice(&frames(&[USAGE])[..20]);
+        check_bytes(
+            &input,
+            &["start", "finish Stop", "fault 502 upstream_truncated"],
+        );
+    }
+
+    #[test]
+    fn a_corrupt_frame_is_a_fault() {
+        let mut input = frames(&[START, TEXT]);
+        let last = input.len() - 1;
+        input[last] ^= 1;
+        check_bytes(&input, &["start", "fault 502 upstream_corrupt"]);
+        let huge = frames(&[("x", &" ".repeat(5000))]);
+        check_bytes(&huge, &["fault 502 upstream_event_too_large"]);
+    }
+
+    #[test]
+    fn events_that_make_no_sense_are_faults() {
+        for events in [
+            [("contentBlockDelta", "{"), END],
+            [
+                (
+                    "contentBlockDelta",
+                    r#"{"contentBlockIndex":3,"delta":{"toolUse":{"input":"x"}}}"#,
+                ),
+                END,
+            ],
+            [("messageStop", "{}"), END],
+        ] {
+            let seen = self::events([frames(&events).as_slice()]);
+            assert_eq!(seen.last().unwrap(), "fault 502 upstream_corrupt");
+            assert!(!seen.contains(&"finish Stop".to_owned()));
+        }
+        check(
+            &[END, TEXT],
+            &["start", "finish Stop", "fault 502 upstream_corrupt"],
+        );
+    }
+
+    fn exception(headers: &[(&str, &str)], payload: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        event_stream::encode(headers, payload.as_bytes(), &mut out);
+        out
+    }
+
+    #[test]
+    fn an_exception_is_a_fault_even_in_the_first_frame() {
+        for (name, payload, want) in [
+            (
+                "throttlingException",
+                r#"{"message":"slow down"}"#,
+                "fault 429 rate_limit_exceeded",
+            ),
+            (
+                "modelStreamErrorException",
+                r#"{"message":"x","originalStatusCode":529,"originalMessage":"y"}"#,
+                "fault 529 upstream_model_error",
+            ),
+            (
+                "validationException",
+                r#"{"message":"Input is too long"}"#,
+                "fault 400 context_length_exceeded",
+            ),
+            ("serviceUnavailableException", "{}", "fault 503 overloaded"),
+            ("newException", "", "fault 502 upstream_error"),
+        ] {
+            let headers = [(":message-type", "exception"), (":exception-type", name)];
+            let frame = exception(&headers, payload);
+            check_bytes(&frame, &[want]);
+            let after = [frames(&[START]), frame].concat();
+            check_bytes(&after, &["start", want]);
+        }
+    }
+
+    #[test]
+    fn an_error_message_is_a_fault() {
+        let headers = [
+            (":message-type", "error"),
+            (":error-code", "InternalFailure"),
+            (":error-message", "oops"),
+        ];
+        check_bytes(&exception(&headers, ""), &["fault 500 upstream_error"]);
+    }
+
+    #[test]
+    fn a_whole_answer_has_its_blocks_in_order() {
+        check_whole(
+            r#"{"metrics":{"latencyMs":1},"output":{"message":{"content":[{"reasoningContent":{"reasoningText":{"text":"hm","signature":"s"}}},{"reasoningContent":{"redactedContent":"eA=="}},{"text":"a\n"},{"citationsContent":{"content":[{"text":"b"}],"citations":[]}},{"toolUse":{"input":{"x": "\"1\""},"name":"f","toolUseId":"t1","type":"tool_use"}},{"toolUse":{"name":"g","toolUseId":"t2"}},{"new":{}}],"role":"assistant"}},"stopReason":"end_turn","usage":{"inputTokens":3,"outputTokens":4,"totalTokens":7}}"#,
+            &[
+                "start",
+                "reasoning hm",
+                r"text a\n",
+                "text b",
+                "call 0 t1 f",
+                r#"arguments 0 {\"x\": \"\\\"1\\\"\"}"#,
+                "call 1 t2 g",
+                "arguments 1 {}",
+                "usage 3 0 0 4",
+                "finish ToolCalls",
+            ],
+        );
+    }
+
+    #[test]
+    fn an_answer_without_a_stop_reason_is_a_truncation() {
+        check_whole(
+            r#"{"output":{"message":{"content":[{"text":"a"}]}}}"#,
+            &["fault 502 upstream_truncated"],
+        );
+        check_whole("{}", &["fault 502 upstream_truncated"]);
+    }
+
+    #[test]
+    fn an_answer_that_is_no_json_is_corrupt() {
+        check_whole("", &["fault 502 upstream_corrupt"]);
+        check_whole("<html>", &["fault 502 upstream_corrupt"]);
+        check_whole(r#"{"output":1}"#, &["fault 502 upstream_corrupt"]);
+    }
+
+    #[test]
+    fn an_error_with_status_200_is_an_error() {
+        check_whole(
+            r#"{"Output":{"__type":"com.amazon.coral.service#UnknownOperationException"},"Version":"1.0"}"#,
+            &["fault 404 model_not_found"],
+        );
+        check_whole(
+            r#"{"__type":"ThrottlingException","message":"slow"}"#,
+            &["fault 429 rate_limit_exceeded"],
+        );
+        check_whole(r#"{"message":"what"}"#, &["fault 502 upstream_error"]);
+    }
+
+    #[test]
+    fn too_many_calls_are_a_fault() {
+        let calls: Vec<_> = (0..=TOOL_CALLS_MAX).map(|_| CALL).collect();
+        let seen = events([frames(&calls).as_slice()]);
+        assert_eq!(seen.last().unwrap(), "fault 502 upstream_too_large");
+    }
+
+    #[test]
+    fn mutated_streams_never_panic() {
+        let source = frames(&[START, TEXT, CALL, END, USAGE]);
+        let mut random = Random::new(3);
+        for _ in 0..20_000 {
+            let mut input = source.clone();
+            random.mutate(&mut input, b"{}\":,\0\x07");
+            let _seen = events([input.as_slice()]);
+            let mut payload = CALL.1.as_bytes().to_vec();
+            random.mutate(&mut payload, b"{}[]\":,0");
+            let payload = String::from_utf8_lossy(&payload).into_owned();
+            let _seen = events([frames(&[(CALL.0, &payload)]).as_slice()]);
         }
     }
 }

@@ -187,7 +187,6 @@ fn by_status(status: u16) -> Meaning {
         400..=499 => (400, INVALID, "invalid_request"),
         503 => (503, SERVER, "overloaded"),
         504 => (504, SERVER, "upstream_timeout"),
-        500 | 502 | 505..=599 => (502, SERVER, "upstream_error"),
         _ => (502, SERVER, "upstream_error"),
     }
 }
@@ -210,7 +209,8 @@ fn by_text(meaning: Meaning, message: &str) -> Meaning {
 /// The status of the model's own server says whether another try may help.
 fn by_original(meaning: Meaning, original: u16) -> Meaning {
     match original {
-        400..=599 => (original, by_status(original).1, meaning.2),
+        // Not what that server thinks of AWS's own credential or path.
+        400 | 408 | 413 | 429 | 500..=599 => (original, by_status(original).1, meaning.2),
         _ => meaning,
     }
 }
@@ -228,9 +228,194 @@ fn told(meaning: Meaning, name: Option<&str>, message: &str) -> String {
              admin has to grant it"
         );
     }
+    if meaning == MODEL_NOT_FOUND && message.is_empty() {
+        return format!("the provider does not know this model{name}");
+    }
     if message.is_empty() {
         return format!("the provider answered with an error and no message{name}");
     }
     let end = message.floor_char_boundary(MESSAGE_BYTES_MAX);
     message.get(..end).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16, name: &str, body: &str) -> Upstream {
+        let mut head = Headers::new();
+        head.set(":status", status.to_string());
+        if !name.is_empty() {
+            head.set("x-amzn-errortype", name);
+        }
+        let fault = read(&head, body.as_bytes());
+        let Fault::Upstream(upstream) = fault else {
+            panic!("{fault:?}");
+        };
+        *upstream
+    }
+
+    #[track_caller]
+    fn check(status: u16, name: &str, message: &str, want: (u16, &str, &str)) {
+        let body = format!(r#"{{"message":"{message}"}}"#);
+        let upstream = refused(status, name, &body);
+        let code = upstream.code.as_deref().unwrap();
+        assert_eq!((upstream.status, &*upstream.kind, code), want);
+        assert_eq!(upstream.message, message);
+    }
+
+    #[test]
+    fn every_exception_has_its_meaning() {
+        for (status, name, want) in [
+            (
+                400,
+                "ValidationException",
+                (400, "invalid_request_error", "invalid_request"),
+            ),
+            (
+                403,
+                "AccessDeniedException",
+                (403, "permission_error", "upstream_permission"),
+            ),
+            (
+                404,
+                "ResourceNotFoundException",
+                (404, "invalid_request_error", "model_not_found"),
+            ),
+            (
+                429,
+                "ThrottlingException",
+                (429, "rate_limit_error", "rate_limit_exceeded"),
+            ),
+            (
+                400,
+                "ServiceQuotaExceededException",
+                (429, "insufficient_quota", "insufficient_quota"),
+            ),
+            (
+                429,
+                "ModelNotReadyException",
+                (429, "server_error", "model_not_ready"),
+            ),
+            (
+                408,
+                "ModelTimeoutException",
+                (408, "timeout", "upstream_timeout"),
+            ),
+            (
+                424,
+                "ModelErrorException",
+                (502, "server_error", "upstream_model_error"),
+            ),
+            (
+                500,
+                "InternalServerException",
+                (500, "server_error", "upstream_error"),
+            ),
+            (
+                503,
+                "ServiceUnavailableException",
+                (503, "server_error", "overloaded"),
+            ),
+            (
+                409,
+                "NewException",
+                (400, "invalid_request_error", "invalid_request"),
+            ),
+            (507, "", (502, "server_error", "upstream_error")),
+        ] {
+            check(status, name, "as AWS says", want);
+        }
+    }
+
+    #[test]
+    fn the_name_may_have_a_url_and_a_namespace() {
+        let want = (429, "rate_limit_error", "rate_limit_exceeded");
+        for name in [
+            "ThrottlingException:http://internal.amazon.com/coral/com.amazon.bedrock/",
+            "com.amazon.coral.availability#ThrottlingException",
+        ] {
+            check(400, name, "x", want);
+        }
+    }
+
+    #[test]
+    fn the_body_may_name_it_and_may_write_message_in_capitals() {
+        let upstream = refused(
+            400,
+            "",
+            r#"{"__type":"com.amazon#ServiceUnavailableException","Message":"busy"}"#,
+        );
+        assert_eq!((upstream.status, &*upstream.message), (503, "busy"));
+    }
+
+    #[test]
+    fn a_prompt_that_does_not_fit_has_openai_s_code() {
+        check(
+            400,
+            "ValidationException",
+            "Input is too long for requested model.",
+            (400, "invalid_request_error", "context_length_exceeded"),
+        );
+    }
+
+    #[test]
+    fn a_model_id_that_aws_does_not_know_is_not_found() {
+        check(
+            400,
+            "ValidationException",
+            "The provided model identifier is invalid.",
+            (404, "invalid_request_error", "model_not_found"),
+        );
+    }
+
+    #[test]
+    fn what_aws_says_of_a_credential_is_not_passed_on() {
+        for (name, message) in [
+            (
+                "InvalidSignatureException",
+                "The Canonical String should have been 'x-amz-security-token:SECRET'",
+            ),
+            ("ExpiredTokenException", "token SECRET expired"),
+            (
+                "AccessDeniedException",
+                "Authentication failed: API Key SECRET is not valid",
+            ),
+        ] {
+            let body = format!(r#"{{"message":"{message}"}}"#);
+            let upstream = refused(403, name, &body);
+            assert_eq!(
+                (upstream.status, &*upstream.kind),
+                (401, "authentication_error")
+            );
+            assert!(upstream.message.contains(name), "{}", upstream.message);
+            assert!(!upstream.message.contains("SECRET"));
+        }
+    }
+
+    #[test]
+    fn the_gateway_s_own_identity_is_not_told() {
+        let upstream = refused(
+            403,
+            "AccessDeniedException",
+            r#"{"message":"User: arn:aws:iam::123456789012:user/gw is not authorized"}"#,
+        );
+        assert_eq!(upstream.status, 403);
+        assert!(!upstream.message.contains("123456789012"));
+    }
+
+    #[test]
+    fn a_body_that_is_no_json_is_told_by_its_status() {
+        let upstream = refused(503, "", "<html>SECRET</html>");
+        assert_eq!(upstream.status, 503);
+        assert!(!upstream.message.contains("html"));
+        assert_eq!(refused(302, "", "").status, 502);
+    }
+
+    #[test]
+    fn a_long_message_is_cut_at_a_character() {
+        let body = format!(r#"{{"message":"a{}"}}"#, "é".repeat(4096));
+        let message = refused(400, "", &body).message;
+        assert_eq!(message.len(), MESSAGE_BYTES_MAX - 1);
+    }
 }

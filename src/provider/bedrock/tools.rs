@@ -27,6 +27,12 @@ pub(super) fn write(
     out: &mut Vec<u8>,
 ) -> Result<bool, Fault> {
     if request.tools.is_empty() {
+        if let Some(ToolChoice::Required | ToolChoice::Named(_)) = request.tool_choice {
+            return Err(Fault::from(Invalid::value(
+                "tool_choice",
+                "there are no tools to call; send tools, or leave tool_choice out",
+            )));
+        }
         write_called(request, out);
         return Ok(false);
     }
@@ -259,6 +265,15 @@ mod tests {
     #[test]
     fn no_tools_are_sent_where_none_may_be_called() {
         check(&with(Some(ToolChoice::None)), UNKNOWN, "", &[]);
+    }
+
+    #[test]
+    fn a_call_of_no_tool_cannot_be_forced() {
+        let request = Request {
+            tool_choice: Some(ToolChoice::Required),
+            ..hello()
+        };
+        refuse(&request, UNKNOWN, "tool_choice");
     }
 
     #[test]
