@@ -10,15 +10,14 @@
 //! Each answer is delivered whole, in single bytes, at every cut in two, and at random cuts; the app's
 //! bytes are the same. `UPDATE_GOLDEN=1` writes `upstream.http` and `client.out`: read the diff.
 
+mod cases;
 mod driver;
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use cases::Case;
 use driver::{Message, Proxy, Random, Sent, chat_head};
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use tollgate::policy::Policy;
 use tollgate::turn::Headers;
 
@@ -28,70 +27,53 @@ const RANDOM_CUTS: usize = 60;
 
 #[test]
 fn every_case_gives_the_same_bytes_at_every_cut() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let policy = driver::policy(&fs::read_to_string(root.join("policy.json")).unwrap());
-    let mut cases = Vec::new();
-    find_cases(&root, &mut cases);
-    cases.sort();
-    assert!(cases.len() >= 40, "only {} cases found", cases.len());
+    let policy = driver::policy(&fs::read_to_string(cases::root().join("policy.json")).unwrap());
+    let cases = cases::all();
+    assert!(cases.len() >= 150, "only {} cases found", cases.len());
     let mut failed = Vec::new();
     for case in &cases {
-        let name = case.strip_prefix(&root).unwrap().display().to_string();
-        if let Err(problem) = (Case {
-            dir: case,
+        let check = Check {
+            case,
             policy: &policy,
-        })
-        .check()
-        {
-            failed.push(format!("{name}: {problem}"));
+        };
+        if let Err(problem) = check.run() {
+            failed.push(format!("{}: {problem}", case.name));
         }
     }
     assert!(failed.is_empty(), "\n{}", failed.join("\n\n"));
 }
 
-fn find_cases(dir: &Path, cases: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.join("client.json").exists() {
-            cases.push(path);
-        } else if path.is_dir() {
-            find_cases(&path, cases);
-        }
-    }
-}
-
-struct Case<'c> {
-    dir: &'c Path,
+struct Check<'c> {
+    case: &'c Case,
     policy: &'c Rc<Policy>,
 }
 
-impl Case<'_> {
-    fn check(&self) -> Result<(), String> {
-        let ask = fs::read(self.dir.join("client.json")).unwrap();
+impl Check<'_> {
+    fn run(&self) -> Result<(), String> {
         let mut proxy = Proxy::new(self.policy);
-        match proxy.request(chat_head(&ask), &ask) {
+        match proxy.request(chat_head(&self.case.ask), &self.case.ask) {
             Sent::Reply(reply) => self.compare("client.out", &print(&reply)),
             Sent::Call(call) => {
                 self.compare("upstream.http", &print(&call))?;
-                let answer = self.answer();
-                let whole = self.replay(&ask, &answer.headers, &[&answer.body]);
+                let (answer, _) = self.case.answer().ok_or("a call left; write its answer")?;
+                let whole = self.replay(&answer.headers, &[&answer.body]);
                 self.compare("client.out", &print(&whole))?;
-                self.check_cuts(&ask, &answer, &whole)
+                self.check_cuts(&answer, &whole)
             }
         }
     }
 
-    fn replay(&self, ask: &[u8], head: &Headers, chunks: &[&[u8]]) -> Message {
+    fn replay(&self, head: &Headers, chunks: &[&[u8]]) -> Message {
         let mut proxy = Proxy::new(self.policy);
-        proxy.request(chat_head(ask), ask);
+        proxy.request(chat_head(&self.case.ask), &self.case.ask);
         proxy.answer(head, chunks.iter().copied());
         proxy.client
     }
 
-    fn check_cuts(&self, ask: &[u8], answer: &Message, whole: &Message) -> Result<(), String> {
+    fn check_cuts(&self, answer: &Message, whole: &Message) -> Result<(), String> {
         let body = &answer.body;
         let check = |chunks: &[&[u8]]| {
-            let got = self.replay(ask, &answer.headers, chunks);
+            let got = self.replay(&answer.headers, chunks);
             if got == *whole {
                 return Ok(());
             }
@@ -119,27 +101,8 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// Reads `answer.http`, and the frames of `answer.events`.
-    fn answer(&self) -> Message {
-        let text = fs::read(self.dir.join("answer.http")).expect("a call is answered");
-        let at = text.windows(2).position(|pair| pair == b"\n\n");
-        let (head, body) = text.split_at(at.map_or(text.len(), |at| at + 1));
-        let mut answer = Message::default();
-        for line in str::from_utf8(head).unwrap().lines() {
-            let (name, value) = line.split_once(": ").expect("name: value");
-            answer.headers.push(name, value);
-        }
-        answer.body = body.get(1..).unwrap_or_default().to_vec();
-        if let Ok(events) = fs::read_to_string(self.dir.join("answer.events")) {
-            events
-                .lines()
-                .for_each(|line| frame(line, &mut answer.body));
-        }
-        answer
-    }
-
     fn compare(&self, file: &str, got: &str) -> Result<(), String> {
-        let path = self.dir.join(file);
+        let path = self.case.dir.join(file);
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
             fs::write(path, got).unwrap();
             return Ok(());
@@ -161,57 +124,4 @@ fn print(message: &Message) -> String {
     text.push('\n');
     text.push_str(str::from_utf8(&message.body).expect("what is sent is UTF-8"));
     text
-}
-
-#[derive(Deserialize)]
-struct Frame<'a> {
-    event: Option<&'a str>,
-    exception: Option<&'a str>,
-    error: Option<&'a str>,
-    message: Option<&'a str>,
-    #[serde(borrow)]
-    payload: Option<&'a RawValue>,
-    bytes: Option<&'a str>,
-}
-
-/// Appends one frame of an AWS event stream.
-fn frame(line: &str, out: &mut Vec<u8>) {
-    let frame: Frame<'_> = serde_json::from_str(line).unwrap();
-    if let Some(hex) = frame.bytes {
-        let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
-        out.extend((0..hex.len()).step_by(2).map(byte));
-        return;
-    }
-    let mut headers = Vec::new();
-    let mut header = |name: &str, value: &str| {
-        headers.push(u8::try_from(name.len()).unwrap());
-        headers.extend_from_slice(name.as_bytes());
-        headers.push(7);
-        headers.extend_from_slice(&u16::try_from(value.len()).unwrap().to_be_bytes());
-        headers.extend_from_slice(value.as_bytes());
-    };
-    if let Some(event) = frame.event {
-        header(":event-type", event);
-        header(":content-type", "application/json");
-        header(":message-type", "event");
-    } else if let Some(exception) = frame.exception {
-        header(":exception-type", exception);
-        header(":content-type", "application/json");
-        header(":message-type", "exception");
-    } else if let Some(code) = frame.error {
-        header(":error-code", code);
-        header(":error-message", frame.message.unwrap_or_default());
-        header(":message-type", "error");
-    }
-    let payload = frame.payload.map_or("", |payload| payload.get());
-    let start = out.len();
-    let total = u32::try_from(headers.len() + payload.len() + 16).unwrap();
-    out.extend_from_slice(&total.to_be_bytes());
-    out.extend_from_slice(&u32::try_from(headers.len()).unwrap().to_be_bytes());
-    let prelude = crc32fast::hash(&out[start..]);
-    out.extend_from_slice(&prelude.to_be_bytes());
-    out.extend_from_slice(&headers);
-    out.extend_from_slice(payload.as_bytes());
-    let message = crc32fast::hash(&out[start..]);
-    out.extend_from_slice(&message.to_be_bytes());
 }

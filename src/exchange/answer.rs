@@ -167,6 +167,12 @@ impl Answer {
                 effects.push(Effect::AnswerHeaders(head));
                 effects.push(Effect::AnswerBody(body));
             }
+            // The body passes as it is; a provider's cookies are the gateway's, not the app's.
+            (Ok(None), Self::Collecting { head, .. }) if head.bytes("set-cookie").is_some() => {
+                let mut head = head.clone();
+                head.remove("set-cookie");
+                effects.push(Effect::AnswerHeaders(head));
+            }
             (Ok(_), _) => {}
             (Err(fault), answer) => answer.fail(&fault, report, effects),
         }

@@ -46,10 +46,18 @@ impl Headers {
         self.0.push((name.into(), value.into()));
     }
 
-    /// Sets a header to one value.
+    /// Sets a header to one value, where its first one stood or else at the end.
     pub fn set(&mut self, name: &str, value: impl Into<Vec<u8>>) {
-        self.remove(name);
-        self.push(name, value);
+        let mut value = Some(value.into());
+        self.0.retain_mut(|(key, old)| {
+            if key != name {
+                return true;
+            }
+            value.take().map(|new| *old = new).is_some()
+        });
+        if let Some(value) = value {
+            self.push(name, value);
+        }
     }
 
     /// Removes every value of `name`.

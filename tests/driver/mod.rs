@@ -10,12 +10,12 @@ use tollgate::policy::{Placement, Policy};
 use tollgate::turn::{Headers, Now};
 
 /// 2026-11-23T12:00:00Z.
-pub const NOW: Now = Now {
+pub(crate) const NOW: Now = Now {
     unix_ms: 1_795_435_200_000,
 };
 
 /// The environment of the VM.
-pub fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     let value = match name {
         "AWS_ACCESS_KEY_ID" => "AKIDGOLDEN",
         "AWS_SECRET_ACCESS_KEY" => "golden-secret",
@@ -28,7 +28,7 @@ pub fn variable(name: &str) -> Option<String> {
 }
 
 /// Compiles a policy, or says what is wrong with it.
-pub fn policy(text: &str) -> Rc<Policy> {
+pub(crate) fn policy(text: &str) -> Rc<Policy> {
     match Policy::compile(text.as_bytes(), Placement::Single, &variable) {
         Ok(policy) => Rc::new(policy),
         Err(problems) => panic!("{problems}"),
@@ -36,7 +36,7 @@ pub fn policy(text: &str) -> Rc<Policy> {
 }
 
 /// A host without properties.
-pub struct FixedHost;
+pub(crate) struct FixedHost;
 
 impl Host for FixedHost {
     fn property(&self, _: &[&str]) -> Option<Vec<u8>> {
@@ -49,14 +49,14 @@ impl Host for FixedHost {
 }
 
 /// Bytes in a proxy's buffer.
-pub struct Buffer<'b> {
+pub(crate) struct Buffer<'b> {
     bytes: &'b [u8],
     /// How often they were read: each read is a copy.
-    pub reads: Cell<usize>,
+    pub(crate) reads: Cell<usize>,
 }
 
 impl<'b> Buffer<'b> {
-    pub fn new(bytes: &'b [u8]) -> Self {
+    pub(crate) fn new(bytes: &'b [u8]) -> Self {
         Self {
             bytes,
             reads: Cell::new(0),
@@ -77,14 +77,14 @@ impl Body for Buffer<'_> {
 
 /// A head and a body.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Message {
-    pub headers: Headers,
-    pub body: Vec<u8>,
+pub(crate) struct Message {
+    pub(crate) headers: Headers,
+    pub(crate) body: Vec<u8>,
 }
 
 /// What became of a request.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Sent {
+pub(crate) enum Sent {
     /// It left for an upstream.
     Call(Message),
     /// The filter answered itself.
@@ -92,18 +92,18 @@ pub enum Sent {
 }
 
 /// One exchange and the proxy around it.
-pub struct Proxy {
+pub(crate) struct Proxy {
     exchange: Exchange,
     effects: Vec<Effect>,
     /// The answer's head while the filter holds it.
     held_head: Option<Headers>,
     held_body: Vec<u8>,
     /// What the app has got.
-    pub client: Message,
+    pub(crate) client: Message,
 }
 
 impl Proxy {
-    pub fn new(policy: &Rc<Policy>) -> Self {
+    pub(crate) fn new(policy: &Rc<Policy>) -> Self {
         Self {
             exchange: Exchange::new(Placement::Single, policy.clone()),
             effects: Vec::new(),
@@ -114,7 +114,7 @@ impl Proxy {
     }
 
     /// Sends a request with its whole body.
-    pub fn request(&mut self, mut headers: Headers, body: &[u8]) -> Sent {
+    pub(crate) fn request(&mut self, mut headers: Headers, body: &[u8]) -> Sent {
         let input = Input::RequestHead {
             headers: headers.clone(),
             ends: body.is_empty(),
@@ -169,11 +169,13 @@ impl Proxy {
         headers
             .iter()
             .for_each(|(name, value)| all.push(name, value));
+        // A proxy says how long its own replies are.
+        all.push("content-length", body.len().to_string());
         Some(Message { headers: all, body })
     }
 
     /// Delivers the answer's head.
-    pub fn answer_head(&mut self, headers: &Headers, ends: bool) {
+    pub(crate) fn answer_head(&mut self, headers: &Headers, ends: bool) {
         let input = Input::AnswerHead {
             headers: headers.clone(),
             ends,
@@ -191,7 +193,7 @@ impl Proxy {
     }
 
     /// Delivers a piece of the answer's body.
-    pub fn answer_body(&mut self, chunk: &[u8], ends: bool) {
+    pub(crate) fn answer_body(&mut self, chunk: &[u8], ends: bool) {
         self.held_body.extend_from_slice(chunk);
         let held = std::mem::take(&mut self.held_body);
         let buffer = Buffer::new(&held);
@@ -235,7 +237,7 @@ impl Proxy {
     }
 
     /// Delivers a whole answer cut into these pieces.
-    pub fn answer<'c>(&mut self, headers: &Headers, chunks: impl IntoIterator<Item = &'c [u8]>) {
+    pub(crate) fn answer<'c>(&mut self, headers: &Headers, chunks: impl IntoIterator<Item = &'c [u8]>) {
         let mut chunks = chunks.into_iter().peekable();
         self.answer_head(headers, chunks.peek().is_none());
         while let Some(chunk) = chunks.next() {
@@ -245,7 +247,7 @@ impl Proxy {
 }
 
 /// The head of an app's request for a chat completion.
-pub fn chat_head(body: &[u8]) -> Headers {
+pub(crate) fn chat_head(body: &[u8]) -> Headers {
     let mut headers = Headers::new();
     for (name, value) in [
         (":method", "POST"),
@@ -265,10 +267,10 @@ pub fn chat_head(body: &[u8]) -> Headers {
 }
 
 /// Small random numbers, the same in every run.
-pub struct Random(pub u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    pub fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

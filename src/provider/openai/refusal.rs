@@ -143,7 +143,7 @@ fn explain(status: u16, detail: &Detail<'_>) -> Upstream {
         (401, _) | (_, Some("invalid_api_key")) => own(
             401,
             "authentication_error",
-            Some("provider_authentication"),
+            Some("upstream_credential"),
             "the provider refused the gateway's credential, not yours; the gateway's admin has to \
              check it",
         ),
@@ -189,7 +189,7 @@ fn kept(status: u16, code: Option<String>, detail: &Detail<'_>) -> Upstream {
     }
     let invalid = "invalid_request_error";
     let (own_kind, own_code, own_message) = match status {
-        408 => ("server_error", Some("timeout"), "the provider timed out"),
+        408 => ("server_error", Some("upstream_timeout"), "the provider timed out"),
         413 => (
             invalid,
             Some("request_too_large"),
@@ -207,7 +207,7 @@ fn kept(status: u16, code: Option<String>, detail: &Detail<'_>) -> Upstream {
             Some("overloaded"),
             "the provider is overloaded or not available; try again later",
         ),
-        504 => ("server_error", Some("timeout"), "the provider timed out"),
+        504 => ("server_error", Some("upstream_timeout"), "the provider timed out"),
         _ => ("server_error", None, "the provider failed"),
     };
     Upstream {
@@ -300,7 +300,7 @@ mod tests {
         );
         let line = line(&fault);
         assert!(
-            line.starts_with("401 authentication_error provider_authentication -: the provider")
+            line.starts_with("401 authentication_error upstream_credential -: the provider")
         );
         assert!(!line.contains("sk-"));
     }

@@ -1,0 +1,140 @@
+//! The golden cases' inputs, as `tests/golden.rs` describes them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::driver::Message;
+
+/// A folder with a `client.json`.
+pub(crate) struct Case {
+    pub(crate) dir: PathBuf,
+    /// The path below `tests/golden`.
+    pub(crate) name: String,
+    /// What the app sends.
+    pub(crate) ask: Vec<u8>,
+}
+
+/// A piece of an answer's body.
+pub(crate) enum Frame {
+    /// A message of an AWS event stream.
+    Message {
+        headers: Vec<(&'static str, String)>,
+        payload: Vec<u8>,
+    },
+    /// Bytes as they are.
+    Bytes(Vec<u8>),
+}
+
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+/// All cases, in the order of their names.
+pub(crate) fn all() -> Vec<Case> {
+    let mut cases = Vec::new();
+    find(&root(), &mut cases);
+    cases.sort_by(|one, other| one.name.cmp(&other.name));
+    cases
+}
+
+fn find(dir: &Path, cases: &mut Vec<Case>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let dir = entry.unwrap().path();
+        if let Ok(ask) = fs::read(dir.join("client.json")) {
+            let name = dir.strip_prefix(root()).unwrap().display().to_string();
+            cases.push(Case { dir, name, ask });
+        } else if dir.is_dir() {
+            find(&dir, cases);
+        }
+    }
+}
+
+impl Case {
+    /// The answer's head and what follows it; nothing where no call leaves.
+    pub(crate) fn answer(&self) -> Option<(Message, Vec<Frame>)> {
+        let text = fs::read(self.dir.join("answer.http")).ok()?;
+        let at = text.windows(2).position(|pair| pair == b"\n\n");
+        let (head, body) = text.split_at(at.map_or(text.len(), |at| at + 1));
+        let mut answer = Message::default();
+        for line in str::from_utf8(head).unwrap().lines() {
+            let (name, value) = line.split_once(": ").expect("name: value");
+            answer.headers.push(name, value);
+        }
+        let mut frames = vec![Frame::Bytes(body.get(1..).unwrap_or_default().to_vec())];
+        if let Ok(events) = fs::read_to_string(self.dir.join("answer.events")) {
+            frames = events.lines().map(Frame::parse).collect();
+        }
+        frames
+            .iter()
+            .for_each(|frame| frame.write(&mut answer.body));
+        Some((answer, frames))
+    }
+}
+
+#[derive(Deserialize)]
+struct Line<'a> {
+    event: Option<String>,
+    exception: Option<String>,
+    error: Option<String>,
+    message: Option<String>,
+    #[serde(borrow)]
+    payload: Option<&'a RawValue>,
+    bytes: Option<&'a str>,
+}
+
+impl Frame {
+    fn parse(line: &str) -> Self {
+        let line: Line<'_> = serde_json::from_str(line).unwrap();
+        if let Some(hex) = line.bytes {
+            let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+            return Self::Bytes((0..hex.len()).step_by(2).map(byte).collect());
+        }
+        let json = (":content-type", "application/json".to_owned());
+        let headers = if let Some(event) = line.event {
+            vec![(":event-type", event), json, (":message-type", "event".to_owned())]
+        } else if let Some(kind) = line.exception {
+            let message = (":message-type", "exception".to_owned());
+            vec![(":exception-type", kind), json, message]
+        } else {
+            vec![
+                (":error-code", line.error.expect("one of four kinds")),
+                (":error-message", line.message.unwrap_or_default()),
+                (":message-type", "error".to_owned()),
+            ]
+        };
+        let payload = line.payload.map_or("", |payload| payload.get());
+        Self::Message {
+            headers,
+            payload: payload.as_bytes().to_vec(),
+        }
+    }
+
+    /// Appends the piece as it is on the wire.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        let (headers, payload) = match self {
+            Self::Message { headers, payload } => (headers, payload),
+            Self::Bytes(bytes) => return out.extend_from_slice(bytes),
+        };
+        let mut block = Vec::new();
+        for (name, value) in headers {
+            block.push(u8::try_from(name.len()).unwrap());
+            block.extend_from_slice(name.as_bytes());
+            block.push(7);
+            block.extend_from_slice(&u16::try_from(value.len()).unwrap().to_be_bytes());
+            block.extend_from_slice(value.as_bytes());
+        }
+        let start = out.len();
+        let total = u32::try_from(block.len() + payload.len() + 16).unwrap();
+        out.extend_from_slice(&total.to_be_bytes());
+        out.extend_from_slice(&u32::try_from(block.len()).unwrap().to_be_bytes());
+        let prelude = crc32fast::hash(&out[start..]);
+        out.extend_from_slice(&prelude.to_be_bytes());
+        out.extend_from_slice(&block);
+        out.extend_from_slice(payload);
+        let message = crc32fast::hash(&out[start..]);
+        out.extend_from_slice(&message.to_be_bytes());
+    }
+}

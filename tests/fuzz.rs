@@ -1,0 +1,859 @@
+//! Mutated inputs to every decoder and parser, the same ones in every run.
+//!
+//! Seeds are the golden cases' own requests and answers. `TOLLGATE_FUZZ_INPUTS` says how many inputs each
+//! target gets; `make fuzz` gives each a million. Besides "does not panic" each target holds what must be
+//! true of any input:
+//! - what leaves for a provider is a JSON object behind legal headers, without the app's own secrets
+//! - what the app gets is JSON, or a stream of JSON events
+//! - a stream that the upstream did not end itself never ends in `[DONE]`
+//! - where chunks are cut changes nothing
+//!
+//! A failure prints its input; the same run fails at the same input again.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::let_underscore_must_use,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "clippy knows test functions, not the helpers of a test file"
+)]
+
+mod cases;
+mod driver;
+
+use std::io::Write as _;
+use std::ops::Range;
+use std::rc::Rc;
+use std::time::Instant;
+
+use aws_smithy_eventstream::frame::{DecodedFrame, MessageFrameDecoder};
+use cases::Frame;
+use driver::{Message, Proxy, Random, Sent, chat_head};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+use tollgate::auth::{Auth, Credentials, Outgoing, Scope, Signer, UnixSeconds};
+use tollgate::codec::json::{self, Edits, Members};
+use tollgate::codec::{event_stream, sse};
+use tollgate::policy::{Placement, Policy};
+use tollgate::secret::Secret;
+use tollgate::turn::Headers;
+
+/// Inputs of each target unless the environment says otherwise: all of them in a minute, unoptimized.
+const INPUTS: usize = 5_000;
+/// Mutations may double what they mutate.
+const INPUT_BYTES_MAX: usize = 32 * 1024;
+
+/// Calls `run` with as many sources of randomness as inputs are wanted.
+fn fuzz(target: &str, mut run: impl FnMut(&mut Random, &mut Vec<u8>)) {
+    let wanted = std::env::var("TOLLGATE_FUZZ_INPUTS").ok();
+    let inputs = wanted.map_or(INPUTS, |wanted| wanted.parse().expect("a number"));
+    let began = Instant::now();
+    let mut input = Input {
+        target: target.to_owned(),
+        number: 0,
+        bytes: Vec::new(),
+    };
+    for number in 0..inputs {
+        input.number = number;
+        let seed = u64::try_from(number).unwrap() + 1;
+        let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        // The first numbers of a xorshift resemble its seed.
+        for _ in 0..4 {
+            random.below(1);
+        }
+        input.bytes.clear();
+        run(&mut random, &mut input.bytes);
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    let rate = f64::from(u32::try_from(inputs).unwrap()) / seconds;
+    say(&format!(
+        "{target}: {inputs} inputs in {seconds:.1} s, {rate:.0} per second"
+    ));
+}
+
+/// Tells the input if the test dies of it.
+struct Input {
+    target: String,
+    number: usize,
+    bytes: Vec<u8>,
+}
+
+impl Drop for Input {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let bytes = self.bytes.escape_ascii();
+            say(&format!("{} fails at input {}: {bytes}", self.target, self.number));
+        }
+    }
+}
+
+/// Writes past the capture of a passing test's output.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+// Mutation
+
+/// JSON values that stand where others are due.
+const VALUES: &[&str] = &[
+    "null",
+    "true",
+    "0",
+    "-1",
+    "1.5",
+    "1e999",
+    "-0.0E-7",
+    "18446744073709551616",
+    "4294967296",
+    r#""""#,
+    r#"" \n""#,
+    r#""\ud83d""#,
+    r#""\u0000\ud83d\ude00\"\\""#,
+    r#""{}""#,
+    r#""{\"a\":[1,{\"b\":\"\\u00e9\"}]}""#,
+    r#""{\"a\":""#,
+    r#""data:image/png;base64,AA==""#,
+    r#""an id or a name that is longer than the sixty-four characters of AWS's limit""#,
+    "[]",
+    "{}",
+    "[{}]",
+    r#"{"text":"x"}"#,
+    r#"{"type":"text","text":"x"}"#,
+    r#"{"role":"user","content":"x"}"#,
+    r#"{"error":{"message":"m"}}"#,
+    r#""user""#,
+    r#""assistant""#,
+    r#""tool""#,
+    r#""system""#,
+    r#""required""#,
+    r#""function""#,
+    r#""tool_use""#,
+    r#""stop""#,
+];
+
+/// What parsers of bytes stumble over.
+const TOKENS: &[&[u8]] = &[
+    b"\"model\":\"claude\",",
+    b"\"error\":{},",
+    b"data: [DONE]\n\n",
+    b"data: {}\n\n",
+    b"data:",
+    b"event: error\n",
+    b"\n",
+    b"\n\n",
+    b"\r\n",
+    b"\r",
+    b"\\",
+    b"\"",
+    b"\xef\xbb\xbf",
+    b"\xff",
+    b"\xc3",
+    b"\xe2\x80\xa8",
+    b"\x00",
+    b"%2F",
+    b"../",
+    b"?a=b&c",
+    &[b'['; 130],
+    &[b'{'; 130],
+];
+
+/// Changes a JSON document so that it mostly stays one; anything else as bytes.
+fn mutate_json(random: &mut Random, bytes: &mut Vec<u8>, other: &[u8]) {
+    if random.below(4) == 0 {
+        return mutate(random, bytes, other);
+    }
+    let others = Places::of(other);
+    for _ in 0..=random.below(3) {
+        let places = Places::of(bytes);
+        let (Some(value), Some(taken)) = (places.value(random), others.value(random)) else {
+            return mutate(random, bytes, other);
+        };
+        let known = VALUES[random.below(VALUES.len())].as_bytes();
+        let new = if random.below(3) == 0 { &other[taken] } else { known };
+        match (random.below(8), places.key(random), others.key(random)) {
+            (0, Some(key), Some(taken)) => insert(bytes, key, &other[taken]),
+            (1, Some(key), _) => {
+                // The same name again, before or after itself.
+                let member = [&bytes[key.clone()], b":", new, b","].concat();
+                insert(bytes, key.start..key.start, &member);
+            }
+            (2, Some(key), Some(taken)) => {
+                let member = [&other[taken], b":", new, b","].concat();
+                insert(bytes, key.start..key.start, &member);
+            }
+            (3, ..) if bytes[..value.start].trim_ascii_end().ends_with(b"[") => {
+                let items = [new, b","].concat().repeat(1 + random.below(3));
+                insert(bytes, value.start..value.start, &items);
+            }
+            _ => insert(bytes, value, new),
+        }
+        bytes.truncate(INPUT_BYTES_MAX);
+    }
+}
+
+/// Where a JSON document has its keys and values.
+#[derive(Default)]
+struct Places {
+    keys: Vec<Range<usize>>,
+    values: Vec<Range<usize>>,
+}
+
+impl Places {
+    /// Of what is no JSON it finds something or nothing.
+    fn of(bytes: &[u8]) -> Self {
+        let mut places = Self::default();
+        let mut open = Vec::new();
+        let mut at = 0;
+        while at < bytes.len() {
+            let start = at;
+            at += 1;
+            match bytes[start] {
+                b'{' | b'[' => open.push(start),
+                b'}' | b']' => places.values.extend(open.pop().map(|start| start..at)),
+                b'"' => {
+                    while at < bytes.len() && bytes[at] != b'"' {
+                        at += 1 + usize::from(bytes[at] == b'\\');
+                    }
+                    at = bytes.len().min(at + 1);
+                    if bytes[at..].trim_ascii_start().starts_with(b":") {
+                        places.keys.push(start..at);
+                    } else {
+                        places.values.push(start..at);
+                    }
+                }
+                b'-' | b'0'..=b'9' | b'a'..=b'z' => {
+                    let is_end = |byte: &u8| !(byte.is_ascii_alphanumeric() || b"+-.".contains(byte));
+                    at += bytes[at..].iter().position(is_end).unwrap_or(0);
+                    places.values.push(start..at);
+                }
+                _ => {}
+            }
+        }
+        places
+    }
+
+    fn value(&self, random: &mut Random) -> Option<Range<usize>> {
+        self.values.get(random.below(self.values.len())).cloned()
+    }
+
+    fn key(&self, random: &mut Random) -> Option<Range<usize>> {
+        self.keys.get(random.below(self.keys.len())).cloned()
+    }
+}
+
+/// Changes `bytes` in one to four places; `other` is what a splice takes its tail from.
+fn mutate(random: &mut Random, bytes: &mut Vec<u8>, other: &[u8]) {
+    for _ in 0..=random.below(4) {
+        let at = random.below(bytes.len() + 1);
+        let run = at..bytes.len().min(at + 1 + random.below(24));
+        match random.below(10) {
+            0 if at < bytes.len() => bytes[at] ^= 1_u8 << random.below(8),
+            1 if at < bytes.len() => bytes[at] = byte(random),
+            2 => bytes.insert(at, byte(random)),
+            3 => drop(bytes.drain(run)),
+            4 => bytes.truncate(at),
+            5 => repeat(random, bytes, run),
+            6 => {
+                bytes.truncate(at);
+                bytes.extend_from_slice(&other[random.below(other.len() + 1)..]);
+            }
+            7 => insert(bytes, at..at, VALUES[random.below(VALUES.len())].as_bytes()),
+            _ => insert(bytes, at..at, TOKENS[random.below(TOKENS.len())]),
+        }
+        bytes.truncate(INPUT_BYTES_MAX);
+    }
+}
+
+fn byte(random: &mut Random) -> u8 {
+    u8::try_from(random.below(256)).unwrap()
+}
+
+fn insert(bytes: &mut Vec<u8>, range: Range<usize>, token: &[u8]) {
+    bytes.splice(range, token.iter().copied());
+}
+
+fn repeat(random: &mut Random, bytes: &mut Vec<u8>, run: Range<usize>) {
+    let piece = bytes[run.clone()].repeat(1 + random.below(4));
+    insert(bytes, run.end..run.end, &piece);
+}
+
+// Seeds
+
+/// A golden case whose call gets an answer.
+struct Seed {
+    ask: Vec<u8>,
+    answer: Message,
+    frames: Vec<Frame>,
+}
+
+struct Seeds {
+    policy: Rc<Policy>,
+    asks: Vec<Vec<u8>>,
+    answered: Vec<Seed>,
+}
+
+impl Seeds {
+    /// The golden cases; of their answers those that `keep` wants.
+    fn of(keep: impl Fn(&str, &Headers) -> bool) -> Self {
+        let policy = std::fs::read_to_string(cases::root().join("policy.json")).unwrap();
+        let mut seeds = Self {
+            policy: driver::policy(&policy),
+            asks: Vec::new(),
+            answered: Vec::new(),
+        };
+        for case in cases::all() {
+            seeds.asks.push(case.ask.clone());
+            if let Some((answer, frames)) = case.answer()
+                && keep(&case.name, &answer.headers)
+            {
+                seeds.answered.push(Seed {
+                    ask: case.ask,
+                    answer,
+                    frames,
+                });
+            }
+        }
+        seeds
+    }
+
+    fn pick(&self, random: &mut Random) -> &Seed {
+        &self.answered[random.below(self.answered.len())]
+    }
+
+    /// Puts a seed's answer into `body`, changed by `mutate`.
+    fn mutated(
+        &self,
+        random: &mut Random,
+        body: &mut Vec<u8>,
+        mutate: impl Fn(&mut Random, &mut Vec<u8>, &[u8]),
+    ) -> &Seed {
+        let seed = self.pick(random);
+        let other = self.pick(random);
+        body.extend_from_slice(&seed.answer.body);
+        mutate(random, body, &other.answer.body);
+        seed
+    }
+
+    /// Sends the seed's request and then this answer, in pieces.
+    fn play(&self, random: &mut Random, seed: &Seed, head: &Headers, body: &[u8]) -> Message {
+        let whole = self.deliver(seed, head, [body]);
+        if random.below(4) == 0 {
+            let cut = self.deliver(seed, head, cut(random, body));
+            assert_eq!(whole, cut, "where chunks are cut changes nothing");
+        }
+        whole
+    }
+
+    fn deliver<'c>(
+        &self,
+        seed: &Seed,
+        head: &Headers,
+        chunks: impl IntoIterator<Item = &'c [u8]>,
+    ) -> Message {
+        let mut proxy = Proxy::new(&self.policy);
+        let sent = proxy.request(chat_head(&seed.ask), &seed.ask);
+        assert!(matches!(sent, Sent::Call(_)), "golden requests leave");
+        proxy.answer(head, chunks);
+        proxy.client
+    }
+}
+
+/// Never empty: the end of an answer comes with its last piece.
+fn cut<'b>(random: &mut Random, body: &'b [u8]) -> Vec<&'b [u8]> {
+    let mut chunks = Vec::new();
+    let mut rest = body;
+    while !rest.is_empty() {
+        let (chunk, tail) = rest.split_at(1 + random.below(rest.len().min(80)));
+        chunks.push(chunk);
+        rest = tail;
+    }
+    if chunks.is_empty() {
+        chunks.push(rest);
+    }
+    chunks
+}
+
+fn is_streamed(head: &Headers) -> bool {
+    head.has_content_type("text/event-stream")
+        || head.has_content_type("application/vnd.amazon.eventstream")
+}
+
+// What holds for every answer
+
+#[derive(Deserialize)]
+struct Object<'a> {
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+}
+
+fn object(bytes: &[u8]) -> Object<'_> {
+    assert!(bytes.trim_ascii().starts_with(b"{"), "an object is due");
+    serde_json::from_slice(bytes).expect("what the app gets is JSON")
+}
+
+/// Checks what the app got; says whether it is a stream that ended well.
+fn check_client(client: &Message) -> bool {
+    let status = client.headers.status();
+    assert!((200..600).contains(&status), "{status} is no final status");
+    check_headers(&client.headers);
+    if !client.headers.has_content_type("text/event-stream") {
+        assert_eq!(object(&client.body).error.is_some(), status != 200);
+        return false;
+    }
+    assert_eq!(status, 200);
+    let (mut is_done, mut is_failed) = (false, false);
+    let mut decoder = sse::Decoder::new(usize::MAX);
+    let fed: Result<(), sse::Error> = decoder.push(&client.body, |event| {
+        let data = event.data.trim_ascii();
+        // A relay passes on events without data, as they came.
+        if !data.is_empty() {
+            assert!(!is_done && !is_failed, "nothing follows the end");
+            if data == b"[DONE]" {
+                is_done = true;
+            } else {
+                is_failed = object(data).error.is_some_and(|error| error.get() != "null");
+            }
+        }
+        Ok(())
+    });
+    assert_eq!(fed.and_then(|()| decoder.finish()), Ok(()));
+    assert!(is_done ^ is_failed, "a stream ends well or with an error");
+    is_done
+}
+
+fn check_headers(headers: &Headers) {
+    for (name, value) in headers.iter() {
+        let is_legal = |byte: &u8| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f);
+        assert!(value.iter().all(is_legal), "{name} cannot be sent");
+    }
+}
+
+// Targets: requests
+
+#[test]
+fn requests() {
+    let seeds = Seeds::of(|_, _| false);
+    let models = [
+        "claude", "claude-old", "claude-new", "claude-arn", "nova", "mistral", "gpt-oss", "gpt",
+        "gpt-dated", "gpt-reasoning", "gpt-openai", "o4-mini",
+    ];
+    fuzz("requests", |random, body| {
+        let ask = &seeds.asks[random.below(seeds.asks.len())];
+        let other = &seeds.asks[random.below(seeds.asks.len())];
+        let mut from = with_model(ask, models[random.below(models.len())]);
+        mutate_json(random, &mut from, other);
+        body.append(&mut from);
+        if body.is_empty() {
+            return;
+        }
+        match Proxy::new(&seeds.policy).request(chat_head(body), body) {
+            Sent::Reply(reply) => {
+                assert!(!check_client(&reply));
+                assert_ne!(reply.headers.status(), 200);
+            }
+            Sent::Call(call) => check_call(&call),
+        }
+    });
+}
+
+/// The request, for another model.
+fn with_model(ask: &[u8], model: &str) -> Vec<u8> {
+    let text = String::from_utf8_lossy(ask);
+    let Some((before, after)) = text.split_once("\"model\"") else {
+        return ask.to_vec();
+    };
+    let mut quotes = after.splitn(3, '"');
+    let (colon, rest) = (quotes.next().unwrap_or(":"), quotes.nth(1).unwrap_or("}"));
+    format!("{before}\"model\"{colon}\"{model}\"{rest}").into_bytes()
+}
+
+fn check_call(call: &Message) {
+    object(&call.body);
+    check_headers(&call.headers);
+    let length = call.body.len().to_string();
+    assert_eq!(call.headers.text("content-length"), Some(&*length));
+    let path = call.headers.text(":path").expect("a path");
+    assert!(path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic()));
+    assert!(call.headers.bytes("cookie").is_none(), "cookies stay here");
+    for (name, value) in call.headers.iter() {
+        let has_key = value.windows(9).any(|part| part == b"sk-golden");
+        assert!(!has_key, "{name} carries the app's key");
+    }
+}
+
+#[test]
+fn request_heads() {
+    let seeds = Seeds::of(|_, _| false);
+    let ask = br#"{"model":"claude","messages":[{"role":"user","content":"Hi."}]}"#;
+    let others: [&[u8]; 6] = [
+        b"/v1/models",
+        b"/v1/models/claude",
+        b"/v1/chat/completions?x=1",
+        b"GET",
+        b"18446744073709551616",
+        b"bearer  sk-golden",
+    ];
+    fuzz("request heads", |random, input| {
+        let head = chat_head(ask);
+        let place = random.below(head.iter().count());
+        let mut headers = Headers::new();
+        for (at, (name, value)) in head.iter().enumerate() {
+            let mut value = value.to_vec();
+            if at == place {
+                let other = others[random.below(others.len())];
+                mutate(random, &mut value, other);
+                input.clone_from(&value);
+            }
+            headers.push(name, value);
+        }
+        let mut proxy = Proxy::new(&seeds.policy);
+        if let Sent::Reply(reply) = proxy.request(headers, ask) {
+            check_client(&reply);
+        }
+    });
+}
+
+// Targets: answers
+
+#[test]
+fn whole_answers() {
+    let seeds = Seeds::of(|_, head| head.status() == 200 && !is_streamed(head));
+    fuzz("whole answers", |random, body| {
+        let seed = seeds.mutated(random, body, mutate_json);
+        check_client(&seeds.play(random, seed, &seed.answer.headers, body));
+    });
+}
+
+#[test]
+fn errors() {
+    let seeds = Seeds::of(|_, head| head.status() != 200);
+    let statuses = [400, 401, 403, 404, 408, 413, 424, 429, 500, 502, 503, 529, 301, 204];
+    fuzz("errors", |random, body| {
+        let seed = seeds.mutated(random, body, mutate_json);
+        let mut head = seed.answer.headers.clone();
+        let status: usize = statuses[random.below(statuses.len())];
+        head.set(":status", status.to_string());
+        if let Some(kind) = head.bytes("x-amzn-errortype") {
+            let mut kind = kind.to_vec();
+            mutate(random, &mut kind, b"com.amazon#ValidationException:http://x");
+            kind.retain(|byte| *byte >= b' ' && *byte != 0x7f);
+            head.set("x-amzn-errortype", kind);
+        }
+        check_client(&seeds.play(random, seed, &head, body));
+    });
+}
+
+/// Frames that break: lengths, checksums, headers.
+#[test]
+fn bedrock_streams() {
+    let seeds = Seeds::of(|name, head| name.starts_with("bedrock") && is_streamed(head));
+    fuzz("bedrock streams", |random, body| {
+        let seed = seeds.mutated(random, body, mutate);
+        check_bedrock_stream(&seeds, random, seed, body);
+    });
+}
+
+/// Frames that are whole, with odd names and payloads, in any order.
+#[test]
+fn bedrock_events() {
+    let seeds = Seeds::of(|name, head| name.starts_with("bedrock") && is_streamed(head));
+    let whole = |frame: &&Frame| matches!(frame, Frame::Message { .. });
+    let pick = |random: &mut Random| loop {
+        let seed = seeds.pick(random);
+        let frames: Vec<_> = seed.frames.iter().filter(whole).collect();
+        if !frames.is_empty() {
+            return frames;
+        }
+    };
+    fuzz("bedrock events", |random, body| {
+        let mut frames = pick(random);
+        let others = pick(random);
+        let other = others[random.below(others.len())];
+        match random.below(6) {
+            0 => frames.insert(random.below(frames.len() + 1), other),
+            1 => drop(frames.remove(random.below(frames.len()))),
+            2 => {
+                let (one, two) = (random.below(frames.len()), random.below(frames.len()));
+                frames.swap(one, two);
+            }
+            _ => {}
+        }
+        let odd = random.below(frames.len().max(1));
+        for (at, frame) in frames.iter().enumerate() {
+            if at == odd {
+                changed(random, frame, other).write(body);
+            } else {
+                frame.write(body);
+            }
+        }
+        let seed = seeds.pick(random);
+        check_bedrock_stream(&seeds, random, seed, body);
+    });
+}
+
+/// The frame with another payload, and now and then another header.
+fn changed(random: &mut Random, frame: &Frame, other: &Frame) -> Frame {
+    let (Frame::Message { headers, payload }, Frame::Message { payload: tail, .. }) = (frame, other)
+    else {
+        panic!("whole frames only");
+    };
+    let (mut headers, mut payload) = (headers.clone(), payload.clone());
+    mutate_json(random, &mut payload, tail);
+    if random.below(8) == 0 {
+        let at = random.below(headers.len());
+        let mut value = headers[at].1.clone().into_bytes();
+        mutate(random, &mut value, b"exception");
+        headers[at].1 = String::from_utf8_lossy(&value).into_owned();
+    }
+    Frame::Message { headers, payload }
+}
+
+fn check_bedrock_stream(seeds: &Seeds, random: &mut Random, seed: &Seed, body: &[u8]) {
+    let client = seeds.play(random, seed, &seed.answer.headers, body);
+    let streams = String::from_utf8_lossy(&seed.ask).contains("\"stream\": true");
+    if check_client(&client) && streams {
+        assert!(ended_itself(body), "only messageStop ends a stream well");
+    }
+}
+
+/// Whether AWS's own decoder finds nothing but whole frames, with a `messageStop` among them.
+fn ended_itself(body: &[u8]) -> bool {
+    let mut decoder = MessageFrameDecoder::new();
+    let mut rest = body;
+    let mut is_stopped = false;
+    while !rest.is_empty() {
+        let Ok(DecodedFrame::Complete(message)) = decoder.decode_frame(&mut rest) else {
+            return false;
+        };
+        is_stopped |= message.headers().iter().any(|header| {
+            let value = header.value().as_string();
+            value.is_ok_and(|value| value.as_str() == "messageStop")
+        });
+    }
+    is_stopped
+}
+
+#[test]
+fn openai_streams() {
+    let seeds = Seeds::of(|name, head| !name.starts_with("bedrock") && is_streamed(head));
+    fuzz("openai streams", |random, body| {
+        let seed = seeds.mutated(random, body, mutate_data);
+        let client = seeds.play(random, seed, &seed.answer.headers, body);
+        if check_client(&client) {
+            let is_marked = body.windows(6).any(|part| part == b"[DONE]");
+            assert!(is_marked, "only the provider's own mark ends a stream well");
+        }
+    });
+}
+
+/// Changes a stream as bytes, or the JSON of one of its events.
+fn mutate_data(random: &mut Random, bytes: &mut Vec<u8>, other: &[u8]) {
+    let mut lines: Vec<_> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+    let at = random.below(lines.len());
+    if random.below(4) == 0 || !lines.get(at).is_some_and(|line| line.contains(&b'{')) {
+        return mutate(random, bytes, other);
+    }
+    let others: Vec<_> = other.split(|byte| *byte == b'\n').collect();
+    let mut data = lines[at].trim_ascii_start().to_vec();
+    let other = others[random.below(others.len())];
+    mutate_json(random, &mut data, other);
+    lines[at] = &data;
+    *bytes = lines.concat();
+}
+
+// Targets: codecs
+
+#[test]
+fn sse_blocks() {
+    let seeds = Seeds::of(|name, head| !name.starts_with("bedrock") && is_streamed(head));
+    fuzz("sse blocks", |random, input| {
+        seeds.mutated(random, input, mutate);
+        let event_bytes_max = if random.below(4) == 0 { 200 } else { 1 << 20 };
+        let decode = |chunks: &[&[u8]]| {
+            let mut told = Vec::new();
+            let mut decoder = sse::Decoder::new(event_bytes_max);
+            for chunk in chunks {
+                decoder.push(chunk, |event: sse::Event<'_>| {
+                    let name = event.name.map(<[u8]>::to_vec);
+                    told.push((name, event.data.to_vec(), event.raw.to_vec()));
+                    Ok::<(), sse::Error>(())
+                })?;
+            }
+            decoder.finish().map(|()| told)
+        };
+        let whole = decode(&[input]);
+        assert_eq!(whole, decode(&cut(random, input)));
+        if let Ok(told) = whole {
+            let raw: Vec<u8> = told.into_iter().flat_map(|(_, _, raw)| raw).collect();
+            assert!(input.starts_with(&raw), "blocks are the stream");
+            assert!(input[raw.len()..].iter().all(|byte| b"\r\n\xef\xbb\xbf".contains(byte)));
+        }
+    });
+}
+
+#[test]
+fn event_stream_messages() {
+    let seeds = Seeds::of(|name, head| name.starts_with("bedrock") && is_streamed(head));
+    fuzz("event stream messages", |random, input| {
+        seeds.mutated(random, input, mutate);
+        let decode = |chunks: &[&[u8]]| {
+            let mut told = Vec::new();
+            let mut decoder = event_stream::Decoder::new(1 << 16);
+            let fed: Result<(), event_stream::Error> = chunks.iter().try_for_each(|chunk| {
+                decoder.push(chunk, |message| {
+                    let kind = message.header(":event-type").map(str::to_owned);
+                    let headers = message.headers().count();
+                    told.push((kind, headers, message.payload.to_vec()));
+                    Ok(())
+                })
+            });
+            (told, fed.and_then(|()| decoder.finish()))
+        };
+        let whole = decode(&[input]);
+        assert_eq!(whole, decode(&cut(random, input)));
+        let mut theirs = MessageFrameDecoder::new();
+        let mut rest = input.as_slice();
+        for (_, headers, payload) in &whole.0 {
+            let Ok(DecodedFrame::Complete(message)) = theirs.decode_frame(&mut rest) else {
+                panic!("AWS's own decoder sees no message here");
+            };
+            assert_eq!(message.headers().len(), *headers);
+            assert_eq!(message.payload().as_ref(), payload);
+        }
+    });
+}
+
+#[test]
+fn json_documents() {
+    let seeds = Seeds::of(|_, head| !is_streamed(head));
+    fuzz("json documents", |random, input| {
+        let asks = &seeds.asks;
+        input.extend_from_slice(&asks[random.below(asks.len())]);
+        let other = seeds.pick(random);
+        mutate_json(random, input, &other.answer.body);
+        let text = match json::validate(input) {
+            Ok(text) => text,
+            // serde_json stops at 128 levels as well, but does not count what it ignores.
+            Err(json::Error::TooDeep { .. }) => return,
+            Err(_) => {
+                let theirs = str::from_utf8(input).map(serde_json::from_str::<IgnoredAny>);
+                assert!(!matches!(theirs, Ok(Ok(_))), "serde_json takes it");
+                // A walk over what was never validated may find anything, but ends.
+                let text = String::from_utf8_lossy(input);
+                assert!(Members::new(&text).count() <= text.len() + 1);
+                return;
+            }
+        };
+        let theirs = serde_json::from_str::<IgnoredAny>(text);
+        assert!(theirs.is_ok(), "serde_json refuses it: {theirs:?}");
+        if text.trim_ascii().starts_with('{') {
+            edit(random, text);
+        }
+    });
+}
+
+/// Members are where they say, and a document stays one when its members are edited.
+fn edit(random: &mut Random, text: &str) {
+    let members: Vec<_> = Members::new(text).map(Result::unwrap).collect();
+    let mut edits = Edits::new(16, 1 << 16);
+    for member in &members {
+        assert_eq!(&text[member.value_span.clone()], member.value);
+        json::validate(member.value.as_bytes()).expect("a member's value is JSON");
+        let key: String = serde_json::from_str(&text[member.key_span.clone()]).unwrap_or_default();
+        assert!(key == *member.key || member.key.contains('\u{fffd}'));
+        let done = match random.below(4) {
+            0 => edits.remove_member(member),
+            1 => edits.replace(member.value_span.clone(), b"{\"a\":[1]}"),
+            2 => edits.insert(member.value_span.start, b" "),
+            _ => Ok(()),
+        };
+        assert!(done.is_ok() || members.len() > 16);
+    }
+    let mut edited = Vec::new();
+    edits.apply(text.as_bytes(), &mut edited).unwrap();
+    let edited = json::validate(&edited).expect("an edited document is one");
+    assert!(Members::new(edited).count() <= members.len());
+}
+
+// Targets: configuration and signatures
+
+#[test]
+fn policies() {
+    let golden = std::fs::read(cases::root().join("policy.json")).unwrap();
+    let full = br#"{"version":1,"anonymous":"allow","consumers":[
+        {"name":"mobile","header":{"name":"x-consumer","value":"mobile"}},
+        {"name":"alice","jwt":{"payload":"jwt","claim":"sub","value":"a*"},"models":["c*"]}],
+        "providers":[
+        {"name":"b","kind":"bedrock","cluster":"c","region":"us-east-1","endpoint":"http://127.0.0.1:9001","auth":{"type":"sigv4","service":"bedrock","region":"eu-west-1","session_token_env":"T"}},
+        {"name":"o","kind":"openai","organization":"org","project":"p","auth":{"type":"bearer","env":"OPENAI_API_KEY"}},
+        {"name":"a","kind":"azure","endpoint":"https://x.services.ai.azure.com/api/projects/p/openai/v1?api-version=preview","auth":{"type":"none"}}],
+        "models":[{"name":"m","cluster":"m","targets":[{"provider":"b","model":"amazon.nova-lite-v1:0","weight":3},{"provider":"a","deployment":"d","weight":1}]},
+        {"name":"gpt-*","targets":[{"provider":"o"}]}],
+        "parameters":{"default":"warn","named":{"n":"reject"}},
+        "limits":{"request_body_bytes":1048576,"answer_body_bytes":1048576,"event_bytes":65536}}"#;
+    let placements = [Placement::Single, Placement::Edge, Placement::Upstream];
+    fuzz("policies", |random, input| {
+        let (seed, other) = if random.below(2) == 0 {
+            (golden.as_slice(), full.as_slice())
+        } else {
+            (full.as_slice(), golden.as_slice())
+        };
+        input.extend_from_slice(seed);
+        mutate_json(random, input, other);
+        let placement = placements[random.below(3)];
+        if let Err(problems) = Policy::compile(input, placement, &driver::variable) {
+            assert!(!problems.to_string().is_empty(), "a refusal says why");
+        }
+    });
+}
+
+#[test]
+fn signatures() {
+    let credentials = Credentials {
+        access_key_id: "AKIDGOLDEN".to_owned(),
+        secret_access_key: Secret::new("golden-secret"),
+        session_token: Some(Secret::new("golden-token")),
+    };
+    let scope = Scope {
+        region: "us-east-1".to_owned(),
+        service: "bedrock".to_owned(),
+    };
+    let auth = Auth::SigV4(Box::new(Signer::new(credentials, scope).unwrap()));
+    fuzz("signatures", |random, input| {
+        let mut odd = |text: &str| {
+            let mut bytes = text.as_bytes().to_vec();
+            if random.below(2) == 0 {
+                mutate(random, &mut bytes, b"/%41/./..//%zz?x=%20&&=y");
+            }
+            input.extend_from_slice(&bytes);
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        let path = odd("/model/arn%3Aaws%3Abedrock%2Fabc/converse-stream");
+        let query = odd("api-version=2024-10-21&b=&a=%2F");
+        let host = odd("bedrock-runtime.us-east-1.amazonaws.com");
+        let value = odd("  application/json   x ");
+        let outgoing = Outgoing {
+            method: "POST",
+            host: &host,
+            path: &path,
+            query: &query,
+            headers: &[("content-type", &value)],
+            body: b"{}",
+        };
+        let sign = || {
+            let mut told = Vec::new();
+            let signed = auth.apply(UnixSeconds(1_795_435_200), &outgoing, &mut |name, value| {
+                told.push((name, value.to_owned()));
+            });
+            (signed, told)
+        };
+        let (signed, told) = sign();
+        assert_eq!((signed, &told), (sign().0, &sign().1), "the same again");
+        for (name, value) in told {
+            let is_legal = value.bytes().all(|byte| (b' '..0x7f).contains(&byte));
+            assert!(is_legal, "{name} cannot be sent");
+        }
+    });
+}
