@@ -22,7 +22,7 @@ WORDS = ["hello", "wörld", "🌍", "漢字", '"quoted"', "back\\slash", "line\n
 def generated(seed):
     """A request with a little of everything."""
     chance = random.Random(seed)
-    text = " ".join(chance.choices(WORDS, k=chance.randrange(1, 9)))
+    text = " ".join(["say", *chance.choices(WORDS, k=chance.randrange(1, 9))])
     body = {"messages": [{"role": "user", "content": text}], "stream": chance.random() < 0.4}
     optional = {
         "temperature": chance.choice([0, 0.5, 1]),
