@@ -37,7 +37,10 @@ check: .venv/test
 	@bytes=$$(wc -c < $(MODULE)); echo "module: $$bytes of $(MODULE_BYTES_MAX) bytes"; test "$$bytes" -le $(MODULE_BYTES_MAX)
 
 bench: module simulator .venv/test
-	PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) benches/envoy/run.py
+	cargo build --release --example floor --target wasm32-wasip1
+	cargo build --profile tools --example load
+	cargo bench --bench exchange
+	PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) benches/gateway/run.py
 
 fuzz:
 	TOLLGATE_FUZZ_INPUTS=1000000 cargo test --release --test fuzz -- --nocapture

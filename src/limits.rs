@@ -27,6 +27,8 @@ impl Default for Limits {
 pub const MIB: usize = 1024 * 1024;
 /// What an admin may set a limit to at most: a VM has 4 GiB of address space in all.
 pub const ADMIN_BYTES_MAX: usize = 256 * MIB;
+/// Of a refused request's body, what is read and thrown away before the reply goes out regardless.
+pub const DISCARDED_BYTES_MAX: usize = 64 * MIB;
 /// Messages of one request.
 pub const MESSAGES_MAX: usize = 16_384;
 /// Parts of all messages of one request: pieces of content and tool calls.

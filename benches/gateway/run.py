@@ -24,7 +24,7 @@ import urllib.error
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-RELEASE = "release/examples"
+TOOLS = "tools/examples"
 DELTAS = 100
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 CORES = sorted(os.sched_getaffinity(0))
@@ -411,7 +411,7 @@ def parse_options():
     parser.add_argument("--json", type=pathlib.Path, default=target / "bench-gateway.json")
     parser.add_argument("--module", type=pathlib.Path, default=wasm / "tollgate.wasm")
     parser.add_argument("--floor", type=pathlib.Path, default=wasm / "examples/floor.wasm")
-    parser.add_argument("--load", type=pathlib.Path, default=target / RELEASE / "load")
+    parser.add_argument("--load", type=pathlib.Path, default=target / TOOLS / "load")
     options = parser.parse_args()
     options.variants = [
         each for each in VARIANTS

@@ -43,8 +43,8 @@ pub(super) fn property(path: &[&str]) -> Option<Vec<u8>> {
     hostcalls::get_property(path.to_vec()).ok().flatten()
 }
 
-pub(super) fn remember(note: &str) -> Result<(), Status> {
-    hostcalls::set_property(vec!["tollgate"], Some(note.as_bytes()))
+pub(super) fn remember(name: &str, note: &str) -> Result<(), Status> {
+    hostcalls::set_property(vec![name], Some(note.as_bytes()))
 }
 
 pub(super) fn plugin_configuration() -> Option<Vec<u8>> {

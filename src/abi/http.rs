@@ -10,6 +10,10 @@ use crate::exchange::{Effect, Exchange, Flow, Input};
 use super::host::{self, Buffer, Properties, Side};
 use super::watch::Watch;
 
+/// Names in filter state, where Envoy puts `wasm.` before them.
+const NOTE_TO_UPSTREAM: &str = "tollgate";
+const NOTE_TO_EDGE: &str = "tollgate_report";
+
 pub(super) struct Http {
     context_id: u32,
     exchange: Exchange,
@@ -79,7 +83,8 @@ fn apply(effect: Effect, bytes: &Buffer) {
         Effect::AnswerHeaders(headers) => host::set_headers(Side::Answer, &headers),
         Effect::RequestBody(body) | Effect::AnswerBody(body) => bytes.replace(&body),
         Effect::Reroute => host::reroute(),
-        Effect::Remember(note) => host::remember(&note),
+        Effect::Remember(note) => host::remember(NOTE_TO_UPSTREAM, &note),
+        Effect::Note(note) => host::remember(NOTE_TO_EDGE, &note),
         Effect::Reply {
             status,
             headers,
@@ -153,7 +158,9 @@ impl HttpContext for Http {
     fn on_log(&mut self) {
         self.watch.gone(self.context_id);
         if self.logs && host::logs_info() {
-            let report = self.exchange.report();
+            let note = host::property(&["filter_state", "wasm.tollgate_report"]);
+            let note = note.and_then(|note| String::from_utf8(note).ok());
+            let report = self.exchange.report(note.as_deref());
             let took_ms = host::now().unix_ms.saturating_sub(report.began.unix_ms);
             log::info!("{report} ms={took_ms}");
         }

@@ -277,14 +277,14 @@ impl Turn {
         match self.target.path(self.client.format()) {
             Some(Path::Edited(edit)) => {
                 edit.inspect(bytes, &mut |event| {
-                    report.note(event);
+                    report.count(event);
                     Ok(())
                 })?;
             }
             Some(Path::Translated(translate)) => {
                 let mut writer = self.client.writer(self.opening.clone());
                 translate.decode(head, bytes, &mut |event| {
-                    report.note(event);
+                    report.count(event);
                     writer.write(event, &mut out)
                 })?;
                 writer.finish(&mut out)?;
@@ -330,11 +330,11 @@ impl Stream {
     fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>, report: &mut Report) -> Result<(), Fault> {
         match self {
             Self::Translated { decoder, writer } => decoder.push(bytes, &mut |event| {
-                report.note(event);
+                report.count(event);
                 writer.write(event, out)
             }),
             Self::Relayed(relay) => relay.push(bytes, out, &mut |event| {
-                report.note(event);
+                report.count(event);
                 Ok(())
             }),
         }
@@ -344,13 +344,13 @@ impl Stream {
         match self {
             Self::Translated { decoder, writer } => {
                 decoder.finish(&mut |event| {
-                    report.note(event);
+                    report.count(event);
                     writer.write(event, out)
                 })?;
                 writer.finish(out)
             }
             Self::Relayed(relay) => relay.finish(out, &mut |event| {
-                report.note(event);
+                report.count(event);
                 Ok(())
             }),
         }
@@ -359,7 +359,7 @@ impl Stream {
 
 impl Report {
     /// Keeps what an event says about costs.
-    fn note(&mut self, event: Event<'_>) {
+    fn count(&mut self, event: Event<'_>) {
         if let Event::Usage(usage) = event {
             self.usage = Some(usage);
         }

@@ -3,7 +3,7 @@
 //! ```text
 //!  Idle -- head --> Receiving -- whole body --> Waiting -- head --+-- Collecting -- whole body --> Over
 //!   |                   |                                         +-- Streaming -- chunks -------> Over
-//!   +-- refused --------+-----------------> Over                  +-- Passing (nothing to do)
+//!   +-- refused --------+--> Refusing -- end of the body --> Over +-- Passing (nothing to do)
 //! ```
 //! The host feeds [`Input`]s and applies the [`Effect`]s of each before the next. A fault on the
 //! way in becomes one reply. On the way out it becomes the answer as long as the head is still held,
@@ -26,6 +26,7 @@ use std::rc::Rc;
 use crate::client::error::write_error;
 use crate::client::{Client, Opening};
 use crate::fault::Fault;
+use crate::limits::DISCARDED_BYTES_MAX;
 use crate::policy::{Placement, Policy};
 use crate::provider::Target;
 use crate::turn::{Headers, Now};
@@ -101,6 +102,8 @@ pub enum Effect {
     Reroute,
     /// Keeps a note for the upstream half of the filter.
     Remember(String),
+    /// Keeps the upstream half's part of the report where the edge half and access logs find it.
+    Note(String),
     /// Replaces all headers of the answer, whose head is held.
     AnswerHeaders(Headers),
     /// Replaces the bytes of the answer that were last told.
@@ -136,6 +139,12 @@ pub struct Exchange {
 enum State {
     Idle,
     Receiving(Receiving),
+    /// The reply waits for the end of the body, which is thrown away. A reply before it would have
+    /// Envoy close the connection, and a client that still writes would see a reset, not the reply.
+    Refusing {
+        reply: Effect,
+        discarded_bytes: usize,
+    },
     Waiting(Waiting),
     /// The answer has begun.
     Answering(Answer),
@@ -170,16 +179,18 @@ impl Exchange {
         }
     }
 
-    /// What is known of the exchange, for the log.
-    #[must_use]
-    pub const fn report(&self) -> &Report {
+    /// What is known of the exchange, for the log. `note` is what the upstream half noted.
+    pub fn report(&mut self, note: Option<&str>) -> &Report {
+        if let Some(note) = note {
+            self.report.hear(note);
+        }
         &self.report
     }
 
     /// Whether the request's head is held and its body awaited.
     #[must_use]
     pub const fn is_receiving(&self) -> bool {
-        matches!(self.state, State::Receiving(_))
+        matches!(self.state, State::Receiving(_) | State::Refusing { .. })
     }
 
     /// Whether the answer's head is held until its body is whole.
@@ -197,37 +208,95 @@ impl Exchange {
                 host,
             } => {
                 let done = self.request_head(now, headers, ends, host, effects);
-                self.request_flow(done, effects)
+                self.request_flow(done, ends, effects)
             }
             Input::RequestBody { body, ends, host } => {
+                if let State::Refusing { .. } = self.state {
+                    return self.discard(body, ends, effects);
+                }
                 let done = self.request_body(now, body, ends, host, effects);
-                self.request_flow(done, effects)
+                let flow = self.request_flow(done, ends, effects);
+                if let State::Refusing { .. } = self.state {
+                    return self.discard(body, ends, effects);
+                }
+                flow
             }
-            Input::AnswerHead { headers, ends } => self.answer_head(headers, ends, effects),
-            Input::AnswerBody { body, ends } => self.answer_body(body, ends, effects),
+            Input::AnswerHead { headers, ends } => {
+                let flow = self.answer_head(headers, ends, effects);
+                self.note(ends, effects);
+                flow
+            }
+            Input::AnswerBody { body, ends } => {
+                let flow = self.answer_body(body, ends, effects);
+                self.note(ends, effects);
+                flow
+            }
         }
     }
 
-    fn request_flow(&mut self, done: Result<Flow, Fault>, effects: &mut Vec<Effect>) -> Flow {
-        done.unwrap_or_else(|fault| {
-            self.refuse(&fault, effects);
-            Flow::Hold
-        })
+    /// The upstream half's log callback is never called (seen on 1.40), so it notes what it knows.
+    fn note(&self, is_due: bool, effects: &mut Vec<Effect>) {
+        if is_due && self.placement == Placement::Upstream {
+            effects.push(Effect::Note(self.report.note()));
+        }
     }
 
-    /// Replies with the fault; what was to be done before it is not done.
-    fn refuse(&mut self, fault: &Fault, effects: &mut Vec<Effect>) {
-        self.report.fail(fault);
-        self.state = State::Over;
+    fn request_flow(
+        &mut self,
+        done: Result<Flow, Fault>,
+        ends: bool,
+        effects: &mut Vec<Effect>,
+    ) -> Flow {
+        let fault = match done {
+            Ok(flow) => return flow,
+            Err(fault) => fault,
+        };
+        self.report.fail(&fault);
+        // What was to be done before the fault is not done.
         effects.clear();
-        effects.push(reply(fault));
+        let reply = reply(&fault);
+        if ends {
+            self.state = State::Over;
+            effects.push(reply);
+        } else {
+            self.state = State::Refusing {
+                reply,
+                discarded_bytes: 0,
+            };
+        }
+        Flow::Hold
+    }
+
+    /// Throws away what came of a refused request's body, and replies at its end.
+    fn discard(&mut self, body: &dyn Body, ends: bool, effects: &mut Vec<Effect>) -> Flow {
+        let State::Refusing {
+            discarded_bytes, ..
+        } = &mut self.state
+        else {
+            return Flow::Continue;
+        };
+        *discarded_bytes = discarded_bytes.saturating_add(body.bytes());
+        if !ends && *discarded_bytes <= DISCARDED_BYTES_MAX {
+            if body.bytes() > 0 {
+                effects.push(Effect::RequestBody(Vec::new()));
+            }
+        } else if let State::Refusing { reply, .. } =
+            std::mem::replace(&mut self.state, State::Over)
+        {
+            effects.push(reply);
+        }
+        Flow::Hold
     }
 
     fn answer_head(&mut self, headers: Headers, ends: bool, effects: &mut Vec<Effect>) -> Flow {
         let waiting = match std::mem::replace(&mut self.state, State::Over) {
             State::Waiting(waiting) => waiting,
             // A reply of our own, or of a filter before us, passes as it is.
-            State::Idle | State::Receiving(_) | State::Answering(_) | State::Over => {
+            State::Idle
+            | State::Receiving(_)
+            | State::Refusing { .. }
+            | State::Answering(_)
+            | State::Over => {
                 return Flow::Continue;
             }
         };

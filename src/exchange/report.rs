@@ -6,6 +6,8 @@ use crate::fault::Fault;
 use crate::turn::{Now, Usage};
 
 /// What is known of an exchange so far.
+///
+/// In a split each half knows a part: the upstream half tells its part by a note in filter state.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     /// When the request's head came.
@@ -38,36 +40,132 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |name: &Option<String>| match name {
-            // A public name may be a glob's match, that is, the app's own text.
-            Some(name) if is_plain(name) => name.clone(),
-            Some(_) => "?".to_owned(),
-            None => "-".to_owned(),
+impl Report {
+    /// The upstream half's part: provider, code, and tokens, each `-` where unknown.
+    pub(super) fn note(&self) -> String {
+        Part(self).to_string()
+    }
+
+    /// Takes in the upstream half's note. Words that are none of it are left out.
+    pub fn hear(&mut self, note: &str) {
+        let mut words = note.split(' ').map(|word| word.split_once('='));
+        let mut next = |name: &str| match words.next().flatten() {
+            Some((known, value)) if known == name && value != "-" => Some(value),
+            _ => None,
         };
-        write!(
-            f,
-            "consumer={} model={} provider={} status={} code={} stream={}",
-            name(&self.consumer),
-            name(&self.model),
-            name(&self.provider),
-            self.status,
-            name(&self.code),
-            self.stream,
-        )?;
-        match self.usage {
-            Some(usage) => write!(
-                f,
-                " input_tokens={} cached_tokens={} output_tokens={}",
-                usage.input_tokens, usage.cached_tokens, usage.output_tokens
-            ),
-            None => f.write_str(" input_tokens=- cached_tokens=- output_tokens=-"),
+        self.provider = next("provider").map(str::to_owned);
+        let code = next("code").map(str::to_owned);
+        self.code = code.or(self.code.take());
+        let tokens = ["input_tokens", "cached_tokens", "output_tokens"]
+            .map(|name| next(name).and_then(|count| count.parse().ok()));
+        if let [Some(input_tokens), Some(cached_tokens), Some(output_tokens)] = tokens {
+            self.usage = Some(Usage {
+                input_tokens,
+                cached_tokens,
+                output_tokens,
+                ..Usage::default()
+            });
         }
     }
 }
 
-fn is_plain(name: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/@".contains(&byte);
-    name.len() <= 128 && name.bytes().all(is_plain)
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "consumer={} model={} status={} stream={} {}",
+            Name(self.consumer.as_deref()),
+            Name(self.model.as_deref()),
+            self.status,
+            self.stream,
+            Part(self),
+        )
+    }
+}
+
+/// What the half that speaks to the provider knows.
+struct Part<'r>(&'r Report);
+
+impl fmt::Display for Part<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Report {
+            provider,
+            code,
+            usage,
+            ..
+        } = self.0;
+        let provider = Name(provider.as_deref());
+        let code = Name(code.as_deref());
+        write!(f, "provider={provider} code={code} ")?;
+        match usage {
+            Some(usage) => write!(
+                f,
+                "input_tokens={} cached_tokens={} output_tokens={}",
+                usage.input_tokens, usage.cached_tokens, usage.output_tokens
+            ),
+            None => f.write_str("input_tokens=- cached_tokens=- output_tokens=-"),
+        }
+    }
+}
+
+/// A name as a log may hold it. A public name may be a glob's match, that is, the app's own text, and a
+/// code may be the upstream's.
+struct Name<'n>(Option<&'n str>);
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:/@".contains(&byte);
+        f.write_str(match self.0 {
+            Some(name) if name.len() <= 128 && name.bytes().all(is_plain) => name,
+            Some(_) => "?",
+            None => "-",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_edge_half_hears_what_the_upstream_half_notes() {
+        let told = Report {
+            provider: Some("bedrock".to_owned()),
+            code: Some("upstream_truncated".to_owned()),
+            usage: Some(Usage {
+                input_tokens: 7,
+                output_tokens: 3,
+                ..Usage::default()
+            }),
+            ..Report::default()
+        };
+        let mut heard = Report {
+            model: Some("claude".to_owned()),
+            ..Report::default()
+        };
+        heard.hear(&told.note());
+        assert_eq!(
+            heard.to_string(),
+            "consumer=- model=claude status=0 stream=false provider=bedrock code=upstream_truncated \
+             input_tokens=7 cached_tokens=0 output_tokens=3"
+        );
+    }
+
+    #[test]
+    fn a_name_with_a_space_could_be_anything_and_is_not_told() {
+        let report = Report {
+            model: Some("gpt-4 my secret".to_owned()),
+            ..Report::default()
+        };
+        assert!(report.to_string().contains("model=? "));
+    }
+
+    #[test]
+    fn a_strange_note_is_not_heard() {
+        let mut report = Report::default();
+        report.hear("provider=x code=- input_tokens=many");
+        assert_eq!(report.usage, None);
+        report.hear("");
+        assert_eq!(report.provider, None);
+    }
 }

@@ -262,6 +262,7 @@ impl Exchange {
         if cluster.is_some() {
             effects.push(Effect::Reroute);
         }
+        self.note(true, effects);
         self.state = State::Waiting(Waiting::Turn(turn));
         Ok(())
     }

@@ -141,7 +141,7 @@ impl Proxy {
             match effect {
                 Effect::RequestHeaders(new) => headers = new,
                 Effect::RequestBody(new) => sent = new,
-                Effect::Reroute | Effect::Remember(_) => {}
+                Effect::Reroute | Effect::Remember(_) | Effect::Note(_) => {}
                 other => panic!("{other:?} while a request passes"),
             }
         }

@@ -8,8 +8,6 @@ AWS = [
     (400, "ValidationException:http://internal.amazon.com/", "No.", 400, "invalid_request_error", None),
     (400, "ValidationException", "Input is too long for requested model.", 400, "invalid_request_error", "context_length_exceeded"),
     (403, "AccessDeniedException", "You don't have access.", 403, "permission_error", None),
-    (403, "UnrecognizedClientException", "The security token is invalid.", 401, "authentication_error", None),
-    (403, "ExpiredTokenException", "The security token has expired.", 401, "authentication_error", None),
     (404, "ResourceNotFoundException", "No such model.", 404, "invalid_request_error", "model_not_found"),
     (408, "ModelTimeoutException", "Too slow.", 408, None, None),
     (424, "ModelErrorException", "The model failed.", 424, None, None),
@@ -32,6 +30,15 @@ def test_bedrocks_errors(gateway, simulator, is_stream, status, errortype, messa
     assert answer.status == want and message.split(".")[0] in error["message"]
     assert type is None or error["type"] == type
     assert code is None or error["code"] == code
+
+
+@pytest.mark.parametrize("errortype", ["UnrecognizedClientException", "ExpiredTokenException", "InvalidSignatureException"])
+def test_a_credential_that_aws_refuses_is_told_in_our_own_words(gateway, simulator, errortype):
+    """AWS's words may hold what was signed, the session token included."""
+    simulator.fault("bedrock", {"kind": "status", "status": 403, "errortype": errortype, "message": "AWS's words"})
+    answer = gateway.chat("claude")
+    assert (answer.status, answer.error["type"]) == (401, "authentication_error")
+    assert "AWS's words" not in answer.text and "credential" in answer.error["message"]
 
 
 def test_azures_content_filter_tells_why(gateway):

@@ -13,7 +13,7 @@ IDS = [
     "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
     "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6",
     "arn:aws:bedrock:us-east-1:123456789012:provisioned-model/a1b2c3d4e5f6",
-    "arn:aws:bedrock:us-east-1:123456789012:custom-model/amazon.nova-lite-v1:0:300k/a1b2c3d4e5f6",
+    "arn:aws:bedrock:us-east-1:123456789012:custom-model/amazon.nova-lite-v1/a1b2c3d4e5f6",
     "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0",
 ]
 WORDS = ["hello", "wörld", "🌍", "漢字", '"quoted"', "back\\slash", "line\nbreak", "\u2028", "tab\t", "a/b?c=d&e", "%2F", "  spaces  ", "\x00"]
@@ -22,7 +22,7 @@ WORDS = ["hello", "wörld", "🌍", "漢字", '"quoted"', "back\\slash", "line\n
 def generated(seed):
     """A request with a little of everything."""
     chance = random.Random(seed)
-    text = " ".join(chance.choices(WORDS, k=chance.randrange(1, 9)))
+    text = " ".join(["say", *chance.choices(WORDS, k=chance.randrange(1, 9))])
     body = {"messages": [{"role": "user", "content": text}], "stream": chance.random() < 0.4}
     optional = {
         "temperature": chance.choice([0, 0.5, 1]),

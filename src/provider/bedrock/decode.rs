@@ -19,6 +19,7 @@ use crate::provider::{Decoder, Sink};
 use crate::turn::{Escaped, Event, Finish, Usage};
 
 use super::refusal;
+use super::tools::ANSWER_TOOL;
 
 /// Reads a whole answer.
 pub(super) fn whole(body: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
@@ -56,14 +57,19 @@ pub(super) fn whole(body: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
         if let Some(call) = &block.tool_use
             && !call.is_the_servers()
         {
-            let index = calls;
-            calls = next_call(calls)?;
-            tell_call(index, call, sink)?;
             arguments.clear();
             let input = call.input.map_or("{}", RawValue::get);
             write_string_content(&mut arguments, input);
             let fragment = str::from_utf8(&arguments).map_err(|_error| unreadable())?;
-            tell_arguments(index, Escaped::from_content(fragment), sink)?;
+            let fragment = Escaped::from_content(fragment);
+            if call.is_the_answer() {
+                tell_text(fragment, sink)?;
+                continue;
+            }
+            let index = calls;
+            calls = next_call(calls)?;
+            tell_call(index, call, sink)?;
+            tell_arguments(index, fragment, sink)?;
         }
     }
     if let Some(usage) = &answer.usage {
@@ -169,9 +175,29 @@ enum Place {
 #[derive(Debug)]
 struct OpenCall {
     block: u32,
-    /// Nothing for a call that the server itself answers.
-    index: Option<u32>,
+    kind: Call,
     has_arguments: bool,
+}
+
+/// What a tool call is to the app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    /// A call of one of its tools, at this place among them.
+    Its(u32),
+    /// The answer's text.
+    Answer,
+    /// Nothing: the server itself answers it.
+    Servers,
+}
+
+impl Call {
+    fn tell(self, input: Escaped<'_>, sink: Sink<'_>) -> Result<(), Fault> {
+        match self {
+            Self::Its(index) => tell_arguments(index, input, sink),
+            Self::Answer => tell_text(input, sink),
+            Self::Servers => Ok(()),
+        }
+    }
 }
 
 impl Speech {
@@ -229,20 +255,22 @@ impl Speech {
         else {
             return Ok(());
         };
-        let index = if call.is_the_servers() {
-            None
+        let kind = if call.is_the_servers() {
+            Call::Servers
+        } else if call.is_the_answer() {
+            Call::Answer
         } else {
             let index = self.calls;
             self.calls = next_call(index)?;
             tell_call(index, call, sink)?;
-            Some(index)
+            Call::Its(index)
         };
         if self.open.len() >= TOOL_CALLS_MAX {
             return Err(too_many_calls());
         }
         self.open.push(OpenCall {
             block: event.content_block_index,
-            index,
+            kind,
             has_arguments: false,
         });
         Ok(())
@@ -267,13 +295,11 @@ impl Speech {
         let mut open = self.open.iter_mut();
         let call = open.find(|open| open.block == event.content_block_index);
         let call = call.ok_or_else(unreadable)?;
-        if let Some(index) = call.index
-            && !input.is_empty()
-        {
-            call.has_arguments = true;
-            tell_arguments(index, input, sink)?;
+        if input.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        call.has_arguments = true;
+        call.kind.tell(input, sink)
     }
 
     /// Ends the calls that `is_ended` picks. One without arguments gets an empty object: AWS sends no
@@ -285,10 +311,8 @@ impl Speech {
     ) -> Result<(), Fault> {
         while let Some(at) = self.open.iter().position(&is_ended) {
             let open = self.open.remove(at);
-            if let Some(index) = open.index
-                && !open.has_arguments
-            {
-                tell_arguments(index, Escaped::from_content("{}"), sink)?;
+            if !open.has_arguments {
+                open.kind.tell(Escaped::from_content("{}"), sink)?;
             }
         }
         Ok(())
@@ -453,6 +477,11 @@ impl ToolUse<'_> {
     /// Whether the server that calls the tool runs it as well.
     fn is_the_servers(&self) -> bool {
         self.kind.as_deref() == Some("server_tool_use")
+    }
+
+    /// Whether the call stands for the answer's text.
+    fn is_the_answer(&self) -> bool {
+        self.name.as_str() == ANSWER_TOOL
     }
 }
 
@@ -631,6 +660,26 @@ mod tests {
         });
         seen.extend(result.err().map(|fault| failed(&fault)));
         assert_eq!(seen, want);
+    }
+
+    #[test]
+    fn arguments_of_our_own_tool_are_the_answers_text() {
+        check_whole(
+            r#"{"output":{"message":{"content":[{"toolUse":{"toolUseId":"a","name":"tollgate_answer","input":{"x":"1"}}}]}},"stopReason":"tool_use"}"#,
+            &["start", r#"text {\"x\":\"1\"}"#, "finish Stop"],
+        );
+        let start = r#"{"contentBlockIndex":0,"start":{"toolUse":{"toolUseId":"a","name":"tollgate_answer"}}}"#;
+        let delta = r#"{"contentBlockIndex":0,"delta":{"toolUse":{"input":"{\"x\":1}"}}}"#;
+        let stop = r#"{"stopReason":"tool_use"}"#;
+        check(
+            &[
+                ("contentBlockStart", start),
+                ("contentBlockDelta", delta),
+                ("contentBlockStop", r#"{"contentBlockIndex":0}"#),
+                ("messageStop", stop),
+            ],
+            &["start", r#"text {\"x\":1}"#, "finish Stop"],
+        );
     }
 
     const START: (&str, &str) = ("messageStart", r#"{"p":"abc","role":"assistant"}"#);

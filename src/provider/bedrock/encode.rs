@@ -40,7 +40,7 @@ pub(super) fn write(
     Ok(())
 }
 
-/// Converse has no form for "some JSON object", and a model that cannot be held to a schema would
+/// Converse has no form for "some JSON object", and a model that can be held to a schema in no way would
 /// answer anything: both are left to the policy.
 fn write_output(
     request: &Request<'_>,
@@ -51,6 +51,7 @@ fn write_output(
     let schema = match &request.output {
         Output::Text => return Ok(()),
         Output::Schema(schema) if quirks.output_schema => schema,
+        Output::Schema(_) if tools::answer_schema(request, quirks).is_some() => return Ok(()),
         Output::JsonObject | Output::Schema(_) => return uncarried.leave("response_format"),
     };
     out.extend_from_slice(
@@ -203,7 +204,7 @@ pub(super) mod case {
 
 #[cfg(test)]
 mod tests {
-    use super::case::{CLAUDE, UNKNOWN, check, hello, raw};
+    use super::case::{self, CLAUDE, UNKNOWN, check, hello, raw};
     use super::*;
     use crate::turn::{Escaped, Schema};
 
@@ -230,13 +231,24 @@ mod tests {
     }
 
     #[test]
-    fn a_model_without_schemas_leaves_the_response_format() {
+    fn a_model_without_schemas_answers_by_a_tool() {
         check(
             &with_schema(),
             "amazon.nova-lite-v1:0",
-            "",
-            &["response_format"],
+            r#","toolConfig":{"tools":[{"toolSpec":{"name":"tollgate_answer","description":"a \u00e9","inputSchema":{"json":{"type":"object","title":"\"x\""}}}}],"toolChoice":{"tool":{"name":"tollgate_answer"}}}"#,
+            &[],
         );
+    }
+
+    #[test]
+    fn a_schema_beside_reasoning_is_left_where_a_tool_would_carry_it() {
+        let request = Request {
+            effort: Some(crate::turn::Effort::Low),
+            ..with_schema()
+        };
+        let (body, left) = case::encoded(&request, "amazon.nova-2-lite-v1:0").unwrap();
+        assert!(!body.contains("toolConfig"), "{body}");
+        assert_eq!(left, ["response_format"]);
     }
 
     #[test]

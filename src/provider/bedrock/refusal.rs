@@ -116,10 +116,10 @@ const MEANINGS: &[(&str, Meaning)] = &[
         "ModelTimeoutException",
         (408, "timeout", "upstream_timeout"),
     ),
-    ("ModelErrorException", (502, SERVER, "upstream_model_error")),
+    ("ModelErrorException", (424, SERVER, "upstream_model_error")),
     (
         "ModelStreamErrorException",
-        (502, SERVER, "upstream_model_error"),
+        (424, SERVER, "upstream_model_error"),
     ),
     ("InternalServerException", (500, SERVER, "upstream_error")),
     ("InternalFailure", (500, SERVER, "upstream_error")),
@@ -305,7 +305,7 @@ mod tests {
             (
                 424,
                 "ModelErrorException",
-                (502, "server_error", "upstream_model_error"),
+                (424, "server_error", "upstream_model_error"),
             ),
             (
                 500,

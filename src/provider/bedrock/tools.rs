@@ -8,15 +8,50 @@
 //!   choice beside it.
 //! - A choice that the model cannot be made to follow is not carried; neither is `strict`, as
 //!   `tools.strict`, nor one call at a time where there is no switch.
+//! - A schema for the answer goes to a model without schemas as a tool that it must call: the call's
+//!   arguments are the answer ([`ANSWER_TOOL`]). It takes a request without tools, calls and reasoning.
 //! - A tool without parameters takes an empty object. Names are checked; ids of calls that AWS would
 //!   refuse become a hash, the same for the call and its result.
 
 use sha2::{Digest, Sha256};
 
 use crate::fault::{Fault, Invalid};
-use crate::turn::{Part, Request, Tool, ToolChoice, Uncarried};
+use crate::turn::{Effort, Output, Part, Request, Schema, Tool, ToolChoice, Uncarried};
 
 use super::super::quirks::{ForcedTools, ParallelSwitch, Quirks, ToolId};
+
+/// The tool whose arguments are the answer's text. Apps' tools may not have its name.
+pub(super) const ANSWER_TOOL: &str = "tollgate_answer";
+
+/// The schema that goes to the model as a tool.
+pub(super) fn answer_schema<'r, 'a>(
+    request: &'r Request<'a>,
+    quirks: &Quirks,
+) -> Option<&'r Schema<'a>> {
+    let Output::Schema(schema) = &request.output else {
+        return None;
+    };
+    let reasons = !matches!(request.effort, None | Some(Effort::None));
+    let is_free = request.tools.is_empty() && !has_calls(request) && !reasons;
+    let obeys = !quirks.output_schema && quirks.forced_tools != ForcedTools::No;
+    (is_free && obeys).then_some(schema)
+}
+
+fn write_answer_tool(schema: &Schema<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(br#","toolConfig":{"tools":[{"toolSpec":{"name":""#);
+    out.extend_from_slice(ANSWER_TOOL.as_bytes());
+    out.push(b'"');
+    if let Some(description) = schema.description.filter(|text| !text.is_empty()) {
+        out.extend_from_slice(br#","description":""#);
+        out.extend_from_slice(description.as_str().as_bytes());
+        out.push(b'"');
+    }
+    out.extend_from_slice(br#","inputSchema":{"json":"#);
+    out.extend_from_slice(schema.schema.get().as_bytes());
+    out.extend_from_slice(br#"}}}],"toolChoice":{"tool":{"name":""#);
+    out.extend_from_slice(ANSWER_TOOL.as_bytes());
+    out.extend_from_slice(br#""}}}"#);
+}
 
 /// Appends `toolConfig`, if there is one. Tells whether Claude's switch for one call at a time has to go
 /// into the additional fields.
@@ -33,7 +68,10 @@ pub(super) fn write(
                 "there are no tools to call; send tools, or leave tool_choice out",
             )));
         }
-        write_called(request, out);
+        match answer_schema(request, quirks) {
+            Some(schema) => write_answer_tool(schema, out),
+            None => write_called(request, out),
+        }
         return Ok(false);
     }
     if matches!(request.tool_choice, Some(ToolChoice::None)) {
@@ -101,6 +139,12 @@ fn write_tool(
     out: &mut Vec<u8>,
 ) -> Result<(), Fault> {
     check_name(&tool.name, || format!("tools[{at}].function.name"))?;
+    if &*tool.name == ANSWER_TOOL {
+        return Err(Fault::from(Invalid::value(
+            format!("tools[{at}].function.name"),
+            "this name is the gateway's own; choose another",
+        )));
+    }
     out.extend_from_slice(br#"{"toolSpec":{"name":""#);
     out.extend_from_slice(tool.name.as_bytes());
     out.push(b'"');
@@ -260,6 +304,15 @@ mod tests {
             Some(ToolChoice::Named("f".into())),
             r#","toolChoice":{"tool":{"name":"f"}}"#,
         );
+    }
+
+    #[test]
+    fn a_tool_has_not_the_name_of_the_gateways_own() {
+        let request = Request {
+            tools: vec![tool(ANSWER_TOOL)],
+            ..hello()
+        };
+        refuse(&request, UNKNOWN, "tools[0].function.name");
     }
 
     #[test]
