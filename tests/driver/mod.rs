@@ -168,7 +168,7 @@ impl Proxy {
         all.push(":status", status.to_string());
         headers
             .iter()
-            .for_each(|(name, value)| all.push(name, value));
+            .for_each(|(name, value)| all.push(name.to_owned(), value));
         Some(Message { headers: all, body })
     }
 
