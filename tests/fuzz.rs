@@ -537,7 +537,7 @@ fn request_heads() {
                 mutate(random, &mut value, other);
                 input.clone_from(&value);
             }
-            headers.push(name, value);
+            headers.push(name.to_owned(), value);
         }
         let mut proxy = Proxy::new(&seeds.policy);
         if let Sent::Reply(reply) = proxy.request(headers, ask) {

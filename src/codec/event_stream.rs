@@ -12,7 +12,6 @@
 use std::fmt;
 
 /// Decodes a stream of messages. Chunks may be cut anywhere. An error is final.
-#[derive(Debug)]
 pub struct Decoder {
     /// A message that has not arrived whole; empty while messages lie whole in the chunks.
     partial: Vec<u8>,
@@ -170,6 +169,17 @@ impl Decoder {
             0 => Ok(()),
             bytes => Err(Error::Truncated { bytes }),
         }
+    }
+}
+
+impl fmt::Debug for Decoder {
+    /// Tells sizes, never text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decoder")
+            .field("partial_bytes", &self.partial.len())
+            .field("prelude", &self.prelude)
+            .field("message_bytes_max", &self.message_bytes_max)
+            .finish()
     }
 }
 
@@ -457,6 +467,17 @@ mod tests {
         };
         Decoder::new(256).push(&input, keep).unwrap();
         assert_eq!(found, [Some("y".to_owned()), None]);
+    }
+
+    #[test]
+    fn debug_tells_sizes_only() {
+        let mut decoder = Decoder::new(64);
+        let pushed: Result<(), Error> = decoder.push(b"\x00\x00\x00", |_| Ok(()));
+        assert_eq!(pushed, Ok(()));
+        assert_eq!(
+            format!("{decoder:?}"),
+            "Decoder { partial_bytes: 3, prelude: None, message_bytes_max: 64 }"
+        );
     }
 
     #[test]

@@ -16,7 +16,6 @@ use std::fmt;
 use memchr::memchr2;
 
 /// Decodes a stream of server-sent events. Chunks may be cut anywhere. An error is final.
-#[derive(Debug)]
 pub struct Decoder {
     /// A block whose blank line has not arrived; empty while blocks lie whole in the chunks.
     block: Vec<u8>,
@@ -129,6 +128,17 @@ impl Decoder {
         }
         let bytes = block.len();
         Err(Error::Truncated { bytes })
+    }
+}
+
+impl fmt::Debug for Decoder {
+    /// Tells sizes, never text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decoder")
+            .field("block_bytes", &self.block.len())
+            .field("joined_bytes", &self.joined.len())
+            .field("event_bytes_max", &self.event_bytes_max)
+            .finish_non_exhaustive()
     }
 }
 
@@ -431,6 +441,17 @@ mod tests {
         let refused = Error::Truncated { bytes: 7 };
         let got: Result<(), Error> = decoder.push(b"data: x\n\n", |_| Err(refused));
         assert_eq!(got, Err(refused));
+    }
+
+    #[test]
+    fn debug_tells_sizes_only() {
+        let mut decoder = Decoder::new(64);
+        let pushed: Result<(), Error> = decoder.push(b"data: a\ndata: b\n\ndata: c", |_| Ok(()));
+        assert_eq!(pushed, Ok(()));
+        assert_eq!(
+            format!("{decoder:?}"),
+            "Decoder { block_bytes: 7, joined_bytes: 3, event_bytes_max: 64, .. }"
+        );
     }
 
     #[test]

@@ -252,9 +252,7 @@ impl Exchange {
             headers.push(CLUSTER_HEADER, cluster);
         }
         headers.push("content-length", call.body.len().to_string());
-        for (name, value) in call.headers.iter() {
-            headers.push(name, value);
-        }
+        headers.append(call.headers);
         effects.push(Effect::RequestHeaders(headers));
         if call.body != ask.body.as_bytes() {
             effects.push(Effect::RequestBody(call.body));

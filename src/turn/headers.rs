@@ -1,8 +1,11 @@
-//! Headers as bytes: an application may send what is no UTF-8.
+//! Headers as bytes: an application may send what is no UTF-8. Names that the gateway itself writes are
+//! borrowed: most of a call's headers are its own.
+
+use std::borrow::Cow;
 
 /// An ordered list of headers; names are lower case, as every HTTP filter sees them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(String, Vec<u8>)>);
+pub struct Headers(Vec<(Cow<'static, str>, Vec<u8>)>);
 
 impl Headers {
     /// No headers yet.
@@ -42,15 +45,16 @@ impl Headers {
     }
 
     /// Appends a header, keeping others of the same name.
-    pub fn push(&mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) {
+    pub fn push(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Vec<u8>>) {
         self.0.push((name.into(), value.into()));
     }
 
     /// Sets a header to one value, where its first one stood or else at the end.
-    pub fn set(&mut self, name: &str, value: impl Into<Vec<u8>>) {
+    pub fn set(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Vec<u8>>) {
+        let name = name.into();
         let mut value = Some(value.into());
         self.0.retain_mut(|(key, old)| {
-            if key != name {
+            if *key != name {
                 return true;
             }
             value.take().map(|new| *old = new).is_some()
@@ -58,6 +62,11 @@ impl Headers {
         if let Some(value) = value {
             self.push(name, value);
         }
+    }
+
+    /// Appends all headers of `others`, keeping those of the same names.
+    pub fn append(&mut self, mut others: Self) {
+        self.0.append(&mut others.0);
     }
 
     /// Removes every value of `name`.
@@ -74,12 +83,13 @@ impl Headers {
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.0
             .iter()
-            .map(|(name, value)| (name.as_str(), value.as_slice()))
+            .map(|(name, value)| (name.as_ref(), value.as_slice()))
     }
 }
 
 impl FromIterator<(String, Vec<u8>)> for Headers {
     fn from_iter<I: IntoIterator<Item = (String, Vec<u8>)>>(pairs: I) -> Self {
-        Self(pairs.into_iter().collect())
+        let borrowable = |(name, value): (String, _)| (Cow::Owned(name), value);
+        Self(pairs.into_iter().map(borrowable).collect())
     }
 }

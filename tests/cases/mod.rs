@@ -61,7 +61,7 @@ impl Case {
         let mut answer = Message::default();
         for line in str::from_utf8(head).unwrap().lines() {
             let (name, value) = line.split_once(": ").expect("name: value");
-            answer.headers.push(name, value);
+            answer.headers.push(name.to_owned(), value);
         }
         let mut frames = vec![Frame::Bytes(body.get(1..).unwrap_or_default().to_vec())];
         if let Ok(events) = fs::read_to_string(self.dir.join("answer.events")) {

@@ -168,7 +168,7 @@ impl Proxy {
         all.push(":status", status.to_string());
         headers
             .iter()
-            .for_each(|(name, value)| all.push(name, value));
+            .for_each(|(name, value)| all.push(name.to_owned(), value));
         // A proxy says how long its own replies are.
         all.push("content-length", body.len().to_string());
         Some(Message { headers: all, body })

@@ -2,26 +2,30 @@
 //!
 //! What is used now are finish reasons and usage: metering settles by them, and a stream without a
 //! finish is a truncated one. Text, reasoning and tool calls are skipped, not parsed; who comes to
-//! need them declares them in [`Choice`] as `turn::Escaped` and tells them in [`Answer::tell`].
-//! JSON is checked whole by the same pass, so nothing corrupt is passed on.
+//! need them declares them in [`Choice`] as `turn::Escaped` and tells them in [`Choice::tell`]. JSON
+//! is checked whole by the same pass, so nothing corrupt is passed on. To check it with `validate` and
+//! then `Walk` it took half as long again.
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use std::fmt;
+
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::refusal;
 use crate::fault::{Fault, Upstream};
+use crate::limits::CHOICES_MAX;
 use crate::provider::Sink;
 use crate::turn::{Escaped, Event, Finish, Usage};
 
 /// A `chat.completion` or a `chat.completion.chunk`.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct Answer<'a> {
     #[serde(borrow)]
     object: Option<Escaped<'a>>,
     /// Nothing if the member is missing: then it is something that we do not know.
     #[serde(borrow)]
-    pub(super) choices: Option<Vec<Choice<'a>>>,
+    pub(super) choices: Option<Choices<'a>>,
     /// Nothing where it is null, as on every chunk but the last.
     #[serde(borrow)]
     pub(super) usage: Option<&'a RawValue>,
@@ -32,13 +36,21 @@ pub(super) struct Answer<'a> {
     pub(super) prompt_filter_results: Option<&'a RawValue>,
 }
 
+/// The alternatives in their order. Almost every chunk has one, which takes no memory of its own.
+#[derive(Default)]
+pub(super) struct Choices<'a> {
+    first: Option<Choice<'a>>,
+    others: Vec<Choice<'a>>,
+}
+
 /// One of the alternatives.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct Choice<'a> {
+    /// Below [`CHOICES_MAX`].
     #[serde(default)]
     index: u32,
     message: Option<IgnoredAny>,
-    pub(super) delta: Option<IgnoredAny>,
+    delta: Option<IgnoredAny>,
     #[serde(borrow)]
     finish_reason: Option<Escaped<'a>>,
 }
@@ -47,7 +59,8 @@ impl<'a> Answer<'a> {
     /// Reads an answer or a chunk.
     ///
     /// # Errors
-    /// It is no JSON object, its known members have other types, or it is an error.
+    /// It is no JSON object, its known members have other types, it has too many choices, or it is an
+    /// error.
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Fault> {
         let is_object = bytes.trim_ascii_start().first() == Some(&b'{');
         let parsed = str::from_utf8(bytes)
@@ -55,34 +68,93 @@ impl<'a> Answer<'a> {
             .filter(|_| is_object)
             .and_then(|text| serde_json::from_str::<Self>(text).ok());
         let answer = parsed.ok_or_else(corrupt)?;
-        match answer.error {
-            Some(error) => Err(refusal::read_error(error)),
-            None => Ok(answer),
+        if let Some(error) = answer.error {
+            return Err(refusal::read_error(error));
         }
+        if answer.choices.as_ref().is_some_and(Choices::are_too_many) {
+            let message = format!("the provider's answer has more than {CHOICES_MAX} choices");
+            return Err(Upstream::broken("upstream_too_large", message).into());
+        }
+        Ok(answer)
     }
 
-    /// Tells how choices ended and what it cost. Returns whether a choice ended.
+    /// Tells what it cost.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub(super) fn tell_usage(&self, sink: Sink<'_>) -> Result<(), Fault> {
+        // A usage that cannot be read is none: the meter keeps its estimate, the app its answer.
+        match self.usage.and_then(|usage| read_usage(usage.get())) {
+            Some(usage) => sink(Event::Usage(usage)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<'a> Choices<'a> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Choice<'a>> {
+        self.first.iter().chain(&self.others)
+    }
+
+    fn are_too_many(&self) -> bool {
+        let is_beyond = |choice: &Choice<'_>| {
+            usize::try_from(choice.index).map_or(true, |at| at >= CHOICES_MAX)
+        };
+        self.others.len() >= CHOICES_MAX || self.iter().any(is_beyond)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Choices<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Items;
+        impl<'de> Visitor<'de> for Items {
+            type Value = Choices<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("choices")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Choices<'de>, A::Error> {
+                let first = items.next_element()?;
+                let mut others = Vec::new();
+                // One more than there may be tells that there are too many.
+                while others.len() < CHOICES_MAX
+                    && let Some(other) = items.next_element()?
+                {
+                    others.push(other);
+                }
+                while let Some(IgnoredAny) = items.next_element()? {}
+                Ok(Choices { first, others })
+            }
+        }
+        deserializer.deserialize_seq(Items)
+    }
+}
+
+impl Choice<'_> {
+    /// Its place in a set of choices.
+    pub(super) const fn bit(&self) -> u128 {
+        1_u128.wrapping_shl(self.index)
+    }
+
+    pub(super) const fn has_delta(&self) -> bool {
+        self.delta.is_some()
+    }
+
+    /// Tells how it ended. Returns whether it did.
     ///
     /// # Errors
     /// Those of the sink.
     pub(super) fn tell(&self, sink: Sink<'_>) -> Result<bool, Fault> {
-        let mut has_finish = false;
-        for choice in self.choices.iter().flatten() {
-            if let Some(reason) = choice.finish_reason {
-                has_finish = true;
-                let reason = finish(reason);
-                let choice = choice.index;
-                sink(Event::Finish { choice, reason })?;
-            }
-        }
-        // A usage that cannot be read is none: the meter keeps its estimate, the app its answer.
-        let usage = self.usage.and_then(|usage| read_usage(usage.get()));
-        if let Some(usage) = usage {
-            sink(Event::Usage(usage))?;
-        }
-        Ok(has_finish)
+        let Some(reason) = self.finish_reason else {
+            return Ok(false);
+        };
+        let (choice, reason) = (self.index, finish(reason));
+        sink(Event::Finish { choice, reason }).map(|()| true)
     }
 }
+
+const _: () = assert!(CHOICES_MAX <= 128, "one bit of a u128 for each choice");
 
 /// Looks at a whole answer of status 200 and tells its finish reasons and usage.
 ///
@@ -94,14 +166,16 @@ pub(super) fn inspect(body: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
     let is_completion = answer
         .object
         .is_none_or(|object| matches!(object.as_str(), "" | "chat.completion"));
-    let has_messages = answer.choices.as_deref().is_some_and(|choices| {
-        !choices.is_empty() && choices.iter().all(|choice| choice.message.is_some())
+    let choices = answer.choices.as_ref();
+    let choices = choices.filter(|choices| {
+        choices.first.is_some() && choices.iter().all(|choice| choice.message.is_some())
     });
-    if !is_completion || !has_messages {
-        return Err(corrupt());
-    }
+    let choices = choices.filter(|_| is_completion).ok_or_else(corrupt)?;
     sink(Event::Start)?;
-    answer.tell(sink).map(|_| ())
+    for choice in choices.iter() {
+        choice.tell(sink)?;
+    }
+    answer.tell_usage(sink)
 }
 
 /// The fault of bytes that are no answer.
@@ -228,6 +302,8 @@ mod tests {
             r#"{"choices":[{"delta":{}}]}"#,
             r#"{"object":"list","choices":[{"message":{}}]}"#,
             r#"{"choices":[{"message":{}}]"#,
+            r#"{"choices":[{"message":{}}],"choices":[]}"#,
+            r#"{"choices":[{"message":{},"index":-1}]}"#,
         ] {
             check(body, &["upstream_corrupt"]);
         }
@@ -238,6 +314,19 @@ mod tests {
         check(
             r#"{"error":{"message":"m","code":"context_length_exceeded"}}"#,
             &["context_length_exceeded"],
+        );
+    }
+
+    #[test]
+    fn choices_are_bounded() {
+        check(
+            r#"{"choices":[{"index":128,"message":{}}]}"#,
+            &["upstream_too_large"],
+        );
+        let many = vec![r#"{"message":{}}"#; 200].join(",");
+        check(
+            &format!(r#"{{"choices":[{many}]}}"#),
+            &["upstream_too_large"],
         );
     }
 }

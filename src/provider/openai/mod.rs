@@ -217,7 +217,7 @@ impl Edit for Model {
         };
         call.headers.set("accept", accept);
         for (name, value) in &self.server.headers {
-            call.headers.set(name, value.as_str());
+            call.headers.set(*name, value.as_str());
         }
         let max_tokens = match &self.max_tokens {
             MaxTokens::Known(known) => *known,

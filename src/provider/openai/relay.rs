@@ -1,7 +1,7 @@
 //! A stream of chat completion chunks on its way from an upstream to the app.
 //!
 //! ```text
-//! Waiting -- first chunk --> Streaming -- a finish_reason --> Finished -- [DONE] --> Done
+//! Waiting -- first chunk --> Streaming -- [DONE], every choice finished --> Done
 //! ```
 //! Blocks come out with the bytes they came in with, comments and keep-alives too. Except:
 //! - The usage chunk is the gateway's own wish. An app that did not ask for it does not see it. The
@@ -11,15 +11,18 @@
 //!   It is left out; its `prompt_filter_results` move to the next chunk that has choices.
 //! - A choice without `delta` (Azure's late filter results) gets an empty one, and its chunk the id,
 //!   model and so on that Azure leaves blank there: SDKs that put a stream together take the last.
+//! - What a choice says after its finish reason is left out of its chunk, and a chunk that has nothing
+//!   else is left out whole: apps take the finish for the last word, and break or wait on what follows.
+//!   Azure's asynchronous filter reports there what it has found late.
 //!
 //! An error in the stream, data that is no chunk, and an end without `[DONE]` are faults; so is a
-//! `[DONE]` that comes before any finish reason. What follows `[DONE]` is ignored.
+//! `[DONE]` that comes before every choice that spoke has its finish reason. What follows `[DONE]` is
+//! ignored.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use std::ops::Range;
 
-use super::answer::{Answer, corrupt};
-use crate::codec::json::{self, Edits, Member, Members, span_of};
+use super::answer::{Answer, Choice, Choices, corrupt};
+use crate::codec::json::{self, Edits, Member, Members, Walk, span_of};
 use crate::codec::sse;
 use crate::fault::{Fault, Upstream};
 use crate::limits;
@@ -42,6 +45,8 @@ impl Chunks {
                 state: State::Waiting,
                 is_first: true,
                 show_usage,
+                spoken: 0,
+                finished: 0,
                 prompt_filter: String::new(),
                 head: None,
             },
@@ -76,9 +81,7 @@ impl Relay for Chunks {
     fn finish(&mut self, _out: &mut Vec<u8>, _sink: Sink<'_>) -> Result<(), Fault> {
         match self.passage.state {
             State::Done => Ok(()),
-            State::Waiting | State::Streaming | State::Finished => {
-                Err(Upstream::truncated().into())
-            }
+            State::Waiting | State::Streaming => Err(Upstream::truncated().into()),
         }
     }
 }
@@ -99,8 +102,6 @@ impl From<sse::Error> for Stop {
 enum State {
     Waiting,
     Streaming,
-    /// At least one choice said why it ended; others may still speak.
-    Finished,
     Done,
 }
 
@@ -108,6 +109,10 @@ struct Passage {
     state: State,
     is_first: bool,
     show_usage: bool,
+    /// The choices that had a delta, one bit for each.
+    spoken: u128,
+    /// The choices that said why they ended.
+    finished: u128,
     /// Azure's `prompt_filter_results`, a JSON value on its way to the next chunk with choices. It
     /// comes from one event, so the bound of events is its bound.
     prompt_filter: String,
@@ -129,6 +134,8 @@ impl std::fmt::Debug for Passage {
         f.debug_struct("Passage")
             .field("state", &self.state)
             .field("show_usage", &self.show_usage)
+            .field("spoken", &self.spoken.count_ones())
+            .field("finished", &self.finished.count_ones())
             .field("prompt_filter_bytes", &self.prompt_filter.len())
             .finish()
     }
@@ -154,12 +161,14 @@ impl Passage {
                 out.extend_from_slice(block.raw);
                 return Ok(());
             }
-            (State::Finished, b"[DONE]") => {
+            (_, b"[DONE]") => {
+                if self.finished == 0 || self.spoken & !self.finished != 0 {
+                    return Err(Upstream::truncated().into());
+                }
                 out.extend_from_slice(block.raw);
                 self.state = State::Done;
                 return Ok(());
             }
-            (_, b"[DONE]") => return Err(Upstream::truncated().into()),
             _ => {}
         }
         let chunk = Answer::parse(data)?;
@@ -167,47 +176,68 @@ impl Passage {
             self.state = State::Streaming;
             sink(Event::Start)?;
         }
-        if chunk.tell(sink)? {
-            self.state = State::Finished;
-        }
-        let mut choices = chunk.choices.iter().flatten();
-        if self.head.is_none() && choices.any(|choice| choice.delta.is_some()) {
+        let late = self.finished;
+        self.hear(&chunk, sink)?;
+        if self.head.is_none() && self.spoken != 0 {
             self.head = str::from_utf8(data).ok().map(head);
         }
-        match chunk.choices.as_deref() {
-            Some([]) if chunk.usage.is_some() => {
-                if self.show_usage {
-                    out.extend_from_slice(block.raw);
-                }
-            }
-            Some([]) => {
-                if let Some(found) = chunk.prompt_filter_results {
-                    found.get().clone_into(&mut self.prompt_filter);
-                }
-            }
-            Some(choices)
-                if !self.prompt_filter.is_empty()
-                    || choices.iter().any(|choice| choice.delta.is_none()) =>
-            {
-                let is_bare = chunk.prompt_filter_results.is_none();
-                self.complete(block, is_bare, out)?;
-            }
+        let Some(choices) = &chunk.choices else {
             // What has no choices is something that we do not know: the app may.
-            Some(_) | None => out.extend_from_slice(block.raw),
+            out.extend_from_slice(block.raw);
+            return Ok(());
+        };
+        let is_late = |choice: &Choice<'_>| late & choice.bit() != 0;
+        let is_silent = choices.iter().all(is_late);
+        if is_silent && chunk.usage.is_none() {
+            if let Some(found) = chunk.prompt_filter_results {
+                found.get().clone_into(&mut self.prompt_filter);
+            }
+            return Ok(());
+        }
+        if is_silent && !self.show_usage {
+            return Ok(());
+        }
+        let takes_filter = !is_silent && !self.prompt_filter.is_empty();
+        let is_odd = |choice: &Choice<'_>| is_late(choice) || !choice.has_delta();
+        if takes_filter || choices.iter().any(is_odd) {
+            let adds_filter = takes_filter && chunk.prompt_filter_results.is_none();
+            self.complete(block, choices, late, adds_filter, out)?;
+        } else {
+            out.extend_from_slice(block.raw);
         }
         Ok(())
     }
 
-    /// Writes a chunk with the members that it lacks. Rare, so it may look at the chunk again.
+    /// Notes who speaks and who ends, and tells it. An end is told once.
+    fn hear(&mut self, chunk: &Answer<'_>, sink: Sink<'_>) -> Result<(), Fault> {
+        for choice in chunk.choices.iter().flat_map(Choices::iter) {
+            let bit = choice.bit();
+            if self.finished & bit != 0 {
+                continue;
+            }
+            if choice.has_delta() {
+                self.spoken |= bit;
+            }
+            if choice.tell(sink)? {
+                self.finished |= bit;
+            }
+        }
+        chunk.tell_usage(sink)
+    }
+
+    /// Writes a chunk with the members that it lacks and without the choices that are `late`. Rare, so
+    /// it may look at the chunk again.
     fn complete(
         &mut self,
         block: &sse::Event<'_>,
-        is_bare: bool,
+        choices: &Choices<'_>,
+        late: u128,
+        adds_filter: bool,
         out: &mut Vec<u8>,
     ) -> Result<(), Fault> {
         let edits = str::from_utf8(block.data)
             .ok()
-            .and_then(|text| self.edits(text, is_bare))
+            .and_then(|text| self.edits(text, choices, late, adds_filter))
             .ok_or_else(corrupt)?;
         self.prompt_filter.clear();
         if let Some(name) = block.name {
@@ -229,16 +259,29 @@ impl Passage {
     }
 
     /// The edits of a chunk; nothing if it is not what it was a moment ago.
-    fn edits(&self, text: &str, is_bare: bool) -> Option<Edits> {
-        #[derive(Deserialize)]
-        struct Chunk<'a> {
-            #[serde(borrow)]
-            choices: Vec<&'a RawValue>,
-        }
-        let chunk: Chunk<'_> = serde_json::from_str(text).ok()?;
-        let mut edits = Edits::new(CHOICES_MAX, limits::ADMIN_BYTES_MAX);
+    fn edits(
+        &self,
+        text: &str,
+        choices: &Choices<'_>,
+        late: u128,
+        adds_filter: bool,
+    ) -> Option<Edits> {
+        let mut edits = Edits::new(EDITS_MAX, limits::ADMIN_BYTES_MAX);
         for member in Members::new(text) {
             let member = member.ok()?;
+            if member.key == "choices" {
+                let mut items = Walk::new(member.value);
+                items.open();
+                for choice in choices.iter() {
+                    items.next_item().ok()?;
+                    let span = span_of(text.as_bytes(), items.skip().ok()?.as_bytes())?;
+                    if late & choice.bit() != 0 {
+                        edits.remove_item(span).ok()?;
+                    } else if !choice.has_delta() {
+                        add_delta(text, &span, &mut edits)?;
+                    }
+                }
+            }
             let mut known = HEAD.iter().zip(self.head.iter().flatten());
             if let Some((_, value)) = known.find(|(name, _)| member.key == **name)
                 && is_blank(member.value)
@@ -247,30 +290,7 @@ impl Passage {
                 edits.replace(member.value_span, value.as_bytes()).ok()?;
             }
         }
-        for choice in chunk.choices {
-            // serde reads arrays as structs too.
-            choice.get().strip_prefix('{')?;
-            let span = span_of(text.as_bytes(), choice.get().as_bytes())?;
-            let mut members = Members::within(text, span.clone());
-            let delta = members.find_map(|member| member.ok().filter(|m| m.key == "delta"));
-            match delta {
-                Some(Member {
-                    value: "null",
-                    value_span,
-                    ..
-                }) => edits.replace(value_span, b"{}").ok()?,
-                Some(_) => {}
-                None => {
-                    let is_empty = Members::within(text, span.clone()).next().is_none();
-                    let added: &[u8] = match is_empty {
-                        true => br#""delta":{}"#,
-                        false => br#""delta":{},"#,
-                    };
-                    edits.insert(span.start.checked_add(1)?, added).ok()?;
-                }
-            }
-        }
-        if is_bare && !self.prompt_filter.is_empty() {
+        if adds_filter {
             // The chunk has choices, so a member follows.
             let at = text.find('{')?.checked_add(1)?;
             let added = [
@@ -282,6 +302,23 @@ impl Passage {
         }
         Some(edits)
     }
+}
+
+/// Gives the choice at `span` an empty delta.
+fn add_delta(text: &str, span: &Range<usize>, edits: &mut Edits) -> Option<()> {
+    // serde reads arrays as structs too.
+    text.get(span.clone())?.strip_prefix('{')?;
+    let mut members = Members::within(text, span.clone());
+    let delta = members.find_map(|member| member.ok().filter(|member| member.key == "delta"));
+    if let Some(Member { value_span, .. }) = delta {
+        return edits.replace(value_span, b"{}").ok();
+    }
+    let is_empty = Members::within(text, span.clone()).next().is_none();
+    let added: &[u8] = match is_empty {
+        true => br#""delta":{}"#,
+        false => br#""delta":{},"#,
+    };
+    edits.insert(span.start.checked_add(1)?, added).ok()
 }
 
 fn head(text: &str) -> Head {
@@ -307,8 +344,8 @@ const fn impossible(_error: json::Error) -> Fault {
     Fault::Internal("an edit of a chunk")
 }
 
-/// Choices of one chunk that can be completed; `n` is at most 128.
-const CHOICES_MAX: usize = 256;
+/// One for each choice, each member of the head and the filter's results.
+const EDITS_MAX: usize = limits::CHOICES_MAX + HEAD.len() + 2;
 
 #[cfg(test)]
 mod tests {
@@ -483,16 +520,65 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_without_a_delta_gets_the_heads_of_the_others() {
+    fn a_filters_report_after_the_finish_is_left_out() {
+        check(
+            &stream(&[START, STOP, LATE_FILTER, DONE]),
+            &stream(&[START, STOP, DONE]),
+            &["Start", STOPPED],
+        );
+    }
+
+    #[test]
+    fn a_choice_ends_once() {
+        let other = STOP.replace("stop", "content_filter");
+        check(
+            &stream(&[START, STOP, &other, TEXT, DONE]),
+            &stream(&[START, STOP, DONE]),
+            &["Start", STOPPED],
+        );
+    }
+
+    #[test]
+    fn other_choices_go_on_after_a_finish() {
         check(
             &stream(&[
-                r#"{"id":"c","created":1,"model":"m\\n","choices":[{"delta":{},"finish_reason":"stop"}]}"#,
-                r#"{"id":"","object":"","created":0,"model":"","choices":[{"index":0}]}"#,
+                STOP,
+                r#"{"choices":[{"index":0}, {"index":1,"delta":{}} , {"index":0,"delta":{}}]}"#,
+                r#"{"choices":[{"index":1,"finish_reason":"length"},{"index":0}]}"#,
                 DONE,
             ]),
             &stream(&[
-                r#"{"id":"c","created":1,"model":"m\\n","choices":[{"delta":{},"finish_reason":"stop"}]}"#,
+                STOP,
+                r#"{"choices":[{"index":1,"delta":{}}]}"#,
+                r#"{"choices":[{"delta":{},"index":1,"finish_reason":"length"}]}"#,
+                DONE,
+            ]),
+            &["Start", STOPPED, "Finish { choice: 1, reason: Length }"],
+        );
+    }
+
+    #[test]
+    fn a_finished_choice_beside_the_usage_is_taken_out() {
+        let beside = USAGE.replace("[]", r#"[{"index":0,"delta":{"content":""}}]"#);
+        let input = stream(&[STOP, &beside, DONE]);
+        check(&input, &stream(&[STOP, DONE]), &["Start", STOPPED, "9+4"]);
+        let (out, _) = relayed([input.as_bytes()], true);
+        assert_eq!(out, stream(&[STOP, USAGE, DONE]));
+    }
+
+    #[test]
+    fn a_chunk_without_a_delta_gets_the_heads_of_the_others() {
+        check(
+            &stream(&[
+                r#"{"id":"c","created":1,"model":"m\\n","choices":[{"delta":{},"finish_reason":null}]}"#,
+                r#"{"id":"","object":"","created":0,"model":"","choices":[{"index":0}]}"#,
+                STOP,
+                DONE,
+            ]),
+            &stream(&[
+                r#"{"id":"c","created":1,"model":"m\\n","choices":[{"delta":{},"finish_reason":null}]}"#,
                 r#"{"id":"c","object":"","created":1,"model":"m\\n","choices":[{"delta":{},"index":0}]}"#,
+                STOP,
                 DONE,
             ]),
             &["Start", STOPPED],
@@ -578,6 +664,12 @@ mod tests {
             &["Start", TRUNCATED],
         );
         check(&stream(&[DONE]), "", &[TRUNCATED]);
+        let other = START.replace("\"index\":0", "\"index\":1");
+        check(
+            &stream(&[START, &other, STOP, DONE]),
+            &stream(&[START, &other, STOP]),
+            &["Start", STOPPED, TRUNCATED],
+        );
     }
 
     #[test]
@@ -609,7 +701,7 @@ mod tests {
         [
             stream(&[PROMPT_FILTER, START]),
             lines.to_owned(),
-            stream(&[TEXT, LATE_FILTER, STOP, USAGE, DONE]),
+            stream(&[TEXT, LATE_FILTER, STOP, LATE_FILTER, USAGE, DONE]),
         ]
         .concat()
         .replace('\n', line_end)
