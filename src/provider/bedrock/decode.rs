@@ -139,9 +139,9 @@ impl Stop {
     fn into_fault(self) -> Fault {
         match self {
             Self::Fault(fault) => fault,
-            Self::Frame(error @ event_stream::Error::TooLarge { .. }) => Fault::from(
-                Upstream::broken("upstream_too_large", error.to_string()),
-            ),
+            Self::Frame(error @ event_stream::Error::TooLarge { .. }) => {
+                Fault::from(Upstream::broken("upstream_too_large", error.to_string()))
+            }
             Self::Frame(error) => {
                 Fault::from(Upstream::broken("upstream_corrupt", error.to_string()))
             }
