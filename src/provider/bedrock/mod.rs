@@ -8,6 +8,7 @@
 //!   tools    the tools and how they are chosen
 //!   sampling limits, sampling and stop sequences
 //!   reasoning how hard to think, in the words of the model's family
+//!   section  a member that is there only if something is in it
 //!  decode    an answer, whole or from the event stream, as events
 //!  refusal   AWS's errors in OpenAI's terms
 //! ```
@@ -21,6 +22,7 @@ mod model;
 mod reasoning;
 mod refusal;
 mod sampling;
+mod section;
 mod tools;
 
 use std::rc::Rc;

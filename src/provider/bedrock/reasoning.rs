@@ -14,7 +14,7 @@ use crate::fault::Fault;
 use crate::turn::{Effort, Part, Request, Role, ToolChoice, Uncarried};
 
 use super::super::quirks::{ForcedTools, Quirks, Reasoning};
-use super::encode::Section;
+use super::section::Section;
 
 /// How the model is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
