@@ -121,7 +121,7 @@ pub enum Policy {
 }
 
 /// An upstream's error, already in OpenAI's terms.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Upstream {
     /// The status for the app.
     pub status: u16,
@@ -157,6 +157,18 @@ impl Upstream {
             "upstream_truncated",
             "the provider's answer ended before it was complete",
         )
+    }
+}
+
+impl fmt::Debug for Upstream {
+    /// Tells sizes: what an upstream says may repeat what the app sent.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstream")
+            .field("status", &self.status)
+            .field("kind", &self.kind)
+            .field("code", &self.code)
+            .field("message_bytes", &self.message.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -312,5 +324,21 @@ impl fmt::Display for Policy {
                  make the policy's targets and Envoy's tollgate.provider metadata agree",
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_nothing_of_what_an_upstream_said() {
+        let mut upstream = Upstream::broken("code", "private");
+        upstream.inner = Some("private".to_owned());
+        let shown = format!("{:?}", Fault::from(upstream));
+        assert!(
+            shown.contains("502") && !shown.contains("private"),
+            "{shown}"
+        );
     }
 }

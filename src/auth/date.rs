@@ -6,14 +6,6 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnixSeconds(pub u64);
 
-impl UnixSeconds {
-    /// The second in which `millis` lies.
-    #[must_use]
-    pub const fn from_millis(millis: u64) -> Self {
-        Self(millis / 1_000)
-    }
-}
-
 /// A day of the Gregorian calendar, printed as `20150830`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Date {
@@ -141,11 +133,6 @@ mod tests {
         check(253_402_300_799, "99991231T235959Z");
         check(253_402_300_800, "none");
         check(u64::MAX, "none");
-    }
-
-    #[test]
-    fn milliseconds_are_cut_off() {
-        assert_eq!(UnixSeconds::from_millis(1_999), UnixSeconds(1));
     }
 
     /// Every day up to 2400, against a calendar that only counts.

@@ -159,9 +159,13 @@ impl Policy {
     }
 
     /// The model that `name` asks for, whoever asks: for the upstream half, whose callers the edge has let in.
+    ///
+    /// What no policy could write as a name fits no pattern either: it would stand in every chunk of an
+    /// answer and, with some providers, in the path.
     #[must_use]
     pub fn route(&self, name: &str) -> Option<&Rc<Model>> {
-        self.models.get(*self.names.find(name)?)
+        let place = names::is_askable(name).then(|| self.names.find(name));
+        self.models.get(*place.flatten()?)
     }
 
     /// The names that the caller may ask for, in the order they were written. Patterns are no names.
@@ -407,6 +411,18 @@ mod tests {
             ..Limits::default()
         };
         assert_eq!(policy.limits, want);
+    }
+
+    #[test]
+    fn a_pattern_matches_only_what_could_be_written_as_a_name() {
+        let yaml = examples().nth(1).unwrap();
+        let policy = sample::compile(yaml, Placement::Single).unwrap();
+        for name in ["gpt-5", "a/b", "...", &"a".repeat(256)] {
+            assert!(policy.route(name).is_some(), "{name}");
+        }
+        for name in ["", ".", "..", "a b", "a\nb", "\u{e9}", &"a".repeat(257)] {
+            assert!(policy.route(name).is_none(), "{name}");
+        }
     }
 
     #[test]

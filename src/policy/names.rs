@@ -113,6 +113,12 @@ pub(super) fn public(text: &str) -> Result<Glob, String> {
     text.parse().map_err(|error| format!("{error}"))
 }
 
+/// Whether an app's name for a model may be looked up: it has the form of a public name, and is no step
+/// of a path, into which it may go.
+pub(super) fn is_askable(name: &str) -> bool {
+    is_visible(name) && !matches!(name, "." | "..")
+}
+
 fn is_visible(text: &str) -> bool {
     (1..=VISIBLE_BYTES_MAX).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_graphic())

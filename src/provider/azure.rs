@@ -26,9 +26,8 @@ pub(super) const KIND: Kind = Kind {
 };
 
 fn compile(fields: &mut Fields<'_>, environment: &Environment<'_>) -> Option<Rc<dyn Provider>> {
-    let endpoint = fields
-        .require("endpoint", "use the URL that Azure's portal shows")
-        .parsed("endpoint", Endpoint::parse);
+    let endpoint =
+        Endpoint::read(fields.require("endpoint", "use the URL that Azure's portal shows"));
     let version = match fields.has("api_version") {
         true => fields.parsed("api_version", Version::parse).map(Some),
         false => Some(None),

@@ -81,11 +81,11 @@ impl Credential {
             match kind {
                 Some(Kind::None) => Some(Self::Ready(Auth::None)),
                 Some(Kind::Bearer) => {
-                    let variable = auth.string("env").unwrap_or_else(|| default.variable());
+                    let variable = variable(auth, "env", default.variable());
                     Some(key(auth, environment, variable, Auth::Bearer))
                 }
                 Some(Kind::ApiKey) => {
-                    let variable = auth.string("env").unwrap_or_else(|| default.variable());
+                    let variable = variable(auth, "env", default.variable());
                     Some(key(auth, environment, variable, Auth::ApiKeyHeader))
                 }
                 Some(Kind::SigV4) => sigv4(auth, environment, default),
@@ -106,7 +106,8 @@ impl Credential {
             Default::Bearer(variable) => key(fields, environment, variable, Auth::Bearer),
             Default::ApiKey(variable) => key(fields, environment, variable, Auth::ApiKeyHeader),
             Default::Aws { region, service } => {
-                if (environment.variable)(BEDROCK_API_KEY).is_some() {
+                // A variable that is set to nothing is as good as none: compose files pass such on.
+                if value(environment, BEDROCK_API_KEY).is_some() {
                     return key(fields, environment, BEDROCK_API_KEY, Auth::Bearer);
                 }
                 let variables = [ACCESS_KEY_ID, SECRET_ACCESS_KEY, SESSION_TOKEN];
@@ -177,13 +178,35 @@ impl Default<'_> {
     }
 }
 
+/// The name of a variable that the policy says in `field`. What is none may be the credential itself, pasted
+/// by mistake, and names go into errors: so it is refused and never repeated.
+fn variable<'n>(auth: &mut Fields<'n>, field: &str, default: &'static str) -> &'n str {
+    let is_legal = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    let name = auth.secret(field, |text| {
+        match (1..=VARIABLE_BYTES_MAX).contains(&text.len()) && text.bytes().all(is_legal) {
+            true => Ok(text),
+            false => Err(
+                "name an environment variable: 1 to 64 capital letters, digits and _; if this is the \
+                 credential itself, replace it, for it has been in a configuration",
+            ),
+        }
+    });
+    name.unwrap_or(default)
+}
+
+const VARIABLE_BYTES_MAX: usize = 64;
+
+fn value(environment: &Environment<'_>, variable: &str) -> Option<String> {
+    (environment.variable)(variable).filter(|value| !value.is_empty())
+}
+
 fn key(
     fields: &mut Fields<'_>,
     environment: &Environment<'_>,
     variable: &str,
     make: impl FnOnce(Secret) -> Auth,
 ) -> Credential {
-    match (environment.variable)(variable).filter(|value| !value.is_empty()) {
+    match value(environment, variable) {
         Some(value) => checked(fields, make(Secret::new(value))),
         None => Credential::Missing {
             provider: environment.name.to_owned(),
@@ -208,10 +231,9 @@ fn sigv4(
     let region = auth.string("region").unwrap_or(own_region);
     let service = auth.string("service").unwrap_or(own_service);
     let variables = [
-        auth.string("access_key_id_env").unwrap_or(ACCESS_KEY_ID),
-        auth.string("secret_access_key_env")
-            .unwrap_or(SECRET_ACCESS_KEY),
-        auth.string("session_token_env").unwrap_or(SESSION_TOKEN),
+        variable(auth, "access_key_id_env", ACCESS_KEY_ID),
+        variable(auth, "secret_access_key_env", SECRET_ACCESS_KEY),
+        variable(auth, "session_token_env", SESSION_TOKEN),
     ];
     Some(signer(auth, environment, variables, region, service))
 }
@@ -223,7 +245,7 @@ fn signer(
     region: &str,
     service: &str,
 ) -> Credential {
-    let read = |variable| (environment.variable)(variable).filter(|value| !value.is_empty());
+    let read = |variable| value(environment, variable);
     let [id, secret, token] = variables;
     let (Some(access_key_id), Some(secret_access_key)) = (read(id), read(secret)) else {
         return Credential::Missing {
@@ -272,5 +294,104 @@ const fn unsignable(error: auth::Error) -> &'static str {
         auth::Error::HeaderName | auth::Error::HeaderReserved | auth::Error::HeaderValue => {
             "a header cannot be signed"
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{parse, read};
+    use crate::limits::Limits;
+
+    const AWS: Default<'_> = Default::Aws {
+        region: "us-east-1",
+        service: "bedrock",
+    };
+    const KEYS: &[(&str, &str)] = &[(ACCESS_KEY_ID, "AKID"), (SECRET_ACCESS_KEY, "secret")];
+
+    /// What a call gets: the scheme of its `authorization`, the fault, or the policy's problems.
+    fn signed(settings: &str, variables: &[(&str, &str)]) -> String {
+        let variable = |name: &str| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        let environment = Environment {
+            name: "p",
+            variable: &variable,
+            limits: Limits::default(),
+        };
+        let root = parse(settings.as_bytes()).unwrap();
+        let credential = match read(&root, |fields| Credential::read(fields, &environment, AWS)) {
+            Ok(credential) => credential,
+            Err(problems) => return problems.to_string(),
+        };
+        let mut call = Call {
+            authority: "h".to_owned(),
+            path: "/".to_owned(),
+            ..Call::default()
+        };
+        if let Err(fault) = credential.sign(Now { unix_ms: 0 }, &mut call) {
+            return fault.to_string();
+        }
+        let header = call.headers.text("authorization").unwrap_or("none");
+        header.split(' ').next().unwrap().to_owned()
+    }
+
+    #[track_caller]
+    fn check(settings: &str, variables: &[(&str, &str)], want: &str) {
+        let got = signed(settings, variables);
+        assert!(got.contains(want), "{got}");
+    }
+
+    #[test]
+    fn a_bedrock_key_comes_before_the_keys_of_aws() {
+        let both = [&[(BEDROCK_API_KEY, "key")], KEYS].concat();
+        check("{}", &both, "Bearer");
+        check("{}", KEYS, "AWS4-HMAC-SHA256");
+        check(r#"{"auth":{"type":"sigv4"}}"#, &both, "AWS4-HMAC-SHA256");
+        check(r#"{"auth":{"type":"none"}}"#, &both, "none");
+    }
+
+    #[test]
+    fn an_empty_variable_is_none() {
+        let both = [&[(BEDROCK_API_KEY, "")], KEYS].concat();
+        check("{}", &both, "AWS4-HMAC-SHA256");
+        check("{}", &[(BEDROCK_API_KEY, "")], "no credential");
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        check(
+            "{}",
+            &[],
+            "AWS_BEARER_TOKEN_BEDROCK, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        );
+        let settings = r#"{"auth":{"type":"bearer","env":"MY_KEY"}}"#;
+        check(settings, &[], "has to set MY_KEY and");
+    }
+
+    #[test]
+    fn a_credential_in_the_place_of_its_variable_is_not_repeated() {
+        for field in [
+            "env",
+            "access_key_id_env",
+            "secret_access_key_env",
+            "session_token_env",
+        ] {
+            let kind = if field == "env" { "bearer" } else { "sigv4" };
+            let settings = format!(r#"{{"auth":{{"type":"{kind}","{field}":"sk-private"}}}}"#);
+            let got = signed(&settings, &[]);
+            let want = format!("auth.{field}: name an environment variable");
+            assert!(got.starts_with(&want) && !got.contains("private"), "{got}");
+        }
+    }
+
+    #[test]
+    fn a_credential_that_cannot_be_sent_is_a_problem() {
+        check(
+            "{}",
+            &[(BEDROCK_API_KEY, "key\n")],
+            "the credential cannot be used",
+        );
     }
 }

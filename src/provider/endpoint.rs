@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-/// A parsed base URL. It has no query, no fragment and no user info.
+use crate::document::Fields;
+
+/// A parsed base URL. It has no fragment and no user info.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// Host and port as the `:authority` header wants it; the scheme's own port is left out.
@@ -26,14 +28,22 @@ pub enum EndpointError {
     Path,
 }
 
-impl fmt::Display for EndpointError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl EndpointError {
+    const fn as_str(self) -> &'static str {
+        match self {
             Self::Scheme => "an endpoint begins with https:// or http://",
-            Self::Host => "an endpoint names a host, such as https://acme.openai.azure.com",
+            Self::Host => {
+                "an endpoint names a host and no user, such as https://acme.openai.azure.com"
+            }
             Self::Port => "the port of an endpoint is a number up to 65535",
             Self::Path => "an endpoint's path has no spaces, control characters or fragment",
-        })
+        }
+    }
+}
+
+impl fmt::Display for EndpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -71,25 +81,44 @@ impl Endpoint {
         })
     }
 
+    /// Reads the field `endpoint`. No message repeats it: a URL is where people write passwords and keys.
+    pub(super) fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        fields.secret("endpoint", |text| {
+            Self::parse(text).map_err(EndpointError::as_str)
+        })
+    }
+
     fn check_authority(authority: &str) -> Result<(), EndpointError> {
         // An IPv6 host carries its own colons inside brackets.
-        let after_brackets = authority
-            .rsplit_once(']')
-            .map_or(authority, |(_, port)| port);
-        let (name, port) = match after_brackets.rsplit_once(':') {
-            Some((name, port)) => (name, Some(port)),
-            None => (after_brackets, None),
+        let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
+            let (address, port) = rest.split_once(']').ok_or(EndpointError::Host)?;
+            let is_legal = |byte: u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
+            if !address.contains(':') || !address.bytes().all(is_legal) {
+                return Err(EndpointError::Host);
+            }
+            (None, port)
+        } else {
+            let end = authority.find(':').unwrap_or(authority.len());
+            let (name, port) = authority.split_at_checked(end).unwrap_or_default();
+            (Some(name), port)
         };
-        if port.is_some_and(|port| port.parse::<u16>().is_err()) {
-            return Err(EndpointError::Port);
-        }
-        let is_bracketed = authority.starts_with('[') && name.is_empty();
         let is_legal =
             |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-        if !is_bracketed && (name.is_empty() || !name.bytes().all(is_legal)) {
+        if host.is_some_and(|name| name.is_empty() || !name.bytes().all(is_legal)) {
             return Err(EndpointError::Host);
         }
-        Ok(())
+        let is_port = |digits: &str| {
+            digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok()
+        };
+        if port.is_empty() || port.strip_prefix(':').is_some_and(is_port) {
+            return Ok(());
+        }
+        // What stands behind brackets and is no port, or a user before a host.
+        Err(if authority.contains('@') {
+            EndpointError::Host
+        } else {
+            EndpointError::Port
+        })
     }
 }
 
@@ -112,6 +141,7 @@ pub(super) fn push_segment(path: &mut String, segment: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::{parse, read};
 
     #[track_caller]
     fn check(text: &str, authority: &str, path: &str, query: &str) {
@@ -147,10 +177,27 @@ mod tests {
             ("acme.openai.azure.com", EndpointError::Scheme),
             ("https://", EndpointError::Host),
             ("https://user@host", EndpointError::Host),
+            ("https://user:secret@host", EndpointError::Host),
             ("https://host:99999", EndpointError::Port),
+            ("https://host:+80", EndpointError::Port),
+            ("https://host:", EndpointError::Port),
+            ("https://[::1", EndpointError::Host),
+            ("https://[a]", EndpointError::Host),
+            ("https://a]b", EndpointError::Host),
+            ("https://[::1]x", EndpointError::Port),
             ("https://host/a b", EndpointError::Path),
         ] {
             assert_eq!(Endpoint::parse(text), Err(want), "{text}");
         }
+    }
+
+    #[test]
+    fn no_message_repeats_an_endpoint() {
+        let root = parse(br#"{"endpoint":"https://user:secret@host"}"#).unwrap();
+        let problems = read(&root, Endpoint::read).unwrap_err().to_string();
+        assert!(
+            problems.starts_with("endpoint: ") && !problems.contains("secret"),
+            "{problems}"
+        );
     }
 }

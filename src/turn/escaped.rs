@@ -1,5 +1,7 @@
 //! Text that stays as it was escaped.
 
+use std::fmt;
+
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -7,8 +9,8 @@ use serde_json::value::RawValue;
 /// The content of a JSON string, between its quotes, with its escapes as they were written.
 ///
 /// Copying it from one JSON document into another needs no look at a byte of it: measured 3.3 times
-/// faster than decoding and escaping again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// faster than decoding and escaping again. `Debug` tells its length only: body text belongs in no log.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Escaped<'a>(&'a str);
 
 impl<'a> Escaped<'a> {
@@ -38,6 +40,12 @@ impl<'a> Escaped<'a> {
     }
 }
 
+impl fmt::Debug for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Escaped({} bytes)", self.0.len())
+    }
+}
+
 impl<'de: 'a, 'a> Deserialize<'de> for Escaped<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = <&RawValue>::deserialize(deserializer)?;
@@ -53,6 +61,12 @@ mod tests {
     fn escapes_stay_as_they_were() {
         let parsed: Escaped<'_> = serde_json::from_str(r#""a\n\u00e9""#).unwrap();
         assert_eq!(parsed.as_str(), r"a\n\u00e9");
+    }
+
+    #[test]
+    fn debug_shows_no_text() {
+        let text = Escaped::from_content("private");
+        assert_eq!(format!("{text:?}"), "Escaped(7 bytes)");
     }
 
     #[test]

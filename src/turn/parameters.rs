@@ -71,15 +71,16 @@ impl<'p> Uncarried<'p> {
     /// # Errors
     /// The rule may be to refuse the request.
     pub fn leave(&mut self, name: &str) -> Result<(), Fault> {
-        match self.rules.rule(name) {
+        let rule = self.rules.rule(name);
+        // The name may be the app's own; only what is a plausible name goes into a header or an error.
+        let is_plain = name.len() <= 64
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.');
+        let name = if is_plain { name } else { "unknown" };
+        match rule {
             Rule::Drop => {}
             Rule::Warn => {
-                // The name may be the app's own; only what is a plausible name goes into a header.
-                let plain = name.len() <= 64
-                    && name
-                        .bytes()
-                        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.');
-                let name = if plain { name } else { "unknown" };
                 if !self.warned.iter().any(|known| known == name) {
                     self.warned.push(name.to_owned());
                 }
@@ -98,5 +99,60 @@ impl<'p> Uncarried<'p> {
     #[must_use]
     pub fn into_warned(self) -> Vec<String> {
         self.warned
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is warned of, or the param of the fault.
+    #[track_caller]
+    fn check(rules: &Parameters, names: &[&str], want: Result<&[&str], &str>) {
+        let mut uncarried = Uncarried::new(rules);
+        let left = names.iter().try_for_each(|name| uncarried.leave(name));
+        match (left, want) {
+            (Ok(()), Ok(want)) => assert_eq!(uncarried.into_warned(), want),
+            (Err(fault), Err(want)) => assert_eq!(fault.param(), Some(want)),
+            (left, _) => panic!("{left:?}"),
+        }
+    }
+
+    fn rules(default: Option<Rule>, named: &[(&str, Rule)]) -> Parameters {
+        let named = named.iter().map(|(name, rule)| ((*name).to_owned(), *rule));
+        Parameters {
+            default,
+            named: named.collect(),
+        }
+    }
+
+    #[test]
+    fn without_rules_the_weight_decides() {
+        check(
+            &rules(None, &[]),
+            &["seed", "user", "seed"],
+            Ok(&["seed", "user"]),
+        );
+        check(&rules(None, &[]), &["seed", "n"], Err("n"));
+    }
+
+    #[test]
+    fn a_name_of_its_own_goes_before_the_default() {
+        let named = &[("n", Rule::Drop), ("seed", Rule::Reject)];
+        check(
+            &rules(Some(Rule::Warn), named),
+            &["n", "user"],
+            Ok(&["user"]),
+        );
+        check(&rules(Some(Rule::Warn), named), &["seed"], Err("seed"));
+        check(&rules(Some(Rule::Drop), &[]), &["logprobs"], Ok(&[]));
+    }
+
+    #[test]
+    fn what_is_no_name_is_not_repeated() {
+        let long = "a".repeat(65);
+        let odd = ["a b", "a\nb", &long];
+        check(&rules(None, &[]), &odd, Ok(&["unknown"]));
+        check(&rules(Some(Rule::Reject), &[]), &odd, Err("unknown"));
     }
 }

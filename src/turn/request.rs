@@ -1,5 +1,7 @@
 //! A conversation turn as asked, borrowed from the body it came in.
 
+use std::fmt;
+
 use serde_json::value::RawValue;
 
 use super::Escaped;
@@ -134,7 +136,6 @@ pub enum DocumentSource<'a> {
 }
 
 /// A tool that the model may call.
-#[derive(Debug)]
 pub struct Tool<'a> {
     /// Its name.
     pub name: Text<'a>,
@@ -144,6 +145,19 @@ pub struct Tool<'a> {
     pub parameters: Option<&'a RawValue>,
     /// Whether the arguments must obey the schema.
     pub strict: Option<bool>,
+}
+
+impl fmt::Debug for Tool<'_> {
+    /// Tells sizes, never text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parameters_bytes = self.parameters.map(|raw| raw.get().len());
+        f.debug_struct("Tool")
+            .field("name", &self.name)
+            .field("description", &self.description)
+            .field("parameters_bytes", &parameters_bytes)
+            .field("strict", &self.strict)
+            .finish()
+    }
 }
 
 /// Whether and which tools must be called.
@@ -172,7 +186,6 @@ pub enum Output<'a> {
 }
 
 /// A schema for the answer.
-#[derive(Debug)]
 pub struct Schema<'a> {
     /// Its name.
     pub name: Text<'a>,
@@ -182,6 +195,18 @@ pub struct Schema<'a> {
     pub schema: &'a RawValue,
     /// Whether the answer must obey it to the letter.
     pub strict: Option<bool>,
+}
+
+impl fmt::Debug for Schema<'_> {
+    /// Tells sizes, never text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Schema")
+            .field("name", &self.name)
+            .field("description", &self.description)
+            .field("schema_bytes", &self.schema.get().len())
+            .field("strict", &self.strict)
+            .finish()
+    }
 }
 
 /// How hard a model reasons.
@@ -231,5 +256,38 @@ impl Effort {
             Self::Xhigh => "xhigh",
             Self::Max => "max",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_text() {
+        let raw = |json| serde_json::from_str::<&RawValue>(json).unwrap();
+        let text = || Escaped::from_content("private");
+        let request = Request {
+            messages: vec![Message {
+                role: Role::User,
+                parts: vec![Part::Text(text())],
+                index: 0,
+            }],
+            tools: vec![Tool {
+                name: "private".into(),
+                description: Some(text()),
+                parameters: Some(raw(r#"{"private":1}"#)),
+                strict: None,
+            }],
+            output: Output::Schema(Schema {
+                name: "private".into(),
+                description: None,
+                schema: raw(r#"{"private":1}"#),
+                strict: None,
+            }),
+            ..Request::default()
+        };
+        let shown = format!("{request:?}");
+        assert!(!shown.contains("private"), "{shown}");
     }
 }

@@ -44,12 +44,6 @@ impl Edits {
         self.edits.is_empty()
     }
 
-    /// Forgets all edits and keeps the memory.
-    pub fn clear(&mut self) {
-        self.edits.clear();
-        self.text.clear();
-    }
-
     /// Puts `bytes` in place of `range`.
     pub fn replace(&mut self, range: Range<usize>, bytes: &[u8]) -> Result<(), Error> {
         let start = self.text.len();
@@ -296,7 +290,7 @@ mod tests {
         let mut edits = Edits::new(8, 64);
         edits.replace(2..9, b"x").unwrap();
         assert_eq!(applied("abc", &edits), Err(Error::Range { offset: 2 }));
-        edits.clear();
+        let mut edits = Edits::new(8, 64);
         edits.insert(4, b"x").unwrap();
         assert_eq!(applied("abc", &edits), Err(Error::Range { offset: 4 }));
     }

@@ -1,9 +1,10 @@
 //! JSON as spans of its source: validated once, looked at in place, edited by splices.
 //!
 //! A document is checked whole by [`validate()`]; after that [`Members`] lists an object's members,
-//! [`Walk`] reads the whole of it forwards, and [`Edits`] changes pieces of it and every other byte
-//! stays as it was. Text is copied as it is escaped in the source where nobody has to read it: that is three times as fast as to unescape and escape again.
-//! Nothing here builds a tree, and nothing here panics on input that was not validated.
+//! [`Walk`] reads the whole of it forwards, and [`Edits`] changes pieces of it, so that every other
+//! byte stays as it was. Text is copied as it is escaped in the source where nobody has to read it:
+//! that is three times as fast as to unescape and escape again. Nothing here builds a tree, and
+//! nothing here panics on input that was not validated.
 
 mod edits;
 mod members;
@@ -20,7 +21,7 @@ pub use members::{Member, Members};
 pub use text::{Text, is_blank, string_content, unescape};
 pub use validate::{DEPTH_MAX, validate};
 pub use walk::{Kind, Walk};
-pub use write::{write_i64, write_string, write_string_content, write_u64};
+pub use write::{write_string, write_string_content, write_u64};
 
 /// Why a document cannot be read or edited. Offsets are in bytes from its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -145,9 +145,9 @@ impl Stop {
     fn into_fault(self) -> Fault {
         match self {
             Self::Fault(fault) => fault,
-            Self::Frame(error @ event_stream::Error::TooLarge { .. }) => Fault::from(
-                Upstream::broken("upstream_event_too_large", error.to_string()),
-            ),
+            Self::Frame(error @ event_stream::Error::TooLarge { .. }) => {
+                Fault::from(Upstream::broken("upstream_too_large", error.to_string()))
+            }
             Self::Frame(error) => {
                 Fault::from(Upstream::broken("upstream_corrupt", error.to_string()))
             }
@@ -883,7 +883,7 @@ mod tests {
         input[last] ^= 1;
         check_bytes(&input, &["start", "fault 502 upstream_corrupt"]);
         let huge = frames(&[("x", &" ".repeat(5000))]);
-        check_bytes(&huge, &["fault 502 upstream_event_too_large"]);
+        check_bytes(&huge, &["fault 502 upstream_too_large"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::fault::Fault;
 use crate::turn::{Output, Request, Uncarried};
 
 use super::super::quirks::Quirks;
+use super::section::Section;
 use super::{messages, reasoning, sampling, tools};
 
 /// Appends the body.
@@ -70,42 +71,6 @@ fn write_output(
     }
     out.extend_from_slice(b"}}}}");
     Ok(())
-}
-
-/// An object member of the body that is written only if something is in it.
-pub(super) struct Section<'o> {
-    out: &'o mut Vec<u8>,
-    name: &'static str,
-    is_open: bool,
-}
-
-impl<'o> Section<'o> {
-    pub(super) fn new(out: &'o mut Vec<u8>, name: &'static str) -> Self {
-        Self {
-            out,
-            name,
-            is_open: false,
-        }
-    }
-
-    /// Begins a member; the caller writes its value.
-    pub(super) fn member(&mut self, name: &str) -> &mut Vec<u8> {
-        self.out.push(b',');
-        if !self.is_open {
-            self.is_open = true;
-            write_string(self.out, self.name);
-            self.out.extend_from_slice(b":{");
-        }
-        write_string(self.out, name);
-        self.out.push(b':');
-        self.out
-    }
-
-    pub(super) fn close(self) {
-        if self.is_open {
-            self.out.push(b'}');
-        }
-    }
 }
 
 /// Requests for the tests of this room, and what becomes of them.

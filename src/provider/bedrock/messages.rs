@@ -11,7 +11,7 @@
 //!   completions has no mark for a failed tool, so no `status` is sent.
 //! - A message with documents needs a text; where there is none, a short one is added.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::codec::json::{is_blank, unescape, validate, write_string};
 use crate::fault::{Fault, Invalid};
@@ -39,7 +39,7 @@ pub(super) fn write(
         out,
         quirks,
         open: None,
-        names: BTreeSet::new(),
+        names: BTreeMap::new(),
         arguments: String::new(),
     };
     for message in &request.messages {
@@ -99,8 +99,8 @@ struct Turns<'o> {
     out: &'o mut Vec<u8>,
     quirks: &'o Quirks,
     open: Option<Open>,
-    /// Names of documents, which must not come twice in a request.
-    names: BTreeSet<String>,
+    /// Names of documents, which must not come twice in a request, each with the last number behind it.
+    names: BTreeMap<String, usize>,
     /// Room for the arguments of a call.
     arguments: String,
 }
@@ -268,13 +268,21 @@ impl Turns<'_> {
         if name.is_empty() {
             "document".clone_into(&mut name);
         }
-        let mut unique = name.clone();
-        let mut number = self.names.len();
-        while self.names.contains(&unique) {
+        let Some(last) = self.names.get(&name) else {
+            self.names.insert(name.clone(), 1);
+            return name;
+        };
+        // A number that was taken once is never tried again: many documents of one name stay cheap.
+        let mut number = *last;
+        let unique = loop {
             number = number.saturating_add(1);
-            unique = format!("{name} ({number})");
-        }
-        self.names.insert(unique.clone());
+            let numbered = format!("{name} ({number})");
+            if !self.names.contains_key(&numbered) {
+                break numbered;
+            }
+        };
+        self.names.insert(name, number);
+        self.names.insert(unique.clone(), 1);
         unique
     }
 
@@ -453,6 +461,7 @@ const DOCUMENT_FORMATS: &[(&str, &str)] = &[
 mod tests {
     use super::super::encode::case::{CLAUDE, UNKNOWN, ask, call, encoded, refuse, result, text};
     use super::*;
+    use crate::limits::PARTS_MAX;
 
     #[track_caller]
     fn check_with(model: &str, messages: Vec<(Role, Vec<Part<'_>>)>, want: &str) {
@@ -693,6 +702,21 @@ mod tests {
             )],
             r#""messages":[{"role":"user","content":[{"document":{"name":"Q3 report (final) v2","format":"pdf","source":{"bytes":"AAAA"}}},{"document":{"name":"Q3 report (final) v2 (2)","format":"pdf","source":{"bytes":"AAAA"}}},{"document":{"name":"document","format":"md","source":{"bytes":"AAAA"}}},{"text":"See the attached document."}]}]"#,
         );
+    }
+
+    /// Whoever takes the numbers of a name beforehand makes nobody try all of them for each document.
+    #[test]
+    fn many_documents_of_one_name_take_time_in_proportion() {
+        let half = PARTS_MAX / 2;
+        let taken: Vec<String> = (half..PARTS_MAX)
+            .map(|at| format!("a ({at}).txt"))
+            .collect();
+        let taken = taken.iter().map(String::as_str);
+        let names = taken.chain(std::iter::repeat_n("a.txt", half));
+        let parts = names.map(|name| file(name, "")).collect();
+        let (body, _) = encoded(&ask(vec![(Role::User, parts)]), UNKNOWN).unwrap();
+        let names: std::collections::BTreeSet<_> = body.split(r#""name":""#).skip(1).collect();
+        assert_eq!(names.len(), PARTS_MAX);
     }
 
     #[test]

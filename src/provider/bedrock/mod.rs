@@ -8,6 +8,7 @@
 //!   tools    the tools and how they are chosen
 //!   sampling limits, sampling and stop sequences
 //!   reasoning how hard to think, in the words of the model's family
+//!   section  a member that is there only if something is in it
 //!  decode    an answer, whole or from the event stream, as events
 //!  refusal   AWS's errors in OpenAI's terms
 //! ```
@@ -21,6 +22,7 @@ mod model;
 mod reasoning;
 mod refusal;
 mod sampling;
+mod section;
 mod tools;
 
 use std::rc::Rc;
@@ -73,12 +75,13 @@ fn compile(fields: &mut Fields<'_>, environment: &Environment<'_>) -> Option<Rc<
         .require("region", "use one like us-east-1")
         .parsed("region", str::parse::<Region>);
     let written = fields.has("endpoint");
-    let endpoint = fields.parsed("endpoint", Endpoint::parse);
+    let endpoint = Endpoint::read(fields);
     if endpoint.as_ref().is_some_and(|url| !url.query.is_empty()) {
         fields.problem("endpoint", "Bedrock's endpoint has no query; leave it out");
     }
     let default = DefaultCredential::Aws {
-        region: region.as_ref().map_or("", Region::as_str),
+        // Where the region is wrong nothing is signed, and the credential is not to blame as well.
+        region: region.as_ref().map_or("none", Region::as_str),
         service: SERVICE,
     };
     let credential = Credential::read(fields, environment, default);
@@ -266,6 +269,11 @@ mod tests {
         refuse("{}", MODEL, "region: required");
         refuse(r#"{"region":"Virginia"}"#, MODEL, "region: ");
         refuse(
+            r#"{"region":"us-east-1","endpoint":"https://me:secret@h"}"#,
+            MODEL,
+            "endpoint: an endpoint names a host and no user",
+        );
+        refuse(
             r#"{"region":"us-east-1","endpoint":"x"}"#,
             MODEL,
             "endpoint: ",
@@ -282,6 +290,18 @@ mod tests {
             r#"{"model":"m","quirks":{"stop":1}}"#,
             "quirks.stop: ",
         );
+    }
+
+    #[test]
+    fn a_wrong_region_is_one_problem() {
+        let root = document::parse(br#"{"region":"Virginia"}"#).unwrap();
+        let environment = Environment {
+            name: "aws",
+            variable: &|name| name.contains("ACCESS_KEY").then(|| "key".to_owned()),
+            limits: Limits::default(),
+        };
+        let compiled = document::read(&root, |fields| compile(fields, &environment));
+        assert_eq!(compiled.unwrap_err().len(), 1);
     }
 
     #[test]

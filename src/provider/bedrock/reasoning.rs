@@ -14,7 +14,7 @@ use crate::fault::Fault;
 use crate::turn::{Effort, Part, Request, Role, ToolChoice, Uncarried};
 
 use super::super::quirks::{ForcedTools, Quirks, Reasoning};
-use super::encode::Section;
+use super::section::Section;
 
 /// How the model is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +112,8 @@ fn budget_tokens(effort: Effort, max_tokens: Option<u64>) -> Option<u64> {
         Effort::Low => 2048,
         Effort::Medium => 8192,
         Effort::High => 16_384,
-        Effort::Xhigh | Effort::Max => 32_768,
+        // Opus 4 writes at most 32000 tokens, and the budget has to be less.
+        Effort::Xhigh | Effort::Max => 24_576,
     };
     match max_tokens {
         None => Some(wanted),
@@ -246,6 +247,12 @@ mod tests {
         check_fields(Effort::None, "amazon.nova-2-lite-v1:0", "", &[]);
         check_fields(Effort::None, "anthropic.claude-opus-5", "", LEFT);
         check_fields(Effort::None, "openai.gpt-oss-20b-1:0", "", LEFT);
+    }
+
+    #[test]
+    fn the_largest_budget_fits_every_model_that_takes_one() {
+        assert_eq!(budget_tokens(Effort::Max, None), Some(24_576));
+        assert_eq!(budget_tokens(Effort::Xhigh, Some(200_000)), Some(24_576));
     }
 
     #[test]

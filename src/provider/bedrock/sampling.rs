@@ -13,8 +13,8 @@ use crate::fault::Fault;
 use crate::turn::{Escaped, Request, Uncarried};
 
 use super::super::quirks::{Quirks, Sampling};
-use super::encode::Section;
 use super::reasoning::Steering;
+use super::section::Section;
 
 /// Appends `inferenceConfig`, if there is anything in it.
 pub(super) fn write(

@@ -13,6 +13,8 @@
 //! - A tool without parameters takes an empty object. Names are checked; ids of calls that AWS would
 //!   refuse become a hash, the same for the call and its result.
 
+use std::collections::BTreeSet;
+
 use sha2::{Digest, Sha256};
 
 use crate::fault::{Fault, Invalid};
@@ -178,16 +180,15 @@ fn write_tool(
 
 /// The tools that the conversation called, for an app that sends none any more.
 fn write_called(request: &Request<'_>, out: &mut Vec<u8>) {
-    let mut names: Vec<&str> = Vec::new();
-    for part in parts(request) {
-        if let Part::ToolCall { name, .. } = part
-            && !names.contains(&&**name)
-        {
-            names.push(name);
-        }
-    }
+    let mut seen = BTreeSet::new();
     let mut before: &[u8] = br#","toolConfig":{"tools":["#;
-    for name in &names {
+    for part in parts(request) {
+        let Part::ToolCall { name, .. } = part else {
+            continue;
+        };
+        if !seen.insert(&**name) {
+            continue;
+        }
         out.extend_from_slice(before);
         // The name was checked where the call was written.
         out.extend_from_slice(br#"{"toolSpec":{"name":""#);
@@ -197,7 +198,7 @@ fn write_called(request: &Request<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(b"}}}");
         before = b",";
     }
-    if !names.is_empty() {
+    if !seen.is_empty() {
         out.extend_from_slice(b"]}");
     }
 }
@@ -264,6 +265,7 @@ mod tests {
         CLAUDE, UNKNOWN, ask, call, check, encoded, hello, raw, refuse, result, text, tool,
     };
     use super::*;
+    use crate::limits::PARTS_MAX;
     use crate::turn::{Escaped, Role};
 
     const SPEC: &str =
@@ -347,6 +349,19 @@ mod tests {
         let want = format!(r#","toolConfig":{{"tools":[{SPEC}]}}}}"#);
         assert!(body.ends_with(&want), "{body}");
         assert!(left.is_empty());
+    }
+
+    /// One look at all names for each would take minutes here.
+    #[test]
+    fn many_names_that_were_called_take_time_in_proportion() {
+        let names: Vec<String> = (0..PARTS_MAX).map(|at| format!("f{at:08}")).collect();
+        let calls = names.iter().map(|name| call("a", name, "")).collect();
+        let request = ask(vec![
+            (Role::User, vec![text("hi")]),
+            (Role::Assistant, calls),
+        ]);
+        let (body, _) = encoded(&request, UNKNOWN).unwrap();
+        assert_eq!(body.matches("toolSpec").count(), PARTS_MAX);
     }
 
     #[test]
