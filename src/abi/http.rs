@@ -115,7 +115,8 @@ impl HttpContext for Http {
         };
         let action = self.handle(input, &none);
         if self.exchange.is_receiving() {
-            self.watch.held(self.context_id, host::now());
+            let bytes = host::received_bytes();
+            self.watch.held(self.context_id, host::now(), bytes);
         }
         action
     }
