@@ -9,6 +9,16 @@
 //!
 //! Each answer is delivered whole, in single bytes, at every cut in two, and at random cuts; the app's
 //! bytes are the same. `UPDATE_GOLDEN=1` writes `upstream.http` and `client.out`: read the diff.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "clippy knows test functions, not the helpers of a test file"
+)]
 
 mod cases;
 mod driver;

@@ -55,7 +55,7 @@ impl Report {
         };
         self.provider = next("provider").map(str::to_owned);
         let code = next("code").map(str::to_owned);
-        self.code = code.or(self.code.take());
+        self.code = code.or_else(|| self.code.take());
         let tokens = ["input_tokens", "cached_tokens", "output_tokens"]
             .map(|name| next(name).and_then(|count| count.parse().ok()));
         if let [Some(input_tokens), Some(cached_tokens), Some(output_tokens)] = tokens {

@@ -94,7 +94,11 @@ impl Frame {
         }
         let json = (":content-type", "application/json".to_owned());
         let headers = if let Some(event) = line.event {
-            vec![(":event-type", event), json, (":message-type", "event".to_owned())]
+            vec![
+                (":event-type", event),
+                json,
+                (":message-type", "event".to_owned()),
+            ]
         } else if let Some(kind) = line.exception {
             let message = (":message-type", "exception".to_owned());
             vec![(":exception-type", kind), json, message]

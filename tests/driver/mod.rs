@@ -237,7 +237,11 @@ impl Proxy {
     }
 
     /// Delivers a whole answer cut into these pieces.
-    pub(crate) fn answer<'c>(&mut self, headers: &Headers, chunks: impl IntoIterator<Item = &'c [u8]>) {
+    pub(crate) fn answer<'c>(
+        &mut self,
+        headers: &Headers,
+        chunks: impl IntoIterator<Item = &'c [u8]>,
+    ) {
         let mut chunks = chunks.into_iter().peekable();
         self.answer_head(headers, chunks.peek().is_none());
         while let Some(chunk) = chunks.next() {

@@ -1,8 +1,8 @@
 //! JSON as spans of its source: validated once, looked at in place, edited by splices.
 //!
-//! A document is checked whole by [`validate`]; after that [`Members`] lists an object's members,
-//! [`Walk`] reads the whole of it forwards, and [`Edits`] changes pieces of it and every other byte stays as it was. Text is copied as it is escaped in the
-//! source where nobody has to read it: that is three times as fast as to unescape and escape again.
+//! A document is checked whole by [`validate()`]; after that [`Members`] lists an object's members,
+//! [`Walk`] reads the whole of it forwards, and [`Edits`] changes pieces of it and every other byte
+//! stays as it was. Text is copied as it is escaped in the source where nobody has to read it: that is three times as fast as to unescape and escape again.
 //! Nothing here builds a tree, and nothing here panics on input that was not validated.
 
 mod edits;

@@ -189,7 +189,11 @@ fn kept(status: u16, code: Option<String>, detail: &Detail<'_>) -> Upstream {
     }
     let invalid = "invalid_request_error";
     let (own_kind, own_code, own_message) = match status {
-        408 => ("server_error", Some("upstream_timeout"), "the provider timed out"),
+        408 => (
+            "server_error",
+            Some("upstream_timeout"),
+            "the provider timed out",
+        ),
         413 => (
             invalid,
             Some("request_too_large"),
@@ -207,7 +211,11 @@ fn kept(status: u16, code: Option<String>, detail: &Detail<'_>) -> Upstream {
             Some("overloaded"),
             "the provider is overloaded or not available; try again later",
         ),
-        504 => ("server_error", Some("upstream_timeout"), "the provider timed out"),
+        504 => (
+            "server_error",
+            Some("upstream_timeout"),
+            "the provider timed out",
+        ),
         _ => ("server_error", None, "the provider failed"),
     };
     Upstream {
@@ -299,9 +307,7 @@ mod tests {
             br#"{"error":{"message":"Incorrect API key provided: sk-ab**cd.","type":"invalid_request_error","code":"invalid_api_key"}}"#,
         );
         let line = line(&fault);
-        assert!(
-            line.starts_with("401 authentication_error upstream_credential -: the provider")
-        );
+        assert!(line.starts_with("401 authentication_error upstream_credential -: the provider"));
         assert!(!line.contains("sk-"));
     }
 

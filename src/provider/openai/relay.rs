@@ -40,6 +40,7 @@ impl Chunks {
             blocks: sse::Decoder::new(event_bytes_max),
             passage: Passage {
                 state: State::Waiting,
+                is_first: true,
                 show_usage,
                 prompt_filter: String::new(),
                 head: None,
@@ -105,6 +106,7 @@ enum State {
 
 struct Passage {
     state: State,
+    is_first: bool,
     show_usage: bool,
     /// Azure's `prompt_filter_results`, a JSON value on its way to the next chunk with choices. It
     /// comes from one event, so the bound of events is its bound.
@@ -115,6 +117,8 @@ struct Passage {
 
 /// JSON values of the members in [`HEAD`], empty where there is none.
 type Head = [String; HEAD.len()];
+
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// The members that are the same on every chunk.
 const HEAD: [&str; 4] = ["id", "object", "created", "model"];
@@ -138,6 +142,11 @@ impl Passage {
         sink: Sink<'_>,
     ) -> Result<(), Fault> {
         let data = block.data.trim_ascii();
+        // A byte order mark means nothing but at the start: there, or where it comes to stand because
+        // what was before it is left out, the app's parser takes the line that it hides here.
+        if !std::mem::take(&mut self.is_first) && block.raw.starts_with(BYTE_ORDER_MARK) {
+            return Err(corrupt());
+        }
         match (self.state, data) {
             (State::Done, _) => return Ok(()),
             // Comments, keep-alives, and events that WHATWG's rules do not dispatch.
@@ -359,6 +368,12 @@ mod tests {
     const STOPPED: &str = "Finish { choice: 0, reason: Stop }";
     const TRUNCATED: &str = r#"502 Some("upstream_truncated")"#;
     const CORRUPT: &str = r#"502 Some("upstream_corrupt")"#;
+
+    #[test]
+    fn a_byte_order_mark_stands_at_the_start_only() {
+        let input = format!("{}\u{feff}data: {{\n\n", stream(&[PROMPT_FILTER]));
+        check(&input, "", &["Start", CORRUPT]);
+    }
 
     #[test]
     fn a_stream_passes_byte_by_byte() {
