@@ -162,3 +162,12 @@ def test_what_is_no_text_in_headers_does_no_harm(strange, provider):
     provider.answer = b"HTTP/1.1 200 X\r\nx-amzn-requestid: %s\r\nx-ratelimit-x: %s\r\ncontent-length: %d\r\n\r\n" % (noise, noise, len(answer)) + answer
     request = head(f"content-length: {len(HELLO)}")[:-2] + b"traceparent: %s\r\nx-noise: %s\r\n\r\n" % (noise, noise) + HELLO
     assert exchange(strange, request).startswith(b"HTTP/1.1 200")
+
+
+def test_a_providers_cookie_stays_with_the_gateway(strange, provider):
+    """All apps share the gateway's session with a provider."""
+    answer = json.dumps({"id": "x", "object": "chat.completion", "choices": []}).encode()
+    provider.answer = b"HTTP/1.1 200 X\r\ncontent-type: application/json\r\nset-cookie: a=b\r\ncontent-length: %d\r\n\r\n" % len(answer) + answer
+    whole = strange.chat("gpt")
+    assert (whole.status, whole.raw) == (200, answer)
+    assert "set-cookie" not in whole.headers
