@@ -43,6 +43,12 @@ pub(super) fn property(path: &[&str]) -> Option<Vec<u8>> {
     hostcalls::get_property(path.to_vec()).ok().flatten()
 }
 
+/// The bytes of the current request that have reached the proxy, its head included.
+pub(super) fn received_bytes() -> Option<u64> {
+    let bytes = property(&["request", "total_size"])?;
+    Some(u64::from_le_bytes(bytes.try_into().ok()?))
+}
+
 pub(super) fn remember(name: &str, note: &str) -> Result<(), Status> {
     hostcalls::set_property(vec![name], Some(note.as_bytes()))
 }

@@ -19,8 +19,9 @@ pub(super) struct Http {
     exchange: Exchange,
     /// Kept between callbacks for its memory.
     effects: Vec<Effect>,
-    /// What the proxy holds of the body that is coming in; trailers end a body without saying its size.
-    held_bytes: usize,
+    /// What the proxy holds of the body that is coming in: trailers end a body without saying its size.
+    /// Nothing where no body came, and so no buffer is there to write into.
+    held_bytes: Option<usize>,
     watch: Rc<Watch>,
     /// The upstream half's line is left to the edge half, which sees the whole exchange.
     logs: bool,
@@ -37,7 +38,7 @@ impl Http {
             context_id,
             exchange,
             effects: Vec::new(),
-            held_bytes: 0,
+            held_bytes: None,
             watch,
             logs,
         }
@@ -46,6 +47,9 @@ impl Http {
     fn handle(&mut self, input: Input<'_>, bytes: &Buffer) -> Action {
         let flow = self.exchange.handle(host::now(), input, &mut self.effects);
         for effect in self.effects.drain(..) {
+            if let Effect::RequestBody(body) | Effect::AnswerBody(body) = &effect {
+                self.held_bytes = Some(body.len());
+            }
             apply(effect, bytes);
         }
         match flow {
@@ -111,26 +115,28 @@ impl HttpContext for Http {
         };
         let action = self.handle(input, &none);
         if self.exchange.is_receiving() {
-            self.watch.held(self.context_id, host::now());
+            let bytes = host::received_bytes();
+            self.watch.held(self.context_id, host::now(), bytes);
         }
         action
     }
 
     fn on_http_request_body(&mut self, body_size: usize, end_of_stream: bool) -> Action {
         self.watch.delivered();
-        self.held_bytes = body_size;
+        self.held_bytes = Some(body_size);
         self.request_body(body_size, end_of_stream)
     }
 
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
         if self.exchange.is_receiving() {
-            self.request_body(self.held_bytes, true)
+            self.request_body(self.held_bytes.unwrap_or(0), true)
         } else {
             Action::Continue
         }
     }
 
     fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        self.held_bytes = None;
         let input = Input::AnswerHead {
             headers: host::headers(Side::Answer),
             ends: end_of_stream,
@@ -143,15 +149,23 @@ impl HttpContext for Http {
     }
 
     fn on_http_response_body(&mut self, body_size: usize, end_of_stream: bool) -> Action {
-        self.held_bytes = body_size;
+        self.held_bytes = Some(body_size);
         self.answer_body(body_size, end_of_stream)
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
-        if self.exchange.is_collecting() {
-            self.answer_body(self.held_bytes, true)
-        } else {
-            Action::Continue
+        if !self.exchange.holds_answer() {
+            return Action::Continue;
+        }
+        match self.held_bytes {
+            Some(bytes) => self.answer_body(bytes, true),
+            None => {
+                let none = Buffer {
+                    side: Side::Answer,
+                    bytes: 0,
+                };
+                self.handle(Input::AnswerEnd, &none)
+            }
         }
     }
 

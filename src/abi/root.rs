@@ -70,6 +70,11 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         for context_id in self.watch.overdue(host::now()) {
             if host::speak_of(context_id).is_err() {
+                self.watch.gone(context_id);
+                continue;
+            }
+            // A client that has sent no body yet is slow; that is no fault of the gateway's.
+            if !self.watch.is_kept_back(context_id, host::received_bytes()) {
                 continue;
             }
             let fault = Fault::Host(BODIES_NEVER_COME);

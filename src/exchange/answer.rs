@@ -74,13 +74,33 @@ impl Answer {
             return (begun, Flow::Hold);
         }
         let mut held = begun;
-        held.end(&[], limits, report, effects);
-        let flow = if retries {
+        let flow = held.end_without_body(retries, limits, report, effects);
+        (held, flow)
+    }
+
+    /// Ends an answer whose head is held and no body follows, so that there is nothing to write one into.
+    pub(super) fn end_without_body(
+        &mut self,
+        retries: bool,
+        limits: Limits,
+        report: &mut Report,
+        effects: &mut Vec<Effect>,
+    ) -> Flow {
+        self.end(&[], limits, report, effects);
+        *self = Self::Spent;
+        if retries {
             as_head(effects)
         } else {
             as_reply(effects)
-        };
-        (Self::Spent, flow)
+        }
+    }
+
+    /// Whether the host still holds the head.
+    pub(super) const fn holds_head(&self) -> bool {
+        matches!(
+            self,
+            Self::Collecting { .. } | Self::Streaming { head: Some(_), .. }
+        )
     }
 
     fn stream(turn: Turn, head: Headers) -> Self {
@@ -171,6 +191,11 @@ impl Answer {
             (Ok(None), Self::Collecting { head, .. }) if head.bytes("set-cookie").is_some() => {
                 let mut head = head.clone();
                 head.remove("set-cookie");
+                effects.push(Effect::AnswerHeaders(head));
+            }
+            (Ok(None), Self::Collecting { head, .. }) if head.bytes("set-cookie").is_some() => {
+                let mut head = head.clone();
+                head.retain(|name| name != "set-cookie");
                 effects.push(Effect::AnswerHeaders(head));
             }
             (Ok(_), _) => {}

@@ -73,6 +73,8 @@ pub enum Input<'a> {
         /// Whether the answer is complete.
         ends: bool,
     },
+    /// The answer, whose head is held, is complete without a body: trailers came in its place.
+    AnswerEnd,
 }
 
 /// Bytes that the host holds; reading them costs a copy, so it is done once and only where needed.
@@ -193,10 +195,10 @@ impl Exchange {
         matches!(self.state, State::Receiving(_) | State::Refusing { .. })
     }
 
-    /// Whether the answer's head is held until its body is whole.
+    /// Whether the answer's head is held.
     #[must_use]
-    pub const fn is_collecting(&self) -> bool {
-        matches!(self.state, State::Answering(Answer::Collecting { .. }))
+    pub const fn holds_answer(&self) -> bool {
+        matches!(&self.state, State::Answering(answer) if answer.holds_head())
     }
 
     /// Takes the next input and says what to do.
@@ -229,6 +231,11 @@ impl Exchange {
             Input::AnswerBody { body, ends } => {
                 let flow = self.answer_body(body, ends, effects);
                 self.note(ends, effects);
+                flow
+            }
+            Input::AnswerEnd => {
+                let flow = self.answer_end(effects);
+                self.note(true, effects);
                 flow
             }
         }
@@ -314,6 +321,14 @@ impl Exchange {
             return Flow::Continue;
         };
         answer.body(body, ends, self.policy.limits, &mut self.report, effects)
+    }
+
+    fn answer_end(&mut self, effects: &mut Vec<Effect>) -> Flow {
+        let State::Answering(answer) = &mut self.state else {
+            return Flow::Continue;
+        };
+        let retries = self.placement == Placement::Upstream;
+        answer.end_without_body(retries, self.policy.limits, &mut self.report, effects)
     }
 }
 
