@@ -45,7 +45,7 @@ impl Http {
     }
 
     fn handle(&mut self, input: Input<'_>, bytes: &Buffer) -> Action {
-        let flow = self.exchange.handle(host::now(), input, &mut self.effects);
+        let flow = self.exchange.handle(input, &mut self.effects);
         for effect in self.effects.drain(..) {
             if let Effect::RequestBody(body) | Effect::AnswerBody(body) = &effect {
                 self.held_bytes = Some(body.len());
@@ -114,7 +114,7 @@ impl HttpContext for Http {
             bytes: 0,
         };
         let action = self.handle(input, &none);
-        if self.exchange.is_receiving() {
+        if self.watch.is_on() && self.exchange.is_receiving() {
             let bytes = host::received_bytes();
             self.watch.held(self.context_id, host::now(), bytes);
         }

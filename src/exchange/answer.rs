@@ -193,11 +193,6 @@ impl Answer {
                 head.remove("set-cookie");
                 effects.push(Effect::AnswerHeaders(head));
             }
-            (Ok(None), Self::Collecting { head, .. }) if head.bytes("set-cookie").is_some() => {
-                let mut head = head.clone();
-                head.retain(|name| name != "set-cookie");
-                effects.push(Effect::AnswerHeaders(head));
-            }
             (Ok(_), _) => {}
             (Err(fault), answer) => answer.fail(&fault, report, effects),
         }

@@ -89,6 +89,8 @@ pub trait Body {
 pub trait Host {
     /// A property by its path, such as `["xds", "cluster_name"]`.
     fn property(&self, path: &[&str]) -> Option<Vec<u8>>;
+    /// The clock.
+    fn now(&self) -> Now;
     /// 128 random bits for this exchange.
     fn entropy(&self) -> [u64; 2];
 }
@@ -202,21 +204,21 @@ impl Exchange {
     }
 
     /// Takes the next input and says what to do.
-    pub fn handle(&mut self, now: Now, input: Input<'_>, effects: &mut Vec<Effect>) -> Flow {
+    pub fn handle(&mut self, input: Input<'_>, effects: &mut Vec<Effect>) -> Flow {
         match input {
             Input::RequestHead {
                 headers,
                 ends,
                 host,
             } => {
-                let done = self.request_head(now, headers, ends, host, effects);
+                let done = self.request_head(headers, ends, host, effects);
                 self.request_flow(done, ends, effects)
             }
             Input::RequestBody { body, ends, host } => {
                 if let State::Refusing { .. } = self.state {
                     return self.discard(body, ends, effects);
                 }
-                let done = self.request_body(now, body, ends, host, effects);
+                let done = self.request_body(body, ends, host, effects);
                 let flow = self.request_flow(done, ends, effects);
                 if let State::Refusing { .. } = self.state {
                     return self.discard(body, ends, effects);

@@ -39,6 +39,10 @@ pub(crate) fn policy(text: &str) -> Rc<Policy> {
 pub(crate) struct FixedHost;
 
 impl Host for FixedHost {
+    fn now(&self) -> Now {
+        NOW
+    }
+
     fn property(&self, _: &[&str]) -> Option<Vec<u8>> {
         None
     }
@@ -120,7 +124,7 @@ impl Proxy {
             ends: body.is_empty(),
             host: &FixedHost,
         };
-        let flow = self.exchange.handle(NOW, input, &mut self.effects);
+        let flow = self.exchange.handle(input, &mut self.effects);
         if let Some(reply) = self.reply() {
             return Sent::Reply(reply);
         }
@@ -131,7 +135,7 @@ impl Proxy {
             ends: true,
             host: &FixedHost,
         };
-        let flow = self.exchange.handle(NOW, input, &mut self.effects);
+        let flow = self.exchange.handle(input, &mut self.effects);
         if let Some(reply) = self.reply() {
             return Sent::Reply(reply);
         }
@@ -180,7 +184,7 @@ impl Proxy {
             headers: headers.clone(),
             ends,
         };
-        let flow = self.exchange.handle(NOW, input, &mut self.effects);
+        let flow = self.exchange.handle(input, &mut self.effects);
         if let Some(reply) = self.reply() {
             self.client = reply;
             return;
@@ -201,7 +205,7 @@ impl Proxy {
             body: &buffer,
             ends,
         };
-        let flow = self.exchange.handle(NOW, input, &mut self.effects);
+        let flow = self.exchange.handle(input, &mut self.effects);
         self.held_body = held;
         self.apply();
         if flow == Flow::Continue {
