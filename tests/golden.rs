@@ -22,6 +22,7 @@
 
 mod cases;
 mod driver;
+mod support;
 
 use std::fs;
 use std::rc::Rc;
