@@ -47,6 +47,7 @@ fn compile(fields: &mut Fields<'_>, environment: &Environment<'_>) -> Option<Rc<
         headers: Vec::new(),
         credential: credential?,
         event_bytes_max: environment.limits.event_bytes_max,
+        catalogue: Rc::clone(environment.catalogue),
     };
     Some(Rc::new(Azure(Rc::new(server))))
 }

@@ -8,11 +8,13 @@
 
 mod azure;
 mod bedrock;
+mod catalogue;
 mod credential;
 mod endpoint;
 mod openai;
 mod quirks;
 
+pub use catalogue::Catalogue;
 pub use endpoint::{Endpoint, EndpointError};
 
 use std::fmt;
@@ -44,6 +46,8 @@ pub struct Environment<'e> {
     pub variable: &'e dyn Fn(&str) -> Option<String>,
     /// The policy's bounds.
     pub limits: Limits,
+    /// What is known of models.
+    pub catalogue: &'e Rc<Catalogue>,
 }
 
 impl fmt::Debug for Environment<'_> {

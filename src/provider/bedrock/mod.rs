@@ -31,6 +31,7 @@ use crate::document::Fields;
 use crate::fault::Fault;
 use crate::turn::{Format, Headers, Now, Request, Uncarried};
 
+use super::catalogue::Catalogue;
 use super::credential::{Credential, Default as DefaultCredential};
 use super::endpoint::push_segment;
 use super::quirks::Quirks;
@@ -56,6 +57,7 @@ struct Bedrock {
 /// What all models of one endpoint share.
 #[derive(Debug)]
 struct Runtime {
+    catalogue: Rc<Catalogue>,
     endpoint: Endpoint,
     credential: Credential,
     event_bytes_max: usize,
@@ -93,6 +95,7 @@ fn compile(fields: &mut Fields<'_>, environment: &Environment<'_>) -> Option<Rc<
     };
     Some(Rc::new(Bedrock {
         runtime: Rc::new(Runtime {
+            catalogue: Rc::clone(environment.catalogue),
             endpoint,
             credential: credential?,
             event_bytes_max: environment.limits.event_bytes_max,
@@ -105,7 +108,8 @@ impl Provider for Bedrock {
         let model = fields
             .require("model", "give a model id, an inference profile or an ARN")
             .parsed("model", str::parse::<ModelId>);
-        let quirks = Quirks::resolve(model.as_ref().map_or("", ModelId::as_str), fields);
+        let catalogue = &self.runtime.catalogue;
+        let quirks = catalogue.resolve(model.as_ref().map_or("", ModelId::as_str), fields);
         let mut path = format!("{}/model/", self.runtime.endpoint.path);
         push_segment(&mut path, model?.as_str());
         path.push_str("/converse");
@@ -185,6 +189,7 @@ mod tests {
                 (name == "AWS_BEARER_TOKEN_BEDROCK").then(|| "bedrock-key".to_owned())
             },
             limits: Limits::default(),
+            catalogue: &Rc::new(Catalogue::shipped().unwrap()),
         };
         document::read(&root, |fields| compile(fields, &environment))
             .map_err(|problems| problems.to_string())
@@ -299,6 +304,7 @@ mod tests {
             name: "aws",
             variable: &|name| name.contains("ACCESS_KEY").then(|| "key".to_owned()),
             limits: Limits::default(),
+            catalogue: &Rc::new(Catalogue::shipped().unwrap()),
         };
         let compiled = document::read(&root, |fields| compile(fields, &environment));
         assert_eq!(compiled.unwrap_err().len(), 1);

@@ -3,7 +3,7 @@
 use crate::codec::json::Members;
 use crate::document::{parse, read};
 use crate::limits::Limits;
-use crate::provider::{Call, Environment, Kind, Path, Target};
+use crate::provider::{Call, Catalogue, Environment, Kind, Path, Target};
 use crate::turn::{Ask, Format, Now};
 use std::rc::Rc;
 
@@ -34,6 +34,7 @@ pub(in crate::provider) fn target(
         name: "p",
         variable: &variable,
         limits: Limits::default(),
+        catalogue: &Rc::new(Catalogue::shipped().unwrap()),
     };
     let settings = parse(settings.as_bytes()).unwrap();
     let provider = read(&settings, |fields| (kind.compile)(fields, &environment));

@@ -20,9 +20,10 @@ use std::fmt;
 use std::rc::Rc;
 
 use self::edit::Changes;
+use super::catalogue::{Catalogue, MaxTokensNames};
 use super::credential::{Credential, Default};
 use super::endpoint::push_segment;
-use super::quirks::{MaxTokensName, MaxTokensNames, Quirks};
+use super::quirks::MaxTokensName;
 use super::{Call, Edit, Endpoint, Environment, Kind, Path, Provider, Relay, Sink, Target};
 use crate::document::Fields;
 use crate::fault::Fault;
@@ -62,6 +63,7 @@ fn compile(fields: &mut Fields<'_>, environment: &Environment<'_>) -> Option<Rc<
             .collect(),
         credential: credential?,
         event_bytes_max: environment.limits.event_bytes_max,
+        catalogue: Rc::clone(environment.catalogue),
     };
     Some(Rc::new(OpenAi(Rc::new(server))))
 }
@@ -111,6 +113,7 @@ pub(super) struct Server {
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) credential: Credential,
     pub(super) event_bytes_max: usize,
+    pub(super) catalogue: Rc<Catalogue>,
 }
 
 /// Where the model's name goes.
@@ -164,9 +167,9 @@ impl Model {
         fields: &mut Fields<'_>,
     ) -> Self {
         let max_tokens = if base.is_none() && !fields.has("quirks") {
-            MaxTokens::Asked(MaxTokensNames::read())
+            MaxTokens::Asked(server.catalogue.max_tokens_names())
         } else {
-            let quirks = Quirks::resolve(base.unwrap_or_default(), fields);
+            let quirks = server.catalogue.resolve(base.unwrap_or_default(), fields);
             MaxTokens::Known(quirks.max_tokens_name)
         };
         Self {
