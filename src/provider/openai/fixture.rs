@@ -4,7 +4,7 @@ use crate::codec::json::Members;
 use crate::document::{parse, read};
 use crate::limits::Limits;
 use crate::provider::{Call, Catalogue, Environment, Kind, Path, Target};
-use crate::turn::{Ask, Format, Now};
+use crate::turn::{Ask, Format, Now, Parameters, Uncarried};
 use std::rc::Rc;
 
 /// Reads a body as the client room does.
@@ -50,7 +50,9 @@ pub(in crate::provider) fn call(kind: Kind, settings: &str, model: &str, body: &
     let Some(Path::Edited(edit)) = target.path(Format::Chat) else {
         panic!("not edited");
     };
-    edit.edit(&ask(body), &mut call).unwrap();
+    let rules = Parameters::default();
+    edit.edit(&ask(body), &mut Uncarried::new(&rules), &mut call)
+        .unwrap();
     target.sign(Now { unix_ms: 0 }, &mut call).unwrap();
     call
 }
