@@ -1,7 +1,7 @@
 //! What one model takes and another refuses.
 //!
 //! [`Quirks`] is what the providers ask; a [`Quirk`] is one of its fields with a value, as a row of the
-//! table or a target's own `quirks` sets it. README.md beside this file is the reference: a test holds
+//! table or a target's own `quirks` sets it. The policy's README.md is the reference: a test holds
 //! it to have every field and every word. Which model has which quirk is the table's business: see
 //! [`super::catalogue`].
 
@@ -342,7 +342,7 @@ mod tests {
     use super::*;
     use crate::document::{parse, read};
 
-    const REFERENCE: &str = include_str!("README.md");
+    const REFERENCE: &str = include_str!("../policy/README.md");
 
     /// Every quirk that there is, each with the words that it takes.
     fn vocabulary() -> Vec<(&'static str, Vec<&'static str>)> {
