@@ -30,6 +30,7 @@ def gateway(request, directory, simulator, running):
     def add(policy):
         mantle = {"name": "mantle", "kind": "bedrock", "region": "us-east-1", "surface": "mantle", "project": "proj_1"}
         policy["providers"].append(mantle | {"endpoint": simulator.endpoint("mantle")})
+        policy.pop("parameters", None)  # What is refused without a rule is refused here.
         policy["models"] += [{"name": name, "targets": [target]} for name, target in MODELS.items()]
 
     gateway = Gateway(directory, simulator, request.param, change=add)

@@ -90,7 +90,7 @@ impl Bedrock {
         operation: &Operation,
     ) -> Result<Turn, Refusal> {
         self.keys.check(request, "bedrock", request.at)?;
-        check_media_types(request)?;
+        check_media_types(request, "application/vnd.amazon.eventstream")?;
         let body: Value = serde_json::from_slice(&request.body).map_err(|error| {
             Refusal::new(
                 400,
@@ -168,7 +168,8 @@ fn decode(segment: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn check_media_types(request: &Received) -> Result<(), Refusal> {
+/// `stream` is the type of streamed answers.
+fn check_media_types(request: &Received, stream: &str) -> Result<(), Refusal> {
     let content_type = request.header("content-type").unwrap_or_default();
     if content_type.split(';').next().unwrap_or_default().trim() != "application/json" {
         return Err(Refusal::new(
@@ -178,14 +179,9 @@ fn check_media_types(request: &Received) -> Result<(), Refusal> {
         ));
     }
     let accept = request.header("accept").unwrap_or("*/*");
-    if [
-        "*/*",
-        "application/*",
-        "application/json",
-        "application/vnd.amazon.eventstream",
-    ]
-    .iter()
-    .any(|good| accept.contains(good))
+    if ["*/*", "application/*", "application/json", stream]
+        .iter()
+        .any(|good| accept.contains(good))
     {
         return Ok(());
     }

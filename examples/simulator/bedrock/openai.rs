@@ -25,7 +25,7 @@ pub(super) fn accept(keys: &Keys, request: &Received) -> Result<Turn, Reply> {
     };
     let judged = keys
         .check(request, service, request.at)
-        .and_then(|()| check_media_types(request));
+        .and_then(|()| check_media_types(request, "text/event-stream"));
     judged.map_err(|refusal| refusal.reply())?;
     let body: Value = serde_json::from_slice(&request.body)
         .map_err(|_syntax| Refusal::invalid("The body is not JSON.").reply())?;
