@@ -100,10 +100,17 @@ def providers(policy, kind=None):
     return [each for each in listed if kind in (None, each["kind"])]
 
 
+def is_mantle(provider):
+    """Bedrock's other host."""
+    return provider["kind"] == "bedrock" and provider.get("surface") == "mantle"
+
+
 def endpoint(provider):
     """The URL of a provider: the policy's, or its kind's own."""
+    region = provider.get("region")
+    bedrock = f"bedrock-mantle.{region}.api.aws" if is_mantle(provider) else f"bedrock-runtime.{region}.amazonaws.com"
     default = {
-        "bedrock": f"https://bedrock-runtime.{provider.get('region')}.amazonaws.com",
+        "bedrock": f"https://{bedrock}",
         "openai": "https://api.openai.com/v1",
     }
     return str(provider.get("endpoint") or default.get(provider["kind"], "https://missing.invalid"))
@@ -299,7 +306,11 @@ def choose_upstreams(policy, environment, children):
         else:
             note = f"without credentials: set {' and '.join(kind.credentials[-1])}"
         for provider in providers(policy, name):
-            provider |= {"endpoint": url} if url else {}
+            if is_mantle(provider):
+                # Named endpoints are the runtime's.
+                provider |= {"endpoint": f"http://{addresses['mantle']}"} if name in simulated else {}
+            else:
+                provider |= {"endpoint": url} if url else {}
             if urlsplit(endpoint(provider)).hostname == "acme.openai.azure.com":
                 raise Failure("AZURE_OPENAI_API_KEY is set: say where with AZURE_ENDPOINT=https://NAME.openai.azure.com")
             notes.append(f"  {provider['name']:<10} {endpoint(provider)}  ({note})")

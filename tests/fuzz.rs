@@ -31,7 +31,7 @@ use std::time::Instant;
 
 use aws_smithy_eventstream::frame::{DecodedFrame, MessageFrameDecoder};
 use cases::Frame;
-use driver::{Message, Proxy, Random, Sent, chat_head};
+use driver::{CHAT, Message, Proxy, Random, Sent, head};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -300,6 +300,7 @@ fn repeat(random: &mut Random, bytes: &mut Vec<u8>, run: Range<usize>) {
 
 /// A golden case whose call gets an answer.
 struct Seed {
+    head: Headers,
     ask: Vec<u8>,
     answer: Message,
     frames: Vec<Frame>,
@@ -307,7 +308,8 @@ struct Seed {
 
 struct Seeds {
     policy: Rc<Policy>,
-    asks: Vec<Vec<u8>>,
+    /// Paths and bodies.
+    asks: Vec<(&'static str, Vec<u8>)>,
     answered: Vec<Seed>,
 }
 
@@ -321,11 +323,12 @@ impl Seeds {
             answered: Vec::new(),
         };
         for case in cases::all() {
-            seeds.asks.push(case.ask.clone());
+            seeds.asks.push((case.path(), case.ask.clone()));
             if let Some((answer, frames)) = case.answer()
                 && keep(&case.name, &answer.headers)
             {
                 seeds.answered.push(Seed {
+                    head: case.head(),
                     ask: case.ask,
                     answer,
                     frames,
@@ -370,7 +373,7 @@ impl Seeds {
         chunks: impl IntoIterator<Item = &'c [u8]>,
     ) -> Message {
         let mut proxy = Proxy::new(&self.policy);
-        let sent = proxy.request(chat_head(&seed.ask), &seed.ask);
+        let sent = proxy.request(seed.head.clone(), &seed.ask);
         assert!(matches!(sent, Sent::Call(_)), "golden requests leave");
         proxy.answer(head, chunks);
         proxy.client
@@ -464,6 +467,8 @@ fn requests() {
         "nova",
         "mistral",
         "gpt-oss",
+        "gpt-oss-native",
+        "gpt-mantle",
         "gpt",
         "gpt-dated",
         "gpt-reasoning",
@@ -471,15 +476,15 @@ fn requests() {
         "o4-mini",
     ];
     fuzz("requests", inputs(), |random, body| {
-        let ask = &seeds.asks[random.below(seeds.asks.len())];
-        let other = &seeds.asks[random.below(seeds.asks.len())];
+        let (path, ask) = &seeds.asks[random.below(seeds.asks.len())];
+        let (_, other) = &seeds.asks[random.below(seeds.asks.len())];
         let mut from = with_model(ask, models[random.below(models.len())]);
         mutate_json(random, &mut from, other);
         body.append(&mut from);
         if body.is_empty() {
             return;
         }
-        match Proxy::new(&seeds.policy).request(chat_head(body), body) {
+        match Proxy::new(&seeds.policy).request(head(path, body), body) {
             Sent::Reply(reply) => {
                 assert!(!check_client(&reply));
                 assert_ne!(reply.headers.status(), 200);
@@ -527,7 +532,7 @@ fn request_heads() {
         b"bearer  sk-golden",
     ];
     fuzz("request heads", inputs(), |random, input| {
-        let head = chat_head(ask);
+        let head = head(CHAT, ask);
         let place = random.below(head.iter().count());
         let mut headers = Headers::new();
         for (at, (name, value)) in head.iter().enumerate() {
@@ -585,7 +590,7 @@ fn errors() {
 /// Frames that break: lengths, checksums, headers.
 #[test]
 fn bedrock_streams() {
-    let seeds = Seeds::of(|name, head| name.starts_with("bedrock") && is_streamed(head));
+    let seeds = Seeds::of(|_, head| head.has_content_type("application/vnd.amazon.eventstream"));
     fuzz("bedrock streams", inputs(), |random, body| {
         let seed = seeds.mutated(random, body, mutate);
         check_bedrock_stream(&seeds, random, seed, body);
@@ -595,7 +600,7 @@ fn bedrock_streams() {
 /// Frames that are whole, with odd names and payloads, in any order.
 #[test]
 fn bedrock_events() {
-    let seeds = Seeds::of(|name, head| name.starts_with("bedrock") && is_streamed(head));
+    let seeds = Seeds::of(|_, head| head.has_content_type("application/vnd.amazon.eventstream"));
     let whole = |frame: &&Frame| matches!(frame, Frame::Message { .. });
     let pick = |random: &mut Random| loop {
         let seed = seeds.pick(random);
@@ -675,7 +680,7 @@ fn ended_itself(body: &[u8]) -> bool {
 
 #[test]
 fn openai_streams() {
-    let seeds = Seeds::of(|name, head| !name.starts_with("bedrock") && is_streamed(head));
+    let seeds = Seeds::of(|_, head| head.has_content_type("text/event-stream"));
     fuzz("openai streams", inputs(), |random, body| {
         let seed = seeds.mutated(random, body, mutate_data);
         let client = seeds.play(random, seed, &seed.answer.headers, body);
@@ -705,7 +710,7 @@ fn mutate_data(random: &mut Random, bytes: &mut Vec<u8>, other: &[u8]) {
 
 #[test]
 fn sse_blocks() {
-    let seeds = Seeds::of(|name, head| !name.starts_with("bedrock") && is_streamed(head));
+    let seeds = Seeds::of(|_, head| head.has_content_type("text/event-stream"));
     fuzz("sse blocks", inputs(), |random, input| {
         seeds.mutated(random, input, mutate);
         let event_bytes_max = if random.below(4) == 0 { 200 } else { 1 << 20 };
@@ -737,7 +742,7 @@ fn sse_blocks() {
 
 #[test]
 fn event_stream_messages() {
-    let seeds = Seeds::of(|name, head| name.starts_with("bedrock") && is_streamed(head));
+    let seeds = Seeds::of(|_, head| head.has_content_type("application/vnd.amazon.eventstream"));
     fuzz("event stream messages", inputs(), |random, input| {
         seeds.mutated(random, input, mutate);
         let decode = |chunks: &[&[u8]]| {
@@ -771,8 +776,8 @@ fn event_stream_messages() {
 fn json_documents() {
     let seeds = Seeds::of(|_, head| !is_streamed(head));
     fuzz("json documents", inputs(), |random, input| {
-        let asks = &seeds.asks;
-        input.extend_from_slice(&asks[random.below(asks.len())]);
+        let asks: Vec<_> = seeds.asks.iter().map(|(_, ask)| ask).collect();
+        input.extend_from_slice(asks[random.below(asks.len())]);
         let other = seeds.pick(random);
         mutate_json(random, input, &other.answer.body);
         let text = match json::validate(input) {

@@ -19,6 +19,8 @@ use crate::wire::Wire;
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Upstream {
     Bedrock,
+    /// `bedrock-mantle`.
+    Mantle,
     Azure,
     OpenAi,
 }
@@ -100,13 +102,15 @@ pub(crate) enum Dialect {
         has_stop_path: bool,
     },
     Chat(crate::openai::answer::Style),
+    /// Legacy completions.
+    Text(crate::openai::answer::Style),
 }
 
 impl Dialect {
     pub(crate) fn wire(&self) -> Wire {
         match self {
             Self::Converse { .. } => Wire::Frames,
-            Self::Chat(_) => Wire::Sse,
+            Self::Chat(_) | Self::Text(_) => Wire::Sse,
         }
     }
 
@@ -117,6 +121,7 @@ impl Dialect {
                 has_stop_path,
             } => crate::bedrock::answer::body(model, *has_stop_path, prompt),
             Self::Chat(style) => crate::openai::answer::body(style, prompt),
+            Self::Text(style) => crate::openai::text::body(style, prompt),
         }
     }
 
@@ -125,6 +130,7 @@ impl Dialect {
         match self {
             Self::Converse { .. } => crate::bedrock::answer::events(answer, cuts),
             Self::Chat(style) => crate::openai::answer::events(style, answer, cuts),
+            Self::Text(style) => crate::openai::text::events(style, answer, cuts),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Bedrock, Azure OpenAI and OpenAI on loopback, for people who try Tollgate, for its tests and for its benchmarks.
 //!
-//! Three listeners play the clouds: each checks a request as strictly as the real one, and answers with a small
-//! deterministic model. A fourth takes orders: faults for the next requests, and questions about the last ones.
+//! Four listeners play the clouds (Bedrock has two, its runtime and mantle): each checks a request as strictly as the real one, and answers with a small
+//! deterministic model. A fifth takes orders: faults for the next requests, and questions about the last ones.
 //!
 //! ```text
 //! listener -> server -> bedrock | openai   is it valid? -> a Turn, or the error the cloud would give
@@ -70,7 +70,7 @@ use self::exchange::Upstream;
 use self::server::{Port, Simulator};
 
 const HELP: &str = "\
-simulator [--bedrock ADDR] [--azure ADDR] [--openai ADDR] [--control ADDR]   default 127.0.0.1:0 each
+simulator [--bedrock ADDR] [--mantle ADDR] [--azure ADDR] [--openai ADDR] [--control ADDR]   default 127.0.0.1:0 each
   --threads N            worker threads (1)
   --record N             requests kept for GET /requests (1000)
   --record-file PATH     append every request as a line of JSON
@@ -83,6 +83,7 @@ simulator [--bedrock ADDR] [--azure ADDR] [--openai ADDR] [--control ADDR]   def
 
 struct Options {
     bedrock: String,
+    mantle: String,
     azure: String,
     openai: String,
     control: String,
@@ -101,6 +102,7 @@ impl Options {
         let any = || "127.0.0.1:0".to_owned();
         let mut options = Self {
             bedrock: any(),
+            mantle: any(),
             azure: any(),
             openai: any(),
             control: any(),
@@ -123,6 +125,7 @@ impl Options {
                 .ok_or_else(|| format!("{name} needs a value\n{HELP}"))?;
             match name.as_str() {
                 "--bedrock" => options.bedrock = value,
+                "--mantle" => options.mantle = value,
                 "--azure" => options.azure = value,
                 "--openai" => options.openai = value,
                 "--control" => options.control = value,
@@ -205,6 +208,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
                 &options.bedrock,
                 Port::Upstream(Upstream::Bedrock),
             ),
+            ("mantle", &options.mantle, Port::Upstream(Upstream::Mantle)),
             ("azure", &options.azure, Port::Upstream(Upstream::Azure)),
             ("openai", &options.openai, Port::Upstream(Upstream::OpenAi)),
             ("control", &options.control, Port::Control),

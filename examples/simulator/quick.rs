@@ -29,6 +29,7 @@ impl Quick {
                 model: "simulator".to_owned(),
                 include_usage: true,
                 choices: 1,
+                is_gpt_oss: false,
             })
         };
         Self {
@@ -58,12 +59,12 @@ impl Quick {
             .unwrap_or_default();
         let is_stream = match upstream {
             Upstream::Bedrock => path.ends_with("-stream"),
-            Upstream::Azure | Upstream::OpenAi => asks_for_stream(&body),
+            Upstream::Mantle | Upstream::Azure | Upstream::OpenAi => asks_for_stream(&body),
         };
         let answers = match upstream {
             Upstream::Bedrock => &self.bedrock,
             Upstream::Azure => &self.azure,
-            Upstream::OpenAi => &self.openai,
+            Upstream::Mantle | Upstream::OpenAi => &self.openai,
         };
         match answers.stream.as_slice() {
             _ if !is_stream => Reply::whole(200, "application/json", answers.whole.clone()),

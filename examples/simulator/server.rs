@@ -131,7 +131,7 @@ impl Simulator {
 
     fn accept(&self, request: &Received) -> Result<Turn, Reply> {
         match request.upstream {
-            Upstream::Bedrock => self.bedrock.accept(request),
+            Upstream::Bedrock | Upstream::Mantle => self.bedrock.accept(request),
             Upstream::Azure | Upstream::OpenAi => {
                 openai::accept(&self.keys, &self.deployments(), request)
             }
@@ -189,7 +189,7 @@ async fn receive(upstream: Upstream, request: Request<Incoming>) -> Received {
 fn dress(reply: Reply, upstream: Upstream, number: u64) -> Reply {
     let id = format!("00000000-0000-4000-8000-{number:012x}");
     let headers: &[(&str, &str)] = match upstream {
-        Upstream::Bedrock => &[("x-amzn-requestid", &id)],
+        Upstream::Bedrock | Upstream::Mantle => &[("x-amzn-requestid", &id)],
         Upstream::Azure => &[
             ("apim-request-id", &id),
             ("x-ms-region", "Simulator"),

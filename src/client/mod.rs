@@ -4,7 +4,9 @@
 //! as one JSON body or as a stream. It refuses to know who answers. To add one: a file here, its
 //! `mod` line, its entry in [`ALL`], and golden cases.
 
+mod ask;
 pub mod chat;
+pub mod completions;
 mod data_url;
 pub mod error;
 pub mod models;
@@ -16,7 +18,7 @@ use crate::fault::Fault;
 use crate::turn::{Ask, Event, Format, Request};
 
 /// Every client format.
-pub static ALL: &[&dyn Client] = &[&chat::Chat];
+pub static ALL: &[&dyn Client] = &[&chat::Chat, &completions::Completions];
 
 /// One format that apps speak.
 pub trait Client: fmt::Debug + Sync {
@@ -58,6 +60,24 @@ pub struct Opening {
     pub stream: bool,
     /// Whether the stream is to end with a usage chunk.
     pub include_usage: bool,
+}
+
+impl Opening {
+    /// Appends 24 characters of the random bits, as OpenAI's ids have.
+    pub(in crate::client) fn write_id(&self, prefix: &str, out: &mut Vec<u8>) {
+        const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+        out.extend_from_slice(prefix.as_bytes());
+        for word in self.entropy {
+            // The word as a fraction: each multiplication by 62 brings one digit to the front.
+            let mut fraction = word;
+            for _ in 0..12 {
+                let product = u128::from(fraction).wrapping_mul(62);
+                let digit = usize::try_from(product >> 64).unwrap_or(0);
+                out.push(DIGITS.get(digit).copied().unwrap_or(b'0'));
+                fraction = fraction.wrapping_mul(62);
+            }
+        }
+    }
 }
 
 /// Writes one answer from its events.

@@ -188,10 +188,15 @@ impl Answer {
                 effects.push(Effect::AnswerBody(body));
             }
             // The body passes as it is; a provider's cookies are the gateway's, not the app's.
-            (Ok(None), Self::Collecting { head, .. }) if head.bytes("set-cookie").is_some() => {
-                let mut head = head.clone();
-                head.remove("set-cookie");
-                effects.push(Effect::AnswerHeaders(head));
+            (Ok(None), Self::Collecting { waiting, head }) => {
+                let mut passed = head.clone();
+                passed.remove("set-cookie");
+                if let Waiting::Turn(turn) = waiting {
+                    turn.tell_dropped(&mut passed);
+                }
+                if passed != *head {
+                    effects.push(Effect::AnswerHeaders(passed));
+                }
             }
             (Ok(_), _) => {}
             (Err(fault), answer) => answer.fail(&fault, report, effects),
@@ -299,7 +304,7 @@ impl Turn {
         let mut out = Vec::new();
         match self.target.path(self.client.format()) {
             Some(Path::Edited(edit)) => {
-                edit.inspect(bytes, &mut |event| {
+                edit.inspect(bytes, &mut out, &mut |event| {
                     report.count(event);
                     Ok(())
                 })?;

@@ -226,16 +226,16 @@ impl Exchange {
         effects: &mut Vec<Effect>,
     ) -> Result<(), Fault> {
         let mut call = Call::default();
+        let mut uncarried = Uncarried::new(&self.policy.parameters);
         match turn.target.path(ask.format) {
-            Some(Path::Edited(edit)) => edit.edit(ask, &mut call)?,
+            Some(Path::Edited(edit)) => edit.edit(ask, &mut uncarried, &mut call)?,
             Some(Path::Translated(translate)) => {
                 let request = turn.client.decode(ask)?;
-                let mut uncarried = Uncarried::new(&self.policy.parameters);
                 translate.encode(&request, &mut uncarried, &mut call)?;
-                turn.dropped = uncarried.into_warned();
             }
             None => return Err(Fault::from(fault::Policy::Format)),
         }
+        turn.dropped = uncarried.into_warned();
         turn.target.sign(now, &mut call)?;
         let is_routed = cluster.is_some();
         headers.retain(|name| {

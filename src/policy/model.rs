@@ -12,7 +12,7 @@ use super::{Placement, filled};
 use crate::document::{Fields, Node};
 use crate::glob::Glob;
 use crate::limits::Limits;
-use crate::provider::{self, Environment, Kind, Provider};
+use crate::provider::{self, Catalogue, Environment, Kind, Provider};
 
 /// A model under its public name.
 #[derive(Debug)]
@@ -93,6 +93,14 @@ impl<'n> Providers<'n> {
         let kinds: Vec<_> = kinds.iter().map(|kind| (kind.name, *kind)).collect();
         let mut slots: Vec<(&str, Slot)> = Vec::new();
         filled(fields, "providers", "list who serves the models");
+        let catalogue = match Catalogue::shipped() {
+            Ok(catalogue) => Rc::new(catalogue),
+            Err(problems) => {
+                let message = format!("the module's own table of models is broken: {problems}");
+                fields.problem("providers", message);
+                return Self(slots);
+            }
+        };
         fields.maps("providers", |_, fields| {
             let written = fields.node("name").and_then(Node::as_str);
             let written = written.unwrap_or_default();
@@ -110,6 +118,7 @@ impl<'n> Providers<'n> {
                     name: written,
                     variable,
                     limits,
+                    catalogue: &catalogue,
                 };
                 (kind.compile)(fields, &environment)
             } else {

@@ -34,8 +34,8 @@ fn compile(fields: &mut Fields<'_>, environment: &Environment<'_>) -> Option<Rc<
     };
     let credential = Credential::read(fields, environment, Default::ApiKey("AZURE_OPENAI_API_KEY"));
     let endpoint = endpoint?;
-    let chat = match address(&endpoint, version?) {
-        Ok(chat) => chat,
+    let address = match address(&endpoint, version?) {
+        Ok(address) => address,
         Err(problem) => {
             fields.problem("endpoint", problem);
             return None;
@@ -43,10 +43,11 @@ fn compile(fields: &mut Fields<'_>, environment: &Environment<'_>) -> Option<Rc<
     };
     let server = Server {
         authority: endpoint.authority,
-        chat,
+        address,
         headers: Vec::new(),
-        credential: credential?,
+        credential: Rc::new(credential?),
         event_bytes_max: environment.limits.event_bytes_max,
+        catalogue: Rc::clone(environment.catalogue),
     };
     Some(Rc::new(Azure(Rc::new(server))))
 }
@@ -106,16 +107,20 @@ fn address(endpoint: &Endpoint, setting: Option<Version<'_>>) -> Result<Address,
             push_parameter(&mut query, &format!("api-version={version}"));
             Address::Deployment {
                 before: format!("{prefix}/openai/deployments/"),
-                after: format!("{CHAT}{query}"),
+                query,
             }
         }
         Version::Preview => {
             push_parameter(&mut query, "api-version=preview");
-            Address::Fixed(format!("{prefix}/openai/v1{CHAT}{query}"))
+            Address::Fixed {
+                base: format!("{prefix}/openai/v1"),
+                query,
+            }
         }
-        Version::V1 | Version::Dated(_) => {
-            Address::Fixed(format!("{prefix}/openai/v1{CHAT}{query}"))
-        }
+        Version::V1 | Version::Dated(_) => Address::Fixed {
+            base: format!("{prefix}/openai/v1"),
+            query,
+        },
     })
 }
 

@@ -319,6 +319,7 @@ mod tests {
             name: "p",
             variable: &variable,
             limits: Limits::default(),
+            catalogue: &std::rc::Rc::new(crate::provider::Catalogue::shipped().unwrap()),
         };
         let root = parse(settings.as_bytes()).unwrap();
         let credential = match read(&root, |fields| Credential::read(fields, &environment, AWS)) {

@@ -8,11 +8,13 @@
 
 mod azure;
 mod bedrock;
+mod catalogue;
 mod credential;
 mod endpoint;
 mod openai;
 mod quirks;
 
+pub use catalogue::Catalogue;
 pub use endpoint::{Endpoint, EndpointError};
 
 use std::fmt;
@@ -44,6 +46,8 @@ pub struct Environment<'e> {
     pub variable: &'e dyn Fn(&str) -> Option<String>,
     /// The policy's bounds.
     pub limits: Limits,
+    /// What is known of models.
+    pub catalogue: &'e Rc<Catalogue>,
 }
 
 impl fmt::Debug for Environment<'_> {
@@ -89,17 +93,23 @@ pub trait Edit: fmt::Debug {
     /// Writes the call with the ask's body, edited where it must be.
     ///
     /// # Errors
-    /// An edit is impossible.
-    fn edit(&self, ask: &Ask<'_>, call: &mut Call) -> Result<(), Fault>;
+    /// An edit is impossible, or a parameter that the model refuses may not be left behind.
+    fn edit(
+        &self,
+        ask: &Ask<'_>,
+        uncarried: &mut Uncarried<'_>,
+        call: &mut Call,
+    ) -> Result<(), Fault>;
 
     /// Passes on a streamed answer. `show_usage` says whether the app asked for its usage chunk.
     fn relay(&self, show_usage: bool) -> Box<dyn Relay>;
 
     /// Looks at a whole answer of status 200, to tell the events that matter to us (usage, finish).
+    /// Where the app must get it otherwise, that is appended to `out`; else nothing is.
     ///
     /// # Errors
     /// The body is no answer of this format.
-    fn inspect(&self, body: &[u8], sink: Sink<'_>) -> Result<(), Fault>;
+    fn inspect(&self, body: &[u8], out: &mut Vec<u8>, sink: Sink<'_>) -> Result<(), Fault>;
 }
 
 /// A model that speaks another format.

@@ -1,20 +1,14 @@
-//! What one model takes and another refuses, as data.
+//! What one model takes and another refuses.
 //!
-//! `models.json` is the table. Every row whose pattern fits the model's id applies, in the order of
-//! the table, and sets the fields that it names: so a later row wins, general rows come first, and a
-//! model that nobody listed takes after its family. A model that no row fits gets the permissive
-//! [`Quirks::default`]. Last comes the target's own `quirks`, with the same fields; its `like` names
-//! the model to look up where the id says nothing, such as an application inference profile's ARN.
-//!
-//! Patterns see the id without an ARN's head and without the prefix of a cross-region profile:
-//! `arn:aws:bedrock:us-east-1:1:inference-profile/us.amazon.nova-2-lite-v1:0` is
-//! `amazon.nova-2-lite-v1:0`. All of it is read at configuration, never for a request.
+//! [`Quirks`] is what the providers ask; a [`Quirk`] is one of its fields with a value, as a row of the
+//! table or a target's own `quirks` sets it. The policy's README.md is the reference: a test holds
+//! it to have every field and every word. Which model has which quirk is the table's business: see
+//! [`super::catalogue`].
 
-use crate::document::{self, Fields};
-use crate::glob::Glob;
+use crate::document::Fields;
 
 /// What a model takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Quirks {
     /// How it is told how hard to reason.
     pub(super) reasoning: Reasoning,
@@ -26,6 +20,8 @@ pub(super) struct Quirks {
     pub(super) prefill: bool,
     /// Whether it takes stop sequences.
     pub(super) stop: bool,
+    /// Whether a stop sequence may be nothing but white space.
+    pub(super) blank_stop: bool,
     /// The smallest limit of output tokens that it takes.
     pub(super) max_tokens_min: u64,
     /// How it is told to call one tool at a time.
@@ -40,6 +36,45 @@ pub(super) struct Quirks {
     pub(super) output_schema: bool,
     /// What a chat completions body calls the limit of output tokens.
     pub(super) max_tokens_name: MaxTokensName,
+    /// Which of the runtime's surfaces is to be used where the policy names none.
+    pub(super) surface: RuntimeSurface,
+    /// What it speaks at the runtime's OpenAI endpoint.
+    pub(super) runtime_apis: Apis,
+    /// What it speaks at mantle.
+    pub(super) mantle_apis: Apis,
+    /// Where mantle serves it.
+    pub(super) mantle_path: MantlePath,
+    /// Parameters that Bedrock's OpenAI endpoints refuse for it.
+    pub(super) refused_parameters: Vec<String>,
+    /// Whether its reasoning comes inside the text, between `<reasoning>` and `</reasoning>`.
+    pub(super) inline_reasoning: bool,
+    /// Whether it numbers its tool calls anew in every answer, so that their ids come again.
+    pub(super) positional_tool_ids: bool,
+}
+
+/// One field of [`Quirks`] and its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Quirk {
+    Reasoning(Reasoning),
+    Sampling(Sampling),
+    ForcedTools(ForcedTools),
+    Prefill(bool),
+    Stop(bool),
+    BlankStop(bool),
+    MaxTokensMin(u64),
+    ParallelSwitch(ParallelSwitch),
+    ToolId(ToolId),
+    ToolResultImages(bool),
+    StrictTools(bool),
+    OutputSchema(bool),
+    MaxTokensName(MaxTokensName),
+    Surface(RuntimeSurface),
+    RuntimeApis(Apis),
+    MantleApis(Apis),
+    MantlePath(MantlePath),
+    RefusedParameters(Vec<String>),
+    InlineReasoning(bool),
+    PositionalToolIds(bool),
 }
 
 /// How a model is told how hard to reason.
@@ -110,6 +145,41 @@ pub(super) enum MaxTokensName {
     MaxCompletionTokens,
 }
 
+/// How a model at `bedrock-runtime` is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RuntimeSurface {
+    /// By Converse.
+    Converse,
+    /// In OpenAI's formats.
+    OpenAi,
+}
+
+/// Which of OpenAI's formats an endpoint of Bedrock speaks for a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Apis {
+    /// Chat completions and Responses.
+    Both,
+    /// Chat completions only.
+    Chat,
+    /// Responses only.
+    Responses,
+}
+
+impl Apis {
+    pub(super) const fn has_chat(self) -> bool {
+        matches!(self, Self::Both | Self::Chat)
+    }
+}
+
+/// Where mantle serves a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MantlePath {
+    /// Under `/v1`, as most.
+    V1,
+    /// Under `/openai/v1`.
+    OpenAiV1,
+}
+
 impl Default for Quirks {
     fn default() -> Self {
         Self {
@@ -118,6 +188,7 @@ impl Default for Quirks {
             forced_tools: ForcedTools::Yes,
             prefill: true,
             stop: true,
+            blank_stop: true,
             max_tokens_min: 1,
             parallel_switch: ParallelSwitch::None,
             tool_id: ToolId::Converse,
@@ -125,140 +196,103 @@ impl Default for Quirks {
             strict_tools: true,
             output_schema: true,
             max_tokens_name: MaxTokensName::AsWritten,
+            surface: RuntimeSurface::Converse,
+            runtime_apis: Apis::Both,
+            mantle_apis: Apis::Both,
+            mantle_path: MantlePath::V1,
+            refused_parameters: Vec::new(),
+            inline_reasoning: false,
+            positional_tool_ids: false,
         }
     }
 }
 
 impl Quirks {
-    /// What the table says of `model`, then what the target's own `quirks` in `fields` say.
-    pub(super) fn resolve(model: &str, fields: &mut Fields<'_>) -> Self {
-        let own = fields.map("quirks", |own| {
-            let like = own.string("like").unwrap_or(model);
-            let mut quirks = Self::of(like);
-            if quirks.is_none() {
-                own.problem("", TABLE_BROKEN);
-            }
-            if let Some(quirks) = &mut quirks {
-                quirks.read(own);
-            }
-            quirks
-        });
-        own.or_else(|| Self::of(model)).unwrap_or_default()
-    }
-
-    /// What the table says of `model`. There is nothing only if the table is broken.
-    fn of(model: &str) -> Option<Self> {
-        let table = document::parse(TABLE.as_bytes()).ok()?;
-        document::read(&table, |table| {
-            let prefixes = table.list_of_strings("region_prefixes")?;
-            let name = plain(model, &prefixes);
-            let mut quirks = Self::default();
-            // The rows' own values are in `quirks`; what they return is nothing.
-            let _rows = table.maps("models", |_, row| {
-                let patterns = row.list_of_parsed("match", str::parse::<Glob>)?;
-                let mut next = quirks;
-                next.read(row);
-                if patterns.iter().any(|pattern| pattern.matches(name)) {
-                    quirks = next;
-                }
-                Some(())
-            });
-            Some(quirks)
-        })
-        .ok()
-    }
-
-    /// Takes over what `fields` set.
-    fn read(&mut self, fields: &mut Fields<'_>) {
-        set(&mut self.reasoning, fields.one_of("reasoning", REASONING));
-        set(&mut self.sampling, fields.one_of("sampling", SAMPLING));
-        set(
-            &mut self.forced_tools,
-            fields.one_of("forced_tools", FORCED_TOOLS),
-        );
-        set(&mut self.prefill, fields.boolean("prefill"));
-        set(&mut self.stop, fields.boolean("stop"));
-        set(
-            &mut self.max_tokens_min,
-            fields.u64("max_tokens_min", 1..=1_000_000),
-        );
-        set(
-            &mut self.parallel_switch,
-            fields.one_of("parallel_switch", PARALLEL_SWITCH),
-        );
-        set(&mut self.tool_id, fields.one_of("tool_id", TOOL_ID));
-        set(
-            &mut self.tool_result_images,
-            fields.boolean("tool_result_images"),
-        );
-        set(&mut self.strict_tools, fields.boolean("strict_tools"));
-        set(&mut self.output_schema, fields.boolean("output_schema"));
-        set(
-            &mut self.max_tokens_name,
-            fields.one_of("max_tokens_name", MAX_TOKENS_NAME),
-        );
-    }
-}
-
-/// The table's word on one quirk, for a target whose model is known only when an app asks for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct MaxTokensNames(Vec<(Glob, MaxTokensName)>);
-
-impl MaxTokensNames {
-    /// Takes the rows that name the quirk out of the table.
-    pub(super) fn read() -> Self {
-        let mut names = Vec::new();
-        let table = document::parse(TABLE.as_bytes()).ok();
-        // A broken table is found by a test, and leaves every model its default.
-        let _read = table.map(|table| {
-            document::read(&table, |table| {
-                table.list_of_strings("region_prefixes")?;
-                let _rows = table.maps("models", |_, row| {
-                    let patterns = row.list_of_parsed("match", str::parse::<Glob>)?;
-                    let has_name = row.has("max_tokens_name");
-                    let mut quirks = Quirks::default();
-                    quirks.read(row);
-                    let name = quirks.max_tokens_name;
-                    let patterns = patterns.into_iter().filter(|_| has_name);
-                    names.extend(patterns.map(|pattern| (pattern, name)));
-                    Some(())
-                });
-                Some(())
-            })
-        });
-        Self(names)
-    }
-
-    /// What `model` calls the limit of output tokens.
-    pub(super) fn of(&self, model: &str) -> MaxTokensName {
-        let fitting = self.0.iter().rev().find(|(glob, _)| glob.matches(model));
-        fitting.map_or(MaxTokensName::AsWritten, |(_, name)| *name)
-    }
-}
-
-fn set<T>(value: &mut T, written: Option<T>) {
-    if let Some(written) = written {
-        *value = written;
-    }
-}
-
-/// The id that patterns see.
-fn plain<'m>(model: &'m str, region_prefixes: &[&str]) -> &'m str {
-    // `arn:..:custom-model/amazon.nova-lite-v1:0/abc`: the base model stands first.
-    let name = match model.split_once('/') {
-        Some((_, resource)) if model.starts_with("arn:") => {
-            resource.split('/').next().unwrap_or(resource)
+    pub(super) fn set(&mut self, quirk: &Quirk) {
+        match quirk {
+            Quirk::Reasoning(value) => self.reasoning = *value,
+            Quirk::Sampling(value) => self.sampling = *value,
+            Quirk::ForcedTools(value) => self.forced_tools = *value,
+            Quirk::Prefill(value) => self.prefill = *value,
+            Quirk::Stop(value) => self.stop = *value,
+            Quirk::BlankStop(value) => self.blank_stop = *value,
+            Quirk::MaxTokensMin(value) => self.max_tokens_min = *value,
+            Quirk::ParallelSwitch(value) => self.parallel_switch = *value,
+            Quirk::ToolId(value) => self.tool_id = *value,
+            Quirk::ToolResultImages(value) => self.tool_result_images = *value,
+            Quirk::StrictTools(value) => self.strict_tools = *value,
+            Quirk::OutputSchema(value) => self.output_schema = *value,
+            Quirk::MaxTokensName(value) => self.max_tokens_name = *value,
+            Quirk::Surface(value) => self.surface = *value,
+            Quirk::RuntimeApis(value) => self.runtime_apis = *value,
+            Quirk::MantleApis(value) => self.mantle_apis = *value,
+            Quirk::MantlePath(value) => self.mantle_path = *value,
+            Quirk::RefusedParameters(value) => self.refused_parameters.clone_from(value),
+            Quirk::InlineReasoning(value) => self.inline_reasoning = *value,
+            Quirk::PositionalToolIds(value) => self.positional_tool_ids = *value,
         }
-        _ => model,
-    };
-    match name.split_once('.') {
-        Some((prefix, rest)) if region_prefixes.contains(&prefix) => rest,
-        _ => name,
     }
 }
 
-const TABLE: &str = include_str!("models.json");
-const TABLE_BROKEN: &str = "the module's own table of models cannot be read";
+impl Quirk {
+    /// Reads those that `fields` name.
+    pub(super) fn read(fields: &mut Fields<'_>) -> Vec<Self> {
+        let refused = fields.list_of_parsed("refused_parameters", parameter);
+        [
+            fields.one_of("reasoning", REASONING).map(Self::Reasoning),
+            fields.one_of("sampling", SAMPLING).map(Self::Sampling),
+            fields
+                .one_of("forced_tools", FORCED_TOOLS)
+                .map(Self::ForcedTools),
+            fields.boolean("prefill").map(Self::Prefill),
+            fields.boolean("stop").map(Self::Stop),
+            fields.boolean("blank_stop").map(Self::BlankStop),
+            fields
+                .u64("max_tokens_min", 1..=1_000_000)
+                .map(Self::MaxTokensMin),
+            fields
+                .one_of("parallel_switch", PARALLEL_SWITCH)
+                .map(Self::ParallelSwitch),
+            fields.one_of("tool_id", TOOL_ID).map(Self::ToolId),
+            fields
+                .boolean("tool_result_images")
+                .map(Self::ToolResultImages),
+            fields.boolean("strict_tools").map(Self::StrictTools),
+            fields.boolean("output_schema").map(Self::OutputSchema),
+            fields
+                .one_of("max_tokens_name", MAX_TOKENS_NAME)
+                .map(Self::MaxTokensName),
+            fields.one_of("surface", SURFACE).map(Self::Surface),
+            fields.one_of("runtime_apis", APIS).map(Self::RuntimeApis),
+            fields.one_of("mantle_apis", APIS).map(Self::MantleApis),
+            fields
+                .one_of("mantle_path", MANTLE_PATH)
+                .map(Self::MantlePath),
+            refused.map(Self::RefusedParameters),
+            fields
+                .boolean("inline_reasoning")
+                .map(Self::InlineReasoning),
+            fields
+                .boolean("positional_tool_ids")
+                .map(Self::PositionalToolIds),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+/// A parameter that can be left out of a request.
+fn parameter(name: &str) -> Result<String, &'static str> {
+    if ["messages", "model", "stream"].contains(&name) {
+        return Err("a request is none without it");
+    }
+    let is_legal = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+    match (1..=64).contains(&name.len()) && name.bytes().all(is_legal) {
+        true => Ok(name.to_owned()),
+        false => Err("name a parameter of the request, such as logit_bias"),
+    }
+}
 
 const REASONING: &[(&str, Reasoning)] = &[
     ("none", Reasoning::None),
@@ -291,151 +325,90 @@ const MAX_TOKENS_NAME: &[(&str, MaxTokensName)] = &[
     ("as_written", MaxTokensName::AsWritten),
     ("max_completion_tokens", MaxTokensName::MaxCompletionTokens),
 ];
+pub(super) const SURFACE: &[(&str, RuntimeSurface)] = &[
+    ("converse", RuntimeSurface::Converse),
+    ("openai", RuntimeSurface::OpenAi),
+];
+const APIS: &[(&str, Apis)] = &[
+    ("both", Apis::Both),
+    ("chat", Apis::Chat),
+    ("responses", Apis::Responses),
+];
+const MANTLE_PATH: &[(&str, MantlePath)] =
+    &[("v1", MantlePath::V1), ("openai_v1", MantlePath::OpenAiV1)];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::{parse, read};
 
-    #[track_caller]
-    fn resolved(model: &str, target: &str) -> Quirks {
-        let root = document::parse(target.as_bytes()).unwrap();
-        document::read(&root, |fields| Some(Quirks::resolve(model, fields))).unwrap()
+    const REFERENCE: &str = include_str!("../policy/README.md");
+
+    /// Every quirk that there is, each with the words that it takes.
+    fn vocabulary() -> Vec<(&'static str, Vec<&'static str>)> {
+        fn words<T>(choices: &[(&'static str, T)]) -> Vec<&'static str> {
+            choices.iter().map(|(word, _)| *word).collect()
+        }
+        vec![
+            ("reasoning", words(REASONING)),
+            ("sampling", words(SAMPLING)),
+            ("forced_tools", words(FORCED_TOOLS)),
+            ("prefill", vec![]),
+            ("stop", vec![]),
+            ("blank_stop", vec![]),
+            ("max_tokens_min", vec![]),
+            ("parallel_switch", words(PARALLEL_SWITCH)),
+            ("tool_id", words(TOOL_ID)),
+            ("tool_result_images", vec![]),
+            ("strict_tools", vec![]),
+            ("output_schema", vec![]),
+            ("max_tokens_name", words(MAX_TOKENS_NAME)),
+            ("surface", words(SURFACE)),
+            ("runtime_apis", words(APIS)),
+            ("mantle_apis", words(APIS)),
+            ("mantle_path", words(MANTLE_PATH)),
+            ("refused_parameters", vec![]),
+            ("inline_reasoning", vec![]),
+            ("positional_tool_ids", vec![]),
+        ]
     }
 
-    #[track_caller]
-    fn check<T: PartialEq + std::fmt::Debug>(models: &[&str], field: fn(&Quirks) -> T, want: &T) {
-        for model in models {
-            assert_eq!(&field(&resolved(model, "{}")), want, "{model}");
+    /// The problems of a map of quirks.
+    fn problems(json: &str) -> String {
+        let root = parse(json.as_bytes()).unwrap();
+        let read = read(&root, |fields| Some(Quirk::read(fields)));
+        read.map_or_else(|problems| problems.to_string(), |_| String::new())
+    }
+
+    #[test]
+    fn the_reference_has_every_quirk_and_every_word() {
+        for (name, words) in vocabulary() {
+            let row = REFERENCE
+                .lines()
+                .find(|line| line.starts_with(&format!("| `{name}` |")));
+            let row = row.unwrap_or_else(|| panic!("{name} is not in the reference"));
+            for word in words {
+                assert!(row.contains(&format!("`{word}`")), "{name}: {word}");
+            }
         }
     }
 
     #[test]
-    fn the_table_is_sound() {
-        let table = document::parse(TABLE.as_bytes()).unwrap();
-        let read = document::read(&table, |table| {
-            table.list_of_strings("region_prefixes")?;
-            let rows = table.maps("models", |_, row| {
-                Quirks::default().read(row);
-                row.require("match", "patterns")
-                    .list_of_parsed("match", str::parse::<Glob>)
-            });
-            Some(rows.len())
-        });
-        assert!(read.unwrap() > 10);
-    }
-
-    #[test]
-    fn an_unknown_model_takes_everything() {
-        assert_eq!(resolved("acme.thinker-1", "{}"), Quirks::default());
-        assert_eq!(resolved("", "{}"), Quirks::default());
-    }
-
-    #[test]
-    fn regions_and_arns_do_not_matter() {
-        check(
-            &[
-                "anthropic.claude-sonnet-4-5-20250929-v1:0",
-                "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
-                "global.anthropic.claude-sonnet-4-5-20250929-v1:0",
-                "arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-sonnet-4-5-20250929-v1:0",
-                "arn:aws-us-gov:bedrock:us-gov-west-1:1:inference-profile/us-gov.anthropic.claude-sonnet-4-5-20250929-v1:0",
-            ],
-            |quirks| (quirks.reasoning, quirks.sampling),
-            &(Reasoning::ClaudeBudget, Sampling::One),
-        );
-        check(
-            &["arn:aws:bedrock:us-east-1:1:custom-model/mistral.m-1/abc"],
-            |quirks| quirks.tool_id,
-            &ToolId::NineAlphanumeric,
-        );
-    }
-
-    #[test]
-    fn a_claude_that_nobody_listed_is_a_new_one() {
-        check(
-            &[
-                "anthropic.claude-opus-4-6-v1",
-                "anthropic.claude-opus-7",
-                "anthropic.claude-sonnet-5",
-            ],
-            |quirks| (quirks.reasoning, quirks.prefill),
-            &(Reasoning::ClaudeAdaptive, false),
-        );
-        check(
-            &["anthropic.claude-3-5-sonnet-20240620-v1:0"],
-            |quirks| (quirks.reasoning, quirks.prefill),
-            &(Reasoning::None, true),
-        );
-    }
-
-    #[test]
-    fn a_later_row_wins() {
-        check(
-            &["anthropic.claude-opus-5"],
-            |quirks| (quirks.forced_tools, quirks.strict_tools),
-            &(ForcedTools::WithoutReasoning, false),
-        );
-        check(
-            &["anthropic.claude-opus-5-5"],
-            |quirks| (quirks.forced_tools, quirks.strict_tools),
-            &(ForcedTools::No, true),
-        );
-    }
-
-    #[test]
-    fn openai_s_newer_models_refuse_max_tokens() {
-        check(
-            &[
-                "o1",
-                "o3-mini",
-                "o4-mini-2025-04-16",
-                "gpt-5",
-                "gpt-5.1-codex",
-                "gpt-6-nano",
-            ],
-            |quirks| quirks.max_tokens_name,
-            &MaxTokensName::MaxCompletionTokens,
-        );
-        check(
-            &["gpt-4o", "gpt-4.1-mini", "gpt-35-turbo", "my-deployment"],
-            |quirks| quirks.max_tokens_name,
-            &MaxTokensName::AsWritten,
-        );
-    }
-
-    #[test]
-    fn a_model_known_late_has_the_same_name_for_its_limit() {
-        let names = MaxTokensNames::read();
-        for model in ["o3-mini", "gpt-5", "gpt-4o", "gpt-35-turbo", "mine"] {
-            let want = resolved(model, "{}").max_tokens_name;
-            assert_eq!(names.of(model), want, "{model}");
+    fn an_error_knows_every_quirk() {
+        let problems = problems(r#"{"x":1}"#);
+        for (name, _) in vocabulary() {
+            assert!(problems.contains(name), "{problems}");
         }
-        assert_eq!(names.of("gpt-5"), MaxTokensName::MaxCompletionTokens);
+        let known = problems.split_once("known here: ").unwrap().1;
+        assert_eq!(known.split(", ").count(), vocabulary().len());
     }
 
     #[test]
-    fn a_target_overrides_what_it_names() {
-        let quirks = resolved("amazon.nova-2-lite-v1:0", r#"{"quirks":{"stop":false}}"#);
-        assert_eq!((quirks.reasoning, quirks.stop), (Reasoning::Nova, false));
-    }
-
-    #[test]
-    fn a_target_can_be_like_another_model() {
-        let quirks = resolved(
-            "arn:aws:bedrock:us-east-1:1:application-inference-profile/abc",
-            r#"{"quirks":{"like":"us.mistral.large","stop":false}}"#,
-        );
-        assert_eq!(
-            (quirks.tool_id, quirks.stop),
-            (ToolId::NineAlphanumeric, false)
-        );
-    }
-
-    #[test]
-    fn an_unknown_quirk_is_refused_with_its_path() {
-        let root = document::parse(br#"{"quirks":{"sampling":"two"}}"#).unwrap();
-        let problems = document::read(&root, |fields| Some(Quirks::resolve("x", fields)));
-        let problems = problems.unwrap_err().to_string();
-        assert!(problems.starts_with("quirks.sampling: "), "{problems}");
+    fn what_a_request_cannot_be_without_is_never_left_out() {
+        for name in ["model", "messages", "a b", ""] {
+            let problems = problems(&format!(r#"{{"refused_parameters":["{name}"]}}"#));
+            assert!(problems.starts_with("refused_parameters[0]: "), "{name}");
+        }
+        assert_eq!(problems(r#"{"refused_parameters":["n","logit_bias"]}"#), "");
     }
 }

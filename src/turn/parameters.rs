@@ -26,12 +26,14 @@ pub struct Parameters {
 /// Without a rule of the admin's, a request that sets one is refused.
 const WEIGHTY: &[&str] = &[
     "audio",
+    "echo",
     "function_call",
     "functions",
     "logprobs",
     "modalities",
     "n",
     "response_format",
+    "suffix",
     "tool_choice",
     "tools",
     "top_logprobs",

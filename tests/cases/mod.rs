@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::driver::Message;
+use tollgate::turn::Headers;
+
+use crate::driver::{CHAT, COMPLETIONS, Message, head};
 
 /// A folder with a `client.json`.
 pub(crate) struct Case {
@@ -53,6 +55,19 @@ fn find(dir: &Path, cases: &mut Vec<Case>) {
 }
 
 impl Case {
+    /// Where the app posts it.
+    pub(crate) fn path(&self) -> &'static str {
+        match self.name.starts_with("completions/") {
+            true => COMPLETIONS,
+            false => CHAT,
+        }
+    }
+
+    /// The head of the app's request.
+    pub(crate) fn head(&self) -> Headers {
+        head(self.path(), &self.ask)
+    }
+
     /// The answer's head and what follows it; nothing where no call leaves.
     pub(crate) fn answer(&self) -> Option<(Message, Vec<Frame>)> {
         let text = fs::read(self.dir.join("answer.http")).ok()?;

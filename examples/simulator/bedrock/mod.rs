@@ -1,9 +1,10 @@
-//! Bedrock's runtime: Converse and ConverseStream.
+//! Bedrock's runtime: Converse and ConverseStream, and the OpenAI endpoints.
 //!
 //! A request passes the path, the headers, the caller's identity, the shapes, the service's rules and the model's quirks, in
 //! this order; the first thing wrong is the answer.
 
 pub(crate) mod answer;
+mod openai;
 mod prompt;
 mod quirks;
 mod rules;
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 
 use self::shapes::Shapes;
 pub(crate) use self::signature::Keys;
-use crate::exchange::{Dialect, Received, Reply, Turn};
+use crate::exchange::{Dialect, Received, Reply, Turn, Upstream};
 
 pub(crate) struct Bedrock {
     keys: Keys,
@@ -68,6 +69,9 @@ impl Bedrock {
     }
 
     pub(crate) fn accept(&self, request: &Received) -> Result<Turn, Reply> {
+        if request.upstream == Upstream::Mantle || request.path().starts_with("/openai/") {
+            return openai::accept(&self.keys, request);
+        }
         let (model, operation) = route(request)?;
         if let Some(name) = request.leaked_header() {
             return Err(Refusal::invalid(format!(
@@ -85,8 +89,8 @@ impl Bedrock {
         model: String,
         operation: &Operation,
     ) -> Result<Turn, Refusal> {
-        self.keys.check(request, request.at)?;
-        check_media_types(request)?;
+        self.keys.check(request, "bedrock", request.at)?;
+        check_media_types(request, "application/vnd.amazon.eventstream")?;
         let body: Value = serde_json::from_slice(&request.body).map_err(|error| {
             Refusal::new(
                 400,
@@ -164,7 +168,8 @@ fn decode(segment: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn check_media_types(request: &Received) -> Result<(), Refusal> {
+/// `stream` is the type of streamed answers.
+fn check_media_types(request: &Received, stream: &str) -> Result<(), Refusal> {
     let content_type = request.header("content-type").unwrap_or_default();
     if content_type.split(';').next().unwrap_or_default().trim() != "application/json" {
         return Err(Refusal::new(
@@ -174,14 +179,9 @@ fn check_media_types(request: &Received) -> Result<(), Refusal> {
         ));
     }
     let accept = request.header("accept").unwrap_or("*/*");
-    if [
-        "*/*",
-        "application/*",
-        "application/json",
-        "application/vnd.amazon.eventstream",
-    ]
-    .iter()
-    .any(|good| accept.contains(good))
+    if ["*/*", "application/*", "application/json", stream]
+        .iter()
+        .any(|good| accept.contains(good))
     {
         return Ok(());
     }

@@ -15,7 +15,6 @@ use crate::exchange::Received;
 
 /// AWS refuses requests whose date is further away than this.
 const SKEW_MAX: Duration = Duration::from_secs(5 * 60);
-const SERVICE: &str = "bedrock";
 
 pub(crate) struct Keys {
     pub(crate) access_key_id: String,
@@ -26,7 +25,13 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    pub(crate) fn check(&self, request: &Received, now: SystemTime) -> Result<(), Refusal> {
+    /// `service` is the endpoint's signing name.
+    pub(crate) fn check(
+        &self,
+        request: &Received,
+        service: &str,
+        now: SystemTime,
+    ) -> Result<(), Refusal> {
         let Some(authorization) = request.header("authorization") else {
             return Err(forbidden(
                 "MissingAuthenticationTokenException",
@@ -48,13 +53,14 @@ impl Keys {
                 "Missing Authentication Token",
             ));
         };
-        self.check_signature(request, &Claim::parse(claim)?, now)
+        self.check_signature(request, &Claim::parse(claim)?, service, now)
     }
 
     fn check_signature(
         &self,
         request: &Received,
         claim: &Claim<'_>,
+        service: &str,
         now: SystemTime,
     ) -> Result<(), Refusal> {
         let date = request.header("x-amz-date").ok_or_else(|| {
@@ -76,10 +82,10 @@ impl Keys {
                 scope.region
             )));
         }
-        if scope.service != SERVICE {
-            return Err(invalid(
-                "Credential should be scoped to correct service: 'bedrock'.",
-            ));
+        if scope.service != service {
+            return Err(invalid(&format!(
+                "Credential should be scoped to correct service: '{service}'."
+            )));
         }
         if scope.access_key_id != self.access_key_id
             || request.header("x-amz-security-token") != self.session_token.as_deref()
@@ -91,7 +97,7 @@ impl Keys {
         }
         check_age(date, time, now)?;
         claim.check_signed_headers(request)?;
-        if claim.signature == self.signature(request, claim, time)? {
+        if claim.signature == self.signature(request, claim, service, time)? {
             return Ok(());
         }
         Err(invalid(
@@ -104,6 +110,7 @@ impl Keys {
         &self,
         request: &Received,
         claim: &Claim<'_>,
+        service: &str,
         time: SystemTime,
     ) -> Result<String, Refusal> {
         let identity = Credentials::new(
@@ -124,7 +131,7 @@ impl Keys {
         let parameters = SigningParams::builder()
             .identity(&identity)
             .region(&self.region)
-            .name(SERVICE)
+            .name(service)
             .time(time)
             .settings(settings)
             .build()
@@ -320,7 +327,7 @@ mod tests {
     #[track_caller]
     fn check(keys: &Keys, request: &Received, seconds_later: u64, want: &str) {
         let now = parse_date(DATE).unwrap() + Duration::from_secs(seconds_later);
-        let got = keys.check(request, now).map_or_else(
+        let got = keys.check(request, "bedrock", now).map_or_else(
             |refusal| refusal.errortype.into_owned(),
             |()| "ok".to_owned(),
         );

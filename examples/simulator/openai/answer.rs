@@ -11,9 +11,11 @@ pub(crate) struct Style {
     pub(crate) model: String,
     pub(crate) include_usage: bool,
     pub(crate) choices: u64,
+    /// As Bedrock serves it: its reasoning inside the text, its tool calls numbered.
+    pub(crate) is_gpt_oss: bool,
 }
 
-const CREATED: u64 = 1_795_000_000;
+pub(super) const CREATED: u64 = 1_795_000_000;
 
 pub(crate) fn body(style: &Style, prompt: &Prompt) -> Value {
     let output = prompt.answer();
@@ -21,7 +23,7 @@ pub(crate) fn body(style: &Style, prompt: &Prompt) -> Value {
         .map(|index| choice(style, &output, index))
         .collect();
     let mut body = json!({
-        "id": "chatcmpl-simulator000000000000001",
+        "id": format!("chatcmpl-simulator{:015}", prompt.input_bytes),
         "object": "chat.completion",
         "created": CREATED,
         "model": style.model,
@@ -39,10 +41,20 @@ pub(crate) fn body(style: &Style, prompt: &Prompt) -> Value {
 fn choice(style: &Style, output: &Output, index: u64) -> Value {
     let mut message =
         json!({"role": "assistant", "content": output.text, "refusal": null, "annotations": []});
+    if style.is_gpt_oss {
+        let reasoning = output.reasoning.as_deref().unwrap_or_default();
+        let text = output.text.as_deref().unwrap_or_default();
+        message["content"] = json!(format!("<reasoning>{reasoning}</reasoning>{text}"));
+    }
     if !output.calls.is_empty() {
-        let calls = output.calls.iter().map(|call| {
+        let calls = output.calls.iter().enumerate().map(|(at, call)| {
             let function = json!({"name": call.name, "arguments": call.input.to_string()});
-            json!({"id": format!("call_{}", call.id), "type": "function", "function": function})
+            let id = if style.is_gpt_oss {
+                at.to_string()
+            } else {
+                call.id.clone()
+            };
+            json!({"id": format!("call_{id}"), "type": "function", "function": function})
         });
         message["tool_calls"] = calls.collect();
     }
@@ -58,7 +70,7 @@ fn choice(style: &Style, output: &Output, index: u64) -> Value {
     choice
 }
 
-fn usage(style: &Style, output: &Output) -> Value {
+pub(super) fn usage(style: &Style, output: &Output) -> Value {
     let completion_tokens = output.output_tokens.saturating_mul(style.choices);
     json!({
         "prompt_tokens": output.input_tokens,
@@ -74,12 +86,12 @@ fn usage(style: &Style, output: &Output) -> Value {
     })
 }
 
-fn filter_results() -> Value {
+pub(super) fn filter_results() -> Value {
     let safe = json!({"filtered": false, "severity": "safe"});
     json!({"hate": safe, "self_harm": safe, "sexual": safe, "violence": safe})
 }
 
-fn prompt_filter_results() -> Value {
+pub(super) fn prompt_filter_results() -> Value {
     json!([{"prompt_index": 0, "content_filter_results": filter_results()}])
 }
 

@@ -1,8 +1,9 @@
-//! OpenAI's chat completions, and Azure's several ways to the same.
+//! OpenAI's chat completions and legacy completions, and Azure's several ways to the same.
 
 pub(crate) mod answer;
 mod prompt;
 mod rules;
+pub(crate) mod text;
 
 use std::sync::LazyLock;
 
@@ -29,7 +30,11 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    fn invalid(param: &str, code: Option<&'static str>, message: impl Into<String>) -> Self {
+    pub(crate) fn invalid(
+        param: &str,
+        code: Option<&'static str>,
+        message: impl Into<String>,
+    ) -> Self {
         let param = (!param.is_empty()).then(|| param.to_owned());
         Self {
             status: 400,
@@ -40,7 +45,7 @@ impl Refusal {
         }
     }
 
-    fn reply(&self) -> Reply {
+    pub(crate) fn reply(&self) -> Reply {
         let Self {
             status,
             kind,
@@ -80,7 +85,7 @@ pub(crate) fn accept(
             }
             deployment
         }
-        Upstream::OpenAi | Upstream::Bedrock => {
+        Upstream::OpenAi | Upstream::Bedrock | Upstream::Mantle => {
             route_openai(request)?;
             check_openai_key(keys, request)?;
             None
@@ -135,7 +140,13 @@ fn accept_body(
         }
         .reply());
     }
-    rules::check(&model, &body, is_azure).map_err(|refusal| refusal.reply())?;
+    let is_text = !request.path().ends_with("/chat/completions");
+    if is_text {
+        text::check(&model, &body)
+    } else {
+        rules::check(&model, &body, is_azure)
+    }
+    .map_err(|refusal| refusal.reply())?;
     if is_azure
         && request
             .body
@@ -144,20 +155,59 @@ fn accept_body(
     {
         return Err(content_filter());
     }
+    Ok(turn(request, &body, model, is_text))
+}
+
+fn turn(request: &Received, body: &Value, model: String, is_text: bool) -> Turn {
+    let body_bytes = request.body.len();
+    let prompt = match is_text {
+        true => text::read(body, body_bytes),
+        false => prompt::read(body, &model, body_bytes),
+    };
+    let style = Style {
+        is_azure: request.upstream == Upstream::Azure,
+        include_usage: body["stream_options"]["include_usage"] == true,
+        choices: body["n"].as_u64().unwrap_or(1),
+        is_gpt_oss: false,
+        model,
+    };
+    Turn {
+        prompt,
+        is_stream: body["stream"] == true,
+        dialect: match is_text {
+            true => Dialect::Text(style),
+            false => Dialect::Chat(style),
+        },
+    }
+}
+
+/// A chat completion for one of Bedrock's endpoints, which knows its models by their makers' names.
+pub(crate) fn accept_for_bedrock(
+    request: &Received,
+    body: &Value,
+    model: &str,
+) -> Result<Turn, Reply> {
+    let is_gpt_oss = model.contains("gpt-oss");
+    let family = model.rsplit_once("openai.").map_or(model, |(_, name)| name);
+    rules::check(family, body, false).map_err(|refusal| refusal.reply())?;
+    let mut prompt = prompt::read(body, family, request.body.len());
+    prompt.is_reasoning |= is_gpt_oss;
     Ok(Turn {
-        prompt: prompt::read(&body, &model, request.body.len()),
+        prompt,
         is_stream: body["stream"] == true,
         dialect: Dialect::Chat(Style {
-            is_azure,
+            is_azure: false,
             include_usage: body["stream_options"]["include_usage"] == true,
             choices: body["n"].as_u64().unwrap_or(1),
-            model,
+            is_gpt_oss,
+            model: model.to_owned(),
         }),
     })
 }
 
 fn route_openai(request: &Received) -> Result<(), Reply> {
-    if (request.method.as_str(), request.path()) == ("POST", "/v1/chat/completions") {
+    let is_known = ["/v1/chat/completions", "/v1/completions"].contains(&request.path());
+    if request.method == "POST" && is_known {
         return Ok(());
     }
     let message = format!("Invalid URL ({} {})", request.method, request.path());
@@ -178,7 +228,9 @@ fn route_azure(request: &Received) -> Result<Option<String>, Reply> {
     let is_v1 = matches!(
         segments.as_slice(),
         ["openai", "v1", "chat", "completions"]
+            | ["openai", "v1", "completions"]
             | ["api", "projects", _, "openai", "v1", "chat", "completions"]
+            | ["api", "projects", _, "openai", "v1", "completions"]
     );
     match segments.as_slice() {
         _ if request.method != "POST" => Err(azure_error(404, "404", "Resource not found")),
@@ -187,6 +239,7 @@ fn route_azure(request: &Received) -> Result<Option<String>, Reply> {
         }
         _ if is_v1 => Err(azure_error(400, "BadRequest", "API version not supported")),
         ["openai", "deployments", deployment, "chat", "completions"]
+        | ["openai", "deployments", deployment, "completions"]
             if version.is_some_and(|version| API_VERSION.is_match(version)) =>
         {
             Ok(Some((*deployment).to_owned()))

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Refusal;
 
-type Checked = Result<(), Refusal>;
+pub(super) type Checked = Result<(), Refusal>;
 
 pub(crate) fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
@@ -64,7 +64,7 @@ pub(crate) fn is_reasoning_model(model: &str) -> bool {
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+pub(super) enum Kind {
     Bool,
     Text,
     Object,
@@ -126,7 +126,7 @@ const PARAMETERS: &[(&str, Kind)] = &[
 ];
 
 impl Kind {
-    fn check(self, name: &str, value: &Value) -> Checked {
+    pub(super) fn check(self, name: &str, value: &Value) -> Checked {
         // Every optional parameter can be null.
         if value.is_null() && name != "messages" {
             return Ok(());
@@ -222,7 +222,7 @@ fn wrong_type(place: &str, wanted: &str, value: &Value) -> Refusal {
     )
 }
 
-fn missing(place: &str) -> Refusal {
+pub(super) fn missing(place: &str) -> Refusal {
     Refusal::invalid(
         place,
         Some("missing_required_parameter"),

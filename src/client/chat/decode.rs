@@ -67,7 +67,7 @@ pub(super) fn decode<'a>(ask: &Ask<'a>) -> Result<Request<'a>, Fault> {
             "response_format" => request.output = read_output(reader)?,
             // Read by `ask`.
             "model" | "stream" | "stream_options" => {}
-            name if is_default(name, member.value) => {}
+            name if is_default(DEFAULTS, name, member.value) => {}
             _ => request.others.push(member.key.clone()),
         }
     }
@@ -85,8 +85,9 @@ pub(super) fn decode<'a>(ask: &Ask<'a>) -> Result<Request<'a>, Fault> {
     Ok(request)
 }
 
-fn is_default(name: &str, value: &str) -> bool {
-    let Some((_, defaults)) = DEFAULTS.iter().find(|(known, _)| *known == name) else {
+/// Whether a value says no more than leaving the parameter out.
+pub(in crate::client) fn is_default(defaults: &[(&str, &[&str])], name: &str, value: &str) -> bool {
+    let Some((_, defaults)) = defaults.iter().find(|(known, _)| *known == name) else {
         return false;
     };
     defaults.iter().any(|default| {
@@ -107,7 +108,7 @@ fn read_max_tokens(
 }
 
 /// An empty stop sequence can end nothing, and is left out.
-fn read_stop<'a>(reader: &mut Reader<'a>) -> Result<Vec<Escaped<'a>>, Fault> {
+pub(in crate::client) fn read_stop<'a>(reader: &mut Reader<'a>) -> Result<Vec<Escaped<'a>>, Fault> {
     let at = Path::top("stop");
     let mut stop = Vec::new();
     match reader.kind() {
@@ -195,16 +196,17 @@ fn read_schema<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Schema<'a>,
 
 #[cfg(test)]
 mod tests {
-    use super::super::ask::ask;
     use super::*;
+    use crate::client::ask::ask;
     use crate::codec::random::Random;
+    use crate::turn::Format;
 
     /// What `fields` add to the least request; or the fault's code and text.
     #[track_caller]
     fn check(fields: &str, want: &str) {
         let body =
             format!(r#"{{"model":"m","messages":[{{"role":"user","content":"x"}}]{fields}}}"#);
-        let asked = ask(body.as_bytes()).unwrap();
+        let asked = ask(Format::Chat, body.as_bytes()).unwrap();
         let got = match decode(&asked) {
             Ok(request) => outline(&request),
             Err(fault) => format!("{} {fault}", fault.code().unwrap()),
@@ -350,7 +352,7 @@ mod tests {
     fn what_parts_ask_for_in_vain_is_told() {
         let body = r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"x",
             "prompt_cache_breakpoint":{"mode":"explicit"}},{"type":"image_url","image_url":{"url":"http://a","detail":"low"}}]}]}"#;
-        let asked = ask(body.as_bytes()).unwrap();
+        let asked = ask(Format::Chat, body.as_bytes()).unwrap();
         assert_eq!(
             outline(&decode(&asked).unwrap()),
             "+image_url.detail, +prompt_cache_breakpoint"
@@ -360,7 +362,7 @@ mod tests {
     #[test]
     fn messages_are_required() {
         for body in [r#"{"model":"m"}"#, r#"{"model":"m","messages":null}"#] {
-            let asked = ask(body.as_bytes()).unwrap();
+            let asked = ask(Format::Chat, body.as_bytes()).unwrap();
             let fault = decode(&asked).unwrap_err();
             assert_eq!(fault.to_string(), "messages: this field is required");
         }
@@ -389,7 +391,9 @@ mod tests {
         for _ in 0..20_000 {
             let mut body = SOURCE.to_vec();
             random.mutate(&mut body, b"{}[],:\"\\ 0-1.entf");
-            let Ok(asked) = ask(&body) else { continue };
+            let Ok(asked) = ask(Format::Chat, &body) else {
+                continue;
+            };
             match decode(&asked) {
                 Ok(_) => decoded += 1,
                 Err(fault) => assert!(

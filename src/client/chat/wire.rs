@@ -13,7 +13,7 @@ use crate::turn::{Finish, Usage};
 /// choice: Waiting --open--> Open --finish--> Finished
 /// ```
 #[derive(Debug, Default)]
-pub(super) struct Progress {
+pub(in crate::client) struct Progress {
     phase: Phase,
     choices: Vec<Choice>,
     /// Of all choices.
@@ -39,7 +39,7 @@ enum Choice {
 }
 
 impl Progress {
-    pub(super) fn start(&mut self) -> Result<(), Fault> {
+    pub(in crate::client) fn start(&mut self) -> Result<(), Fault> {
         if self.phase != Phase::Before {
             return Err(Fault::Internal("an answer starts twice"));
         }
@@ -48,7 +48,7 @@ impl Progress {
     }
 
     /// Says that `choice` has an event; tells whether it is its first.
-    pub(super) fn open(&mut self, choice: u32) -> Result<bool, Fault> {
+    pub(in crate::client) fn open(&mut self, choice: u32) -> Result<bool, Fault> {
         if self.phase != Phase::Running {
             return Err(Fault::Internal(
                 "an answer's event comes before or after it",
@@ -77,7 +77,7 @@ impl Progress {
     }
 
     /// Says that an open `choice` calls a tool.
-    pub(super) fn call_tool(&mut self, choice: u32, index: u32) -> Result<(), Fault> {
+    pub(in crate::client) fn call_tool(&mut self, choice: u32, index: u32) -> Result<(), Fault> {
         if self.tool_calls >= TOOL_CALLS_MAX {
             let message = format!("the provider's answer calls more than {TOOL_CALLS_MAX} tools");
             return Err(Upstream::broken("upstream_too_large", message).into());
@@ -92,7 +92,11 @@ impl Progress {
     }
 
     /// Says that a tool call of an open `choice` has arguments.
-    pub(super) fn add_arguments(&mut self, choice: u32, index: u32) -> Result<(), Fault> {
+    pub(in crate::client) fn add_arguments(
+        &mut self,
+        choice: u32,
+        index: u32,
+    ) -> Result<(), Fault> {
         let index = usize::try_from(index).unwrap_or(usize::MAX);
         match self.calls(choice)?.get_mut(index) {
             Some(has_arguments) => {
@@ -104,7 +108,7 @@ impl Progress {
     }
 
     /// Says that an open `choice` is done; tells for each of its tool calls whether it has arguments.
-    pub(super) fn finish(&mut self, choice: u32) -> Result<Vec<bool>, Fault> {
+    pub(in crate::client) fn finish(&mut self, choice: u32) -> Result<Vec<bool>, Fault> {
         let has_arguments = std::mem::take(self.calls(choice)?);
         if let Some(choice) = self.choice_mut(choice) {
             *choice = Choice::Finished;
@@ -113,7 +117,7 @@ impl Progress {
     }
 
     /// Says that no event will follow.
-    pub(super) fn complete(&mut self) -> Result<(), Fault> {
+    pub(in crate::client) fn complete(&mut self) -> Result<(), Fault> {
         let is_finished = |choice: &Choice| matches!(choice, Choice::Finished);
         let is_open = |choice: &Choice| matches!(choice, Choice::Open { .. });
         match self.phase {
@@ -142,24 +146,13 @@ impl Progress {
     }
 }
 
-/// Appends the answer's id: 24 characters of its random bits, as OpenAI's look.
+/// Appends the answer's id.
 pub(super) fn write_id(opening: &Opening, out: &mut Vec<u8>) {
-    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    out.extend_from_slice(b"chatcmpl-");
-    for word in opening.entropy {
-        // The word as a fraction: each multiplication by 62 brings one digit to the front.
-        let mut fraction = word;
-        for _ in 0..12 {
-            let product = u128::from(fraction).wrapping_mul(62);
-            let digit = usize::try_from(product >> 64).unwrap_or(0);
-            out.push(DIGITS.get(digit).copied().unwrap_or(b'0'));
-            fraction = fraction.wrapping_mul(62);
-        }
-    }
+    opening.write_id("chatcmpl-", out);
 }
 
 /// Appends the usage object.
-pub(super) fn write_usage(usage: &Usage, out: &mut Vec<u8>) {
+pub(in crate::client) fn write_usage(usage: &Usage, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"prompt_tokens\":");
     write_u64(out, usage.input_tokens);
     out.extend_from_slice(b",\"completion_tokens\":");
@@ -182,7 +175,7 @@ pub(super) fn write_usage(usage: &Usage, out: &mut Vec<u8>) {
 }
 
 /// The wire's word for why a choice ended.
-pub(super) const fn finish_reason(reason: Finish) -> &'static str {
+pub(in crate::client) const fn finish_reason(reason: Finish) -> &'static str {
     match reason {
         Finish::Stop => "stop",
         Finish::Length => "length",

@@ -1,7 +1,8 @@
-//! Amazon Bedrock, spoken to by Converse and ConverseStream.
+//! Amazon Bedrock, spoken to by Converse and ConverseStream or, on its OpenAI endpoints, in OpenAI's formats.
 //!
 //! ```text
 //! mod        settings and targets: where a call goes and how it is signed
+//!  openai    the OpenAI endpoints: bedrock-runtime's and bedrock-mantle
 //!  model     which ids a model may have, and their place in a path
 //!  encode    a request as a Converse body
 //!   messages the conversation
@@ -19,6 +20,7 @@ mod decode;
 mod encode;
 mod messages;
 mod model;
+mod openai;
 mod reasoning;
 mod refusal;
 mod sampling;
@@ -31,11 +33,13 @@ use crate::document::Fields;
 use crate::fault::Fault;
 use crate::turn::{Format, Headers, Now, Request, Uncarried};
 
+use super::catalogue::Catalogue;
 use super::credential::{Credential, Default as DefaultCredential};
 use super::endpoint::push_segment;
-use super::quirks::Quirks;
+use super::quirks::{Quirks, RuntimeSurface};
 use super::{Call, Decoder, Endpoint, Environment, Kind, Path, Provider, Sink, Target, Translate};
 use model::{ModelId, Region};
+use openai::OpenAi;
 
 /// Bedrock's entry in the table of providers.
 pub(super) const KIND: Kind = Kind {
@@ -43,7 +47,22 @@ pub(super) const KIND: Kind = Kind {
     compile,
 };
 
-const SERVICE: &str = "bedrock";
+/// How a model is spoken to, in the policy's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Surface {
+    /// Converse, at `bedrock-runtime`.
+    Converse,
+    /// OpenAI's formats, at `bedrock-runtime`.
+    OpenAi,
+    /// OpenAI's formats, at `bedrock-mantle`: another host, with another signing name.
+    Mantle,
+}
+
+const SURFACES: &[(&str, Surface)] = &[
+    ("converse", Surface::Converse),
+    ("openai", Surface::OpenAi),
+    ("mantle", Surface::Mantle),
+];
 const JSON: &str = "application/json";
 const EVENT_STREAM: &str = "application/vnd.amazon.eventstream";
 
@@ -51,13 +70,18 @@ const EVENT_STREAM: &str = "application/vnd.amazon.eventstream";
 #[derive(Debug)]
 struct Bedrock {
     runtime: Rc<Runtime>,
+    /// That of targets which name none.
+    surface: Option<Surface>,
+    /// Mantle's project.
+    project: Option<String>,
 }
 
 /// What all models of one endpoint share.
 #[derive(Debug)]
 struct Runtime {
+    catalogue: Rc<Catalogue>,
     endpoint: Endpoint,
-    credential: Credential,
+    credential: Rc<Credential>,
     event_bytes_max: usize,
 }
 
@@ -79,24 +103,37 @@ fn compile(fields: &mut Fields<'_>, environment: &Environment<'_>) -> Option<Rc<
     if endpoint.as_ref().is_some_and(|url| !url.query.is_empty()) {
         fields.problem("endpoint", "Bedrock's endpoint has no query; leave it out");
     }
+    let surface = fields.one_of("surface", SURFACES);
+    let is_mantle = surface == Some(Surface::Mantle);
+    let project = is_mantle
+        .then(|| fields.parsed("project", openai::project))
+        .flatten();
     let default = DefaultCredential::Aws {
         // Where the region is wrong nothing is signed, and the credential is not to blame as well.
         region: region.as_ref().map_or("none", Region::as_str),
-        service: SERVICE,
+        service: if is_mantle {
+            "bedrock-mantle"
+        } else {
+            "bedrock"
+        },
     };
     let credential = Credential::read(fields, environment, default);
     let region = region?;
     let endpoint = match endpoint {
         None if written => return None,
+        None if is_mantle => region.mantle(),
         None => region.endpoint(),
         Some(endpoint) => endpoint,
     };
     Some(Rc::new(Bedrock {
         runtime: Rc::new(Runtime {
+            catalogue: Rc::clone(environment.catalogue),
             endpoint,
-            credential: credential?,
+            credential: Rc::new(credential?),
             event_bytes_max: environment.limits.event_bytes_max,
         }),
+        surface,
+        project,
     }))
 }
 
@@ -105,23 +142,84 @@ impl Provider for Bedrock {
         let model = fields
             .require("model", "give a model id, an inference profile or an ARN")
             .parsed("model", str::parse::<ModelId>);
-        let quirks = Quirks::resolve(model.as_ref().map_or("", ModelId::as_str), fields);
-        let mut path = format!("{}/model/", self.runtime.endpoint.path);
-        push_segment(&mut path, model?.as_str());
+        let catalogue = &self.runtime.catalogue;
+        let quirks = catalogue.resolve(model.as_ref().map_or("", ModelId::as_str), fields);
+        let written = fields.one_of("surface", SURFACES);
+        let model = model?;
+        let surface = self.surface(&model, written, quirks.surface, fields)?;
+        let converse = || Converse::new(&self.runtime, &model, quirks.clone());
+        Some(match surface {
+            Surface::Converse => Rc::new(converse()),
+            Surface::OpenAi => Rc::new(OpenAi::at_runtime(converse(), model.as_str())),
+            Surface::Mantle => {
+                let project = self.project.as_deref();
+                let model = model.as_str();
+                Rc::new(OpenAi::at_mantle(&self.runtime, project, model, &quirks))
+            }
+        })
+    }
+}
+
+impl Bedrock {
+    /// The surface of a target: what it says, else what the provider says, else what is best for the model.
+    fn surface(
+        &self,
+        model: &ModelId,
+        written: Option<Surface>,
+        best: RuntimeSurface,
+        fields: &mut Fields<'_>,
+    ) -> Option<Surface> {
+        let is_mantle = self.surface == Some(Surface::Mantle);
+        let is_named = written.is_some() || self.surface.is_some();
+        let surface = written.or(self.surface).unwrap_or(match best {
+            RuntimeSurface::Converse => Surface::Converse,
+            RuntimeSurface::OpenAi => Surface::OpenAi,
+        });
+        let catalogue = &self.runtime.catalogue;
+        let (field, problem) = match surface {
+            Surface::Mantle if !is_mantle => (
+                "surface",
+                "bedrock-mantle is another host; list a provider of its own with surface: mantle",
+            ),
+            Surface::Converse | Surface::OpenAi if is_mantle => (
+                "surface",
+                "the provider is bedrock-mantle; list another one without surface: mantle",
+            ),
+            Surface::Mantle if model.is_arn() || catalogue.is_regional(model.as_str()) => (
+                "model",
+                "mantle knows neither ARNs nor cross-region profiles; write the model's own id, such as \
+                 openai.gpt-oss-120b",
+            ),
+            Surface::OpenAi if model.is_application_profile() && is_named => (
+                "model",
+                "only Converse takes an application inference profile; say surface: converse",
+            ),
+            Surface::OpenAi if model.is_application_profile() => return Some(Surface::Converse),
+            Surface::Converse | Surface::OpenAi | Surface::Mantle => return Some(surface),
+        };
+        fields.problem(field, problem);
+        None
+    }
+}
+
+impl Converse {
+    fn new(runtime: &Rc<Runtime>, model: &ModelId, quirks: Quirks) -> Self {
+        let mut path = format!("{}/model/", runtime.endpoint.path);
+        push_segment(&mut path, model.as_str());
         path.push_str("/converse");
-        Some(Rc::new(Converse {
-            runtime: Rc::clone(&self.runtime),
+        Self {
+            runtime: Rc::clone(runtime),
             quirks,
             stream_path: format!("{path}-stream"),
             whole_path: path,
-        }))
+        }
     }
 }
 
 impl Target for Converse {
     fn path(&self, format: Format) -> Option<Path<'_>> {
         match format {
-            Format::Chat => Some(Path::Translated(self)),
+            Format::Chat | Format::Completions => Some(Path::Translated(self)),
         }
     }
 
@@ -185,6 +283,7 @@ mod tests {
                 (name == "AWS_BEARER_TOKEN_BEDROCK").then(|| "bedrock-key".to_owned())
             },
             limits: Limits::default(),
+            catalogue: &Rc::new(Catalogue::shipped().unwrap()),
         };
         document::read(&root, |fields| compile(fields, &environment))
             .map_err(|problems| problems.to_string())
@@ -292,6 +391,115 @@ mod tests {
         );
     }
 
+    const MANTLE: &str = r#"{"region":"us-east-1","surface":"mantle"}"#;
+
+    /// How chat completions reach a model: the path to Converse, or where its edited body goes.
+    #[track_caller]
+    fn check_surface(settings: &str, model: &str, want: &str) {
+        let target = target(settings, model).unwrap();
+        let got = match target.path(Format::Chat) {
+            Some(Path::Translated(_)) => "converse".to_owned(),
+            Some(Path::Edited(edit)) => {
+                let rules = Parameters::default();
+                let mut call = Call::default();
+                let ask = crate::provider::openai::fixture::ask(r#"{"model":"m"}"#);
+                edit.edit(&ask, &mut Uncarried::new(&rules), &mut call)
+                    .unwrap();
+                format!("{}{}", call.authority, call.path)
+            }
+            None => "nothing".to_owned(),
+        };
+        assert_eq!(got, want, "{model}");
+    }
+
+    #[test]
+    fn the_model_decides_on_its_surface_unless_the_policy_does() {
+        const RUNTIME: &str = r#"{"region":"us-east-1"}"#;
+        let path = "bedrock-runtime.us-east-1.amazonaws.com/openai/v1/chat/completions";
+        check_surface(RUNTIME, MODEL, "converse");
+        check_surface(
+            RUNTIME,
+            r#"{"model":"openai.gpt-oss-120b-1:0"}"#,
+            "converse",
+        );
+        check_surface(RUNTIME, r#"{"model":"us.openai.gpt-5.6-terra"}"#, path);
+        let oss = r#"{"model":"openai.gpt-oss-120b-1:0","surface":"openai"}"#;
+        check_surface(RUNTIME, oss, path);
+        let oss = r#"{"model":"openai.gpt-oss-120b-1:0"}"#;
+        let settings = r#"{"region":"us-east-1","surface":"openai"}"#;
+        check_surface(settings, oss, path);
+        let gpt = r#"{"model":"us.openai.gpt-6","surface":"converse"}"#;
+        check_surface(settings, gpt, "converse");
+        let like = r#"{"model":"arn:aws:bedrock:us-east-1:1:application-inference-profile/a","quirks":{"like":"openai.gpt-6"}}"#;
+        check_surface(RUNTIME, like, "converse");
+    }
+
+    #[test]
+    fn mantle_has_a_path_for_each_model() {
+        for (model, path) in [
+            ("openai.gpt-oss-120b", "v1"),
+            ("openai.gpt-5.6-terra", "openai/v1"),
+            ("xai.grok-4.6", "openai/v1"),
+            ("google.gemma-4-27b", "openai/v1"),
+            ("deepseek.v3.2", "v1"),
+        ] {
+            let want = format!("bedrock-mantle.us-east-1.api.aws/{path}/chat/completions");
+            check_surface(MANTLE, &format!(r#"{{"model":"{model}"}}"#), &want);
+        }
+        check_surface(
+            MANTLE,
+            r#"{"model":"acme.new","quirks":{"mantle_path":"openai_v1"}}"#,
+            "bedrock-mantle.us-east-1.api.aws/openai/v1/chat/completions",
+        );
+        check_surface(MANTLE, r#"{"model":"openai.gpt-5.5"}"#, "nothing");
+    }
+
+    #[test]
+    fn a_surface_that_cannot_be_is_refused() {
+        let gpt = r#"{"model":"us.openai.gpt-5.6"}"#;
+        refuse(MANTLE, gpt, "model: mantle knows neither");
+        refuse(
+            MANTLE,
+            r#"{"model":"m","surface":"openai"}"#,
+            "surface: the",
+        );
+        refuse(
+            r#"{"region":"us-east-1"}"#,
+            r#"{"model":"m","surface":"mantle"}"#,
+            "surface: bedrock-mantle is another host",
+        );
+        refuse(
+            r#"{"region":"us-east-1","surface":"openai"}"#,
+            r#"{"model":"arn:aws:bedrock:us-east-1:1:application-inference-profile/a"}"#,
+            "model: only Converse",
+        );
+        refuse(
+            r#"{"region":"us-east-1","project":"proj_1"}"#,
+            MODEL,
+            "project: unknown field",
+        );
+        refuse(
+            r#"{"region":"us-east-1","surface":"mantel"}"#,
+            MODEL,
+            "did you mean 'mantle'",
+        );
+    }
+
+    #[test]
+    fn legacy_completions_reach_the_runtime_by_converse() {
+        let of = |settings: &str, model: &str| {
+            let target = target(settings, model).unwrap();
+            match target.path(Format::Completions) {
+                Some(Path::Translated(_)) => "translated",
+                Some(Path::Edited(_)) => "edited",
+                None => "nothing",
+            }
+        };
+        let gpt = r#"{"model":"openai.gpt-6"}"#;
+        assert_eq!(of(r#"{"region":"us-east-1"}"#, gpt), "translated");
+        assert_eq!(of(MANTLE, gpt), "nothing");
+    }
+
     #[test]
     fn a_wrong_region_is_one_problem() {
         let root = document::parse(br#"{"region":"Virginia"}"#).unwrap();
@@ -299,6 +507,7 @@ mod tests {
             name: "aws",
             variable: &|name| name.contains("ACCESS_KEY").then(|| "key".to_owned()),
             limits: Limits::default(),
+            catalogue: &Rc::new(Catalogue::shipped().unwrap()),
         };
         let compiled = document::read(&root, |fields| compile(fields, &environment));
         assert_eq!(compiled.unwrap_err().len(), 1);

@@ -28,6 +28,18 @@ impl Region {
     }
 }
 
+impl Region {
+    /// The region's endpoint of mantle. All partitions have the same suffix (openai 3.54's
+    /// `providers/bedrock.py`).
+    pub(super) fn mantle(&self) -> Endpoint {
+        Endpoint {
+            authority: format!("bedrock-mantle.{}.api.aws", self.0),
+            path: String::new(),
+            query: String::new(),
+        }
+    }
+}
+
 /// The partitions that do not end in `amazonaws.com`, by the regions' prefixes (botocore's
 /// `partitions.json`).
 const DNS_SUFFIXES: &[(&str, &str)] = &[
@@ -71,6 +83,14 @@ pub(super) struct ModelId(String);
 const MODEL_ID_BYTES_MAX: usize = 2048;
 
 impl ModelId {
+    pub(super) fn is_arn(&self) -> bool {
+        self.0.starts_with("arn:")
+    }
+
+    pub(super) fn is_application_profile(&self) -> bool {
+        self.is_arn() && self.0.contains(":application-inference-profile/")
+    }
+
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }

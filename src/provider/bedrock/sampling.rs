@@ -6,7 +6,7 @@
 //!   the rest is not carried. The value 1 is OpenAI's default, so an app that sends it asks for nothing:
 //!   it is left out without a word.
 //! - A limit below the model's minimum becomes the minimum and is told as not carried.
-//! - Blank stop sequences are refused by AWS: they are dropped and told as not carried.
+//! - Where the model refuses blank stop sequences they are dropped and told as not carried.
 
 use crate::codec::json::{is_blank, write_u64};
 use crate::fault::Fault;
@@ -99,7 +99,7 @@ fn write_stop(
     if !quirks.stop {
         return uncarried.leave("stop");
     }
-    let is_blank_stop = |text: &&Escaped<'_>| is_blank(text.as_str());
+    let is_blank_stop = |text: &&Escaped<'_>| !quirks.blank_stop && is_blank(text.as_str());
     if request.stop.iter().any(|text| is_blank_stop(&text)) {
         uncarried.leave("stop")?;
     }
@@ -225,14 +225,21 @@ mod tests {
     }
 
     #[test]
-    fn blank_stop_sequences_are_told_as_left() {
+    fn blank_stop_sequences_are_told_as_left_where_the_model_refuses_them() {
+        const CLAUDE: &str = "anthropic.claude-opus-4-5";
         check(
             &with_stop(&[r"\n\n", "b"]),
-            UNKNOWN,
+            CLAUDE,
             r#","inferenceConfig":{"stopSequences":["b"]}"#,
             &["stop"],
         );
-        check(&with_stop(&[r"\n"]), UNKNOWN, "", &["stop"]);
+        check(&with_stop(&[r"\n"]), CLAUDE, "", &["stop"]);
+        check(
+            &with_stop(&[r"\n\n", "b"]),
+            UNKNOWN,
+            r#","inferenceConfig":{"stopSequences":["\n\n","b"]}"#,
+            &[],
+        );
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::refusal;
 use crate::fault::{Fault, Upstream};
 use crate::limits::CHOICES_MAX;
 use crate::provider::Sink;
-use crate::turn::{Escaped, Event, Finish, Usage};
+use crate::turn::{Escaped, Event, Finish, Format, Usage};
 
 /// A `chat.completion` or a `chat.completion.chunk`.
 #[derive(Deserialize)]
@@ -51,6 +51,8 @@ pub(super) struct Choice<'a> {
     index: u32,
     message: Option<IgnoredAny>,
     delta: Option<IgnoredAny>,
+    /// What legacy completions have in place of both.
+    text: Option<IgnoredAny>,
     #[serde(borrow)]
     finish_reason: Option<Escaped<'a>>,
 }
@@ -137,8 +139,9 @@ impl Choice<'_> {
         1_u128.wrapping_shl(self.index)
     }
 
-    pub(super) const fn has_delta(&self) -> bool {
-        self.delta.is_some()
+    /// Whether it has what each choice of a chunk must have: in legacy completions a text, else a delta.
+    pub(super) const fn speaks(&self) -> bool {
+        self.delta.is_some() || self.text.is_some()
     }
 
     /// Tells how it ended. Returns whether it did.
@@ -160,15 +163,23 @@ const _: () = assert!(CHOICES_MAX <= 128, "one bit of a u128 for each choice");
 ///
 /// # Errors
 /// It is no chat completion with at least one message, or it is an error in spite of its status.
-pub(super) fn inspect(body: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
+pub(super) fn inspect(format: Format, body: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
     let answer = Answer::parse(body)?;
     // OpenAI-compatible servers leave `object` out or empty; another name is another kind of answer.
+    let name = match format {
+        Format::Chat => "chat.completion",
+        Format::Completions => "text_completion",
+    };
     let is_completion = answer
         .object
-        .is_none_or(|object| matches!(object.as_str(), "" | "chat.completion"));
+        .is_none_or(|object| object.is_empty() || object.as_str() == name);
     let choices = answer.choices.as_ref();
     let choices = choices.filter(|choices| {
-        choices.first.is_some() && choices.iter().all(|choice| choice.message.is_some())
+        choices.first.is_some()
+            && choices.iter().all(|choice| match format {
+                Format::Chat => choice.message.is_some(),
+                Format::Completions => choice.text.is_some(),
+            })
     });
     let choices = choices.filter(|_| is_completion).ok_or_else(corrupt)?;
     sink(Event::Start)?;
@@ -237,7 +248,7 @@ mod tests {
     /// What an answer tells, or its fault's code.
     fn told(body: &str) -> Vec<String> {
         let mut told = Vec::new();
-        let result = inspect(body.as_bytes(), &mut |event| {
+        let result = inspect(Format::Chat, body.as_bytes(), &mut |event| {
             told.push(format!("{event:?}"));
             Ok(())
         });

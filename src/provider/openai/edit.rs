@@ -1,9 +1,10 @@
-//! A chat completions body, edited where it must be. Every other byte stays as the app wrote it:
+//! A body of chat completions or of legacy completions, edited where it must be. Every other byte stays as the app wrote it:
 //! prompt caches depend on it.
 //!
 //! - `model` becomes the upstream's name, where that differs.
 //! - `max_tokens` becomes `max_completion_tokens` where the model refuses the older name. If the app
 //!   wrote both, the newer one counts.
+//! - A parameter that the model refuses is taken out.
 //! - A stream is asked for its usage, whether the app wants to see it or not: metering needs it.
 
 use crate::codec::json::{Edits, Error, Member, Members, write_string};
@@ -17,6 +18,8 @@ pub(super) struct Changes<'c> {
     pub(super) model: Option<&'c str>,
     /// Whether the model refuses `max_tokens`.
     pub(super) rename_max_tokens: bool,
+    /// Parameters that it refuses.
+    pub(super) refused: &'c [String],
 }
 
 impl Changes<'_> {
@@ -26,7 +29,8 @@ impl Changes<'_> {
     /// The ask's members are none of its body's: a mistake of ours.
     pub(super) fn write(self, ask: &Ask<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
         let room = self.model.map_or(0, quoted_bytes_max);
-        let mut edits = Edits::new(EDITS_MAX, room.saturating_add(OWN_BYTES_MAX));
+        let edits_max = self.refused.len().saturating_add(EDITS_MAX);
+        let mut edits = Edits::new(edits_max, room.saturating_add(OWN_BYTES_MAX));
         self.collect(ask, &mut edits)
             .and_then(|()| edits.apply(ask.body.as_bytes(), out))
             .map_err(impossible)
@@ -52,6 +56,9 @@ impl Changes<'_> {
                     edits.replace(older.key_span.clone(), br#""max_completion_tokens""#)?;
                 }
             }
+        }
+        for member in self.refused.iter().filter_map(|name| ask.member(name)) {
+            edits.remove_member(member)?;
         }
         if ask.stream {
             include_usage(ask, edits)?;
@@ -125,6 +132,7 @@ mod tests {
         let changes = Changes {
             model: Some("up"),
             rename_max_tokens: true,
+            refused: &["n".to_owned(), "logit_bias".to_owned()],
         };
         let mut out = Vec::new();
         changes.write(&ask(body), &mut out).unwrap();
@@ -151,6 +159,7 @@ mod tests {
         let changes = Changes {
             model: Some(&model),
             rename_max_tokens: false,
+            refused: &[],
         };
         let mut out = Vec::new();
         changes
@@ -164,8 +173,8 @@ mod tests {
     #[test]
     fn max_tokens_is_renamed_in_its_place() {
         check(
-            r#"{"model":"up","max_tokens" : 5,"n":1}"#,
-            r#"{"model":"up","max_completion_tokens" : 5,"n":1}"#,
+            r#"{"model":"up","max_tokens" : 5,"o":1}"#,
+            r#"{"model":"up","max_completion_tokens" : 5,"o":1}"#,
         );
     }
 
@@ -217,6 +226,15 @@ mod tests {
     fn an_answer_in_one_piece_has_its_usage_anyway() {
         check(r#"{"stream":false}"#, r#"{"stream":false}"#);
         check(r#"{"stream_options":null}"#, r#"{"stream_options":null}"#);
+    }
+
+    #[test]
+    fn what_the_model_refuses_is_taken_out() {
+        check(
+            r#"{"n":2,"model":"up","logit_bias":{}}"#,
+            r#"{"model":"up"}"#,
+        );
+        check(r#"{"n":2, "logit_bias":{"1":2},"a":1}"#, r#"{"a":1}"#);
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use crate::codec::json::Members;
 use crate::document::{parse, read};
 use crate::limits::Limits;
-use crate::provider::{Call, Environment, Kind, Path, Target};
-use crate::turn::{Ask, Format, Now};
+use crate::provider::{Call, Catalogue, Environment, Kind, Path, Target};
+use crate::turn::{Ask, Format, Now, Parameters, Uncarried};
 use std::rc::Rc;
 
 /// Reads a body as the client room does.
@@ -34,6 +34,7 @@ pub(in crate::provider) fn target(
         name: "p",
         variable: &variable,
         limits: Limits::default(),
+        catalogue: &Rc::new(Catalogue::shipped().unwrap()),
     };
     let settings = parse(settings.as_bytes()).unwrap();
     let provider = read(&settings, |fields| (kind.compile)(fields, &environment));
@@ -49,7 +50,9 @@ pub(in crate::provider) fn call(kind: Kind, settings: &str, model: &str, body: &
     let Some(Path::Edited(edit)) = target.path(Format::Chat) else {
         panic!("not edited");
     };
-    edit.edit(&ask(body), &mut call).unwrap();
+    let rules = Parameters::default();
+    edit.edit(&ask(body), &mut Uncarried::new(&rules), &mut call)
+        .unwrap();
     target.sign(Now { unix_ms: 0 }, &mut call).unwrap();
     call
 }

@@ -1,14 +1,16 @@
 //! OpenAI, and every server that speaks chat completions as OpenAI does.
 //!
-//! Requests are in the upstream's format already: they are edited, not translated, and answers pass
-//! unchanged but for what [`relay`] says. Azure speaks the same and differs in addresses and keys
-//! only, so `azure` compiles its own settings into this room's [`Server`] and uses the rest.
+//! Requests are in the upstream's format already, be it chat completions or legacy completions: they
+//! are edited, not translated, and answers pass unchanged but for what [`relay`] and [`amend`] say.
+//! Azure and Bedrock's OpenAI endpoints speak the same and differ in addresses and keys only, so they
+//! compile their own settings into this room's [`Server`] and use the rest.
 //!
 //! Settings: `endpoint` (default `https://api.openai.com/v1`), `organization`, `project`, `auth`
 //! (default: bearer from `OPENAI_API_KEY`). The endpoint may end in `/chat/completions`, and `/v1` is
 //! added to a path that names no version. A target's: `model` (absent: the name that the app asked
 //! for, as globs need it) and `quirks`.
 
+mod amend;
 mod answer;
 mod edit;
 #[cfg(test)]
@@ -19,14 +21,16 @@ mod relay;
 use std::fmt;
 use std::rc::Rc;
 
+use self::amend::Amend;
 use self::edit::Changes;
+use super::catalogue::{Catalogue, MaxTokensNames};
 use super::credential::{Credential, Default};
 use super::endpoint::push_segment;
-use super::quirks::{MaxTokensName, MaxTokensNames, Quirks};
+use super::quirks::{MaxTokensName, Quirks};
 use super::{Call, Edit, Endpoint, Environment, Kind, Path, Provider, Relay, Sink, Target};
 use crate::document::Fields;
 use crate::fault::Fault;
-use crate::turn::{Ask, Format, Headers, Now};
+use crate::turn::{Ask, Format, Headers, Now, Uncarried};
 
 /// The entry in the table of providers.
 pub(super) const KIND: Kind = Kind {
@@ -54,14 +58,15 @@ fn compile(fields: &mut Fields<'_>, environment: &Environment<'_>) -> Option<Rc<
     let credential = Credential::read(fields, environment, Default::Bearer("OPENAI_API_KEY"));
     let endpoint = endpoint?;
     let server = Server {
-        chat: Address::Fixed(chat_path(&endpoint)),
+        address: address(&endpoint),
         authority: endpoint.authority,
         headers: headers
             .into_iter()
             .filter_map(|(name, value)| Some((name, value?)))
             .collect(),
-        credential: credential?,
+        credential: Rc::new(credential?),
         event_bytes_max: environment.limits.event_bytes_max,
+        catalogue: Rc::clone(environment.catalogue),
     };
     Some(Rc::new(OpenAi(Rc::new(server))))
 }
@@ -73,7 +78,7 @@ fn header_value(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
-fn chat_path(endpoint: &Endpoint) -> String {
+fn address(endpoint: &Endpoint) -> Address {
     let base = endpoint.path.strip_suffix(CHAT).unwrap_or(&endpoint.path);
     // `/v1`, `/api/v3`, `/v1beta/openai`: a path that names a version is complete.
     let is_version = |segment: &str| {
@@ -86,7 +91,10 @@ fn chat_path(endpoint: &Endpoint) -> String {
         "/v1"
     };
     let mark = if endpoint.query.is_empty() { "" } else { "?" };
-    format!("{base}{version}{CHAT}{mark}{}", endpoint.query)
+    Address::Fixed {
+        base: format!("{base}{version}"),
+        query: format!("{mark}{}", endpoint.query),
+    }
 }
 
 #[derive(Debug)]
@@ -106,25 +114,31 @@ impl Provider for OpenAi {
 /// A configured server of chat completions.
 pub(super) struct Server {
     pub(super) authority: String,
-    pub(super) chat: Address,
+    pub(super) address: Address,
     /// Headers of every call.
     pub(super) headers: Vec<(&'static str, String)>,
-    pub(super) credential: Credential,
+    pub(super) credential: Rc<Credential>,
     pub(super) event_bytes_max: usize,
+    pub(super) catalogue: Rc<Catalogue>,
 }
 
 /// Where the model's name goes.
 #[derive(Debug)]
 pub(super) enum Address {
-    /// Into the body; path and query are these.
-    Fixed(String),
-    /// Into the path, between these as one segment. The body's `model` stays as the app wrote it:
-    /// nobody reads it there.
+    /// Into the body.
+    Fixed {
+        /// The path up to the slash before the API's own.
+        base: String,
+        /// The query with its question mark, or nothing.
+        query: String,
+    },
+    /// Into the path, as one segment before the API's own. The body's `model` stays as the app wrote
+    /// it: nobody reads it there.
     Deployment {
         /// Up to and including the slash before the name.
         before: String,
-        /// From the slash after the name, with the query.
-        after: String,
+        /// The query with its question mark, or nothing.
+        query: String,
     },
 }
 
@@ -132,7 +146,7 @@ impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
             .field("authority", &self.authority)
-            .field("chat", &self.chat)
+            .field("address", &self.address)
             .finish_non_exhaustive()
     }
 }
@@ -140,10 +154,27 @@ impl fmt::Debug for Server {
 /// A model at a server.
 #[derive(Debug)]
 pub(super) struct Model {
+    chat: Speaker,
+    completions: Speaker,
+}
+
+/// A model, spoken to in one of its formats.
+#[derive(Debug)]
+struct Speaker {
+    format: Format,
+    traits: Rc<Traits>,
+}
+
+/// What a model's formats have in common.
+#[derive(Debug)]
+struct Traits {
     server: Rc<Server>,
     /// What the server calls it; absent: as the app does.
     name: Option<String>,
     max_tokens: MaxTokens,
+    /// Parameters that it refuses.
+    refused: Vec<String>,
+    amend: Amend,
 }
 
 /// What the model calls the limit of output tokens.
@@ -164,28 +195,54 @@ impl Model {
         fields: &mut Fields<'_>,
     ) -> Self {
         let max_tokens = if base.is_none() && !fields.has("quirks") {
-            MaxTokens::Asked(MaxTokensNames::read())
+            MaxTokens::Asked(server.catalogue.max_tokens_names())
         } else {
-            let quirks = Quirks::resolve(base.unwrap_or_default(), fields);
+            let quirks = server.catalogue.resolve(base.unwrap_or_default(), fields);
             MaxTokens::Known(quirks.max_tokens_name)
         };
-        Self {
+        Self::of(Traits {
             server,
             name: name.map(str::to_owned),
             max_tokens,
+            refused: Vec::new(),
+            amend: Amend::default(),
+        })
+    }
+
+    /// A model of which all quirks hold, those of Bedrock's endpoints too.
+    pub(super) fn with_quirks(server: Rc<Server>, name: &str, quirks: &Quirks) -> Self {
+        Self::of(Traits {
+            server,
+            name: Some(name.to_owned()),
+            max_tokens: MaxTokens::Known(quirks.max_tokens_name),
+            refused: quirks.refused_parameters.clone(),
+            amend: Amend::new(quirks.inline_reasoning, quirks.positional_tool_ids),
+        })
+    }
+
+    fn of(traits: Traits) -> Self {
+        let traits = Rc::new(traits);
+        let speaker = |format| Speaker {
+            format,
+            traits: Rc::clone(&traits),
+        };
+        Self {
+            chat: speaker(Format::Chat),
+            completions: speaker(Format::Completions),
         }
     }
 }
 
 impl Target for Model {
     fn path(&self, format: Format) -> Option<Path<'_>> {
-        match format {
-            Format::Chat => Some(Path::Edited(self)),
-        }
+        Some(Path::Edited(match format {
+            Format::Chat => &self.chat,
+            Format::Completions => &self.completions,
+        }))
     }
 
     fn sign(&self, now: Now, call: &mut Call) -> Result<(), Fault> {
-        self.server.credential.sign(now, call)
+        self.chat.traits.server.credential.sign(now, call)
     }
 
     fn refusal(&self, head: &Headers, body: &[u8]) -> Fault {
@@ -193,51 +250,94 @@ impl Target for Model {
     }
 }
 
-impl Edit for Model {
-    fn edit(&self, ask: &Ask<'_>, call: &mut Call) -> Result<(), Fault> {
-        let name = self.name.as_deref().unwrap_or(&ask.model);
-        call.authority.clone_from(&self.server.authority);
+/// What follows the base of every URL of a format.
+const fn api(format: Format) -> &'static str {
+    match format {
+        Format::Chat => CHAT,
+        Format::Completions => "/completions",
+    }
+}
+
+impl Edit for Speaker {
+    fn edit(
+        &self,
+        ask: &Ask<'_>,
+        uncarried: &mut Uncarried<'_>,
+        call: &mut Call,
+    ) -> Result<(), Fault> {
+        let traits = &*self.traits;
+        let name = traits.name.as_deref().unwrap_or(&ask.model);
+        call.authority.clone_from(&traits.server.authority);
         call.path.clear();
-        let model = match &self.server.chat {
-            Address::Fixed(path) => {
-                call.path.push_str(path);
-                Some(name)
+        let (model, query) = match &traits.server.address {
+            Address::Fixed { base, query } => {
+                call.path.push_str(base);
+                (Some(name), query)
             }
-            Address::Deployment { before, after } => {
+            Address::Deployment { before, query } => {
                 call.path.push_str(before);
                 push_segment(&mut call.path, name);
-                call.path.push_str(after);
-                None
+                (None, query)
             }
         };
+        call.path.push_str(api(self.format));
+        call.path.push_str(query);
         call.headers.set("content-type", "application/json");
         let accept = match ask.stream {
             true => "text/event-stream",
             false => "application/json",
         };
         call.headers.set("accept", accept);
-        for (name, value) in &self.server.headers {
+        for (name, value) in &traits.server.headers {
             call.headers.set(*name, value.as_str());
         }
-        let max_tokens = match &self.max_tokens {
+        for name in &traits.refused {
+            if ask
+                .member(name)
+                .is_some_and(|member| asks(name, member.value))
+            {
+                uncarried.leave(name)?;
+            }
+        }
+        let max_tokens = match &traits.max_tokens {
             MaxTokens::Known(known) => *known,
             MaxTokens::Asked(names) => names.of(&ask.model),
         };
         let changes = Changes {
             model,
-            rename_max_tokens: max_tokens == MaxTokensName::MaxCompletionTokens,
+            // Legacy completions know the older name only.
+            rename_max_tokens: self.format == Format::Chat
+                && max_tokens == MaxTokensName::MaxCompletionTokens,
+            refused: &traits.refused,
         };
         call.body.clear();
         changes.write(ask, &mut call.body)
     }
 
     fn relay(&self, show_usage: bool) -> Box<dyn Relay> {
-        Box::new(relay::Chunks::new(show_usage, self.server.event_bytes_max))
+        Box::new(relay::Chunks::new(
+            self.format,
+            self.traits.amend.clone(),
+            show_usage,
+            self.traits.server.event_bytes_max,
+        ))
     }
 
-    fn inspect(&self, body: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
-        answer::inspect(body, sink)
+    fn inspect(&self, body: &[u8], out: &mut Vec<u8>, sink: Sink<'_>) -> Result<(), Fault> {
+        answer::inspect(self.format, body, sink)?;
+        let text = str::from_utf8(body).ok();
+        if let Some(amended) =
+            text.and_then(|text| self.traits.amend.clone().write(text, "message"))
+        {
+            out.extend_from_slice(&amended);
+        }
+        Ok(())
     }
+}
+
+/// Whether a parameter's value says more than leaving it out.
+fn asks(name: &str, value: &str) -> bool {
+    !matches!(value, "null" | "{}" | "[]" | "false" | "0") && (name, value) != ("n", "1")
 }
 
 #[cfg(test)]

@@ -21,13 +21,14 @@
 
 use std::ops::Range;
 
+use super::amend::Amend;
 use super::answer::{Answer, Choice, Choices, corrupt};
 use crate::codec::json::{self, Edits, Member, Members, Walk, span_of};
 use crate::codec::sse;
 use crate::fault::{Fault, Upstream};
 use crate::limits;
 use crate::provider::{Relay, Sink};
-use crate::turn::Event;
+use crate::turn::{Event, Format};
 
 /// Relays one stream.
 #[derive(Debug)]
@@ -38,12 +39,19 @@ pub(super) struct Chunks {
 
 impl Chunks {
     /// `show_usage` says whether the app asked for the usage chunk.
-    pub(super) fn new(show_usage: bool, event_bytes_max: usize) -> Self {
+    pub(super) fn new(
+        format: Format,
+        amend: Amend,
+        show_usage: bool,
+        event_bytes_max: usize,
+    ) -> Self {
         Self {
             blocks: sse::Decoder::new(event_bytes_max),
             passage: Passage {
                 state: State::Waiting,
                 is_first: true,
+                format,
+                amend,
                 show_usage,
                 spoken: 0,
                 finished: 0,
@@ -108,6 +116,8 @@ enum State {
 struct Passage {
     state: State,
     is_first: bool,
+    format: Format,
+    amend: Amend,
     show_usage: bool,
     /// The choices that had a delta, one bit for each.
     spoken: u128,
@@ -172,14 +182,45 @@ impl Passage {
             _ => {}
         }
         let chunk = Answer::parse(data)?;
+        let amended = match (&chunk.choices, str::from_utf8(data)) {
+            (Some(_), Ok(text)) => self.amend.write(text, "delta"),
+            (_, _) => None,
+        };
+        let Some(amended) = amended else {
+            return self.pass(block, &chunk, out, sink);
+        };
+        let chunk = Answer::parse(&amended)?;
+        // JSON has line feeds between its tokens only, where blanks do as well.
+        let line = amended
+            .iter()
+            .map(|&byte| if byte == b'\n' { b' ' } else { byte });
+        let mut raw = b"data: ".to_vec();
+        raw.extend(line);
+        raw.extend_from_slice(b"\n\n");
+        let block = sse::Event {
+            data: &amended,
+            raw: &raw,
+            ..*block
+        };
+        self.pass(&block, &chunk, out, sink)
+    }
+
+    /// Passes a chunk on as far as the app is to see it.
+    fn pass(
+        &mut self,
+        block: &sse::Event<'_>,
+        chunk: &Answer<'_>,
+        out: &mut Vec<u8>,
+        sink: Sink<'_>,
+    ) -> Result<(), Fault> {
         if self.state == State::Waiting {
             self.state = State::Streaming;
             sink(Event::Start)?;
         }
         let late = self.finished;
-        self.hear(&chunk, sink)?;
+        self.hear(chunk, sink)?;
         if self.head.is_none() && self.spoken != 0 {
-            self.head = str::from_utf8(data).ok().map(head);
+            self.head = str::from_utf8(block.data).ok().map(head);
         }
         let Some(choices) = &chunk.choices else {
             // What has no choices is something that we do not know: the app may.
@@ -198,7 +239,7 @@ impl Passage {
             return Ok(());
         }
         let takes_filter = !is_silent && !self.prompt_filter.is_empty();
-        let is_odd = |choice: &Choice<'_>| is_late(choice) || !choice.has_delta();
+        let is_odd = |choice: &Choice<'_>| is_late(choice) || !choice.speaks();
         if takes_filter || choices.iter().any(is_odd) {
             let adds_filter = takes_filter && chunk.prompt_filter_results.is_none();
             self.complete(block, choices, late, adds_filter, out)?;
@@ -215,7 +256,7 @@ impl Passage {
             if self.finished & bit != 0 {
                 continue;
             }
-            if choice.has_delta() {
+            if choice.speaks() {
                 self.spoken |= bit;
             }
             if choice.tell(sink)? {
@@ -277,8 +318,8 @@ impl Passage {
                     let span = span_of(text.as_bytes(), items.skip().ok()?.as_bytes())?;
                     if late & choice.bit() != 0 {
                         edits.remove_item(span).ok()?;
-                    } else if !choice.has_delta() {
-                        add_delta(text, &span, &mut edits)?;
+                    } else if !choice.speaks() {
+                        add_part(self.format, text, &span, &mut edits)?;
                     }
                 }
             }
@@ -304,21 +345,25 @@ impl Passage {
     }
 }
 
-/// Gives the choice at `span` an empty delta.
-fn add_delta(text: &str, span: &Range<usize>, edits: &mut Edits) -> Option<()> {
+/// Gives the choice at `span` an empty delta, or an empty text.
+fn add_part(format: Format, text: &str, span: &Range<usize>, edits: &mut Edits) -> Option<()> {
+    let (name, empty) = match format {
+        Format::Chat => ("delta", "{}"),
+        Format::Completions => ("text", "\"\""),
+    };
     // serde reads arrays as structs too.
     text.get(span.clone())?.strip_prefix('{')?;
     let mut members = Members::within(text, span.clone());
-    let delta = members.find_map(|member| member.ok().filter(|member| member.key == "delta"));
-    if let Some(Member { value_span, .. }) = delta {
-        return edits.replace(value_span, b"{}").ok();
+    let part = members.find_map(|member| member.ok().filter(|member| *member.key == *name));
+    if let Some(Member { value_span, .. }) = part {
+        return edits.replace(value_span, empty.as_bytes()).ok();
     }
     let is_empty = Members::within(text, span.clone()).next().is_none();
-    let added: &[u8] = match is_empty {
-        true => br#""delta":{}"#,
-        false => br#""delta":{},"#,
-    };
-    edits.insert(span.start.checked_add(1)?, added).ok()
+    let comma = if is_empty { "" } else { "," };
+    let added = format!("\"{name}\":{empty}{comma}");
+    edits
+        .insert(span.start.checked_add(1)?, added.as_bytes())
+        .ok()
 }
 
 fn head(text: &str) -> Head {
@@ -374,7 +419,7 @@ mod tests {
         chunks: impl IntoIterator<Item = &'a [u8]>,
         show_usage: bool,
     ) -> (String, Vec<String>) {
-        let mut relay = Chunks::new(show_usage, 1024);
+        let mut relay = Chunks::new(Format::Chat, Amend::default(), show_usage, 1024);
         let (mut out, mut told) = (Vec::new(), Vec::new());
         let mut sink = |event: Event<'_>| {
             told.push(if let Event::Usage(usage) = event {
@@ -685,7 +730,7 @@ mod tests {
 
     #[test]
     fn the_fault_of_the_sink_comes_back() {
-        let mut relay = Chunks::new(false, 1024);
+        let mut relay = Chunks::new(Format::Chat, Amend::default(), false, 1024);
         let mut out = Vec::new();
         let refused = Fault::Internal("budget");
         let result = relay.push(stream(&[STOP]).as_bytes(), &mut out, &mut |_| {
@@ -705,6 +750,67 @@ mod tests {
         ]
         .concat()
         .replace('\n', line_end)
+    }
+
+    /// What comes out of a stream of legacy completions, or of chat completions that are amended.
+    #[track_caller]
+    fn check_as(format: Format, amend: &Amend, input: &str, out: &str, told: &[&str]) {
+        for size in [1, 7, input.len()] {
+            let mut relay = Chunks::new(format, amend.clone(), false, 1024);
+            let (mut got, mut heard) = (Vec::new(), Vec::new());
+            let mut sink = |event: Event<'_>| {
+                heard.push(format!("{event:?}"));
+                Ok(())
+            };
+            for chunk in input.as_bytes().chunks(size) {
+                relay.push(chunk, &mut got, &mut sink).unwrap();
+            }
+            relay.finish(&mut got, &mut sink).unwrap();
+            assert_eq!(String::from_utf8(got).unwrap(), out);
+            assert_eq!(heard, told);
+        }
+    }
+
+    #[test]
+    fn legacy_completions_have_texts_for_deltas() {
+        let text = r#"{"choices":[{"text":"a","index":0,"finish_reason":null}]}"#;
+        let filter = r#"{"choices":[{"index":0,"content_filter_results":{}}]}"#;
+        let filled = filter.replace("[{", r#"[{"text":"","#);
+        let stop = r#"{"choices":[{"text":"","index":0,"finish_reason":"stop"}]}"#;
+        check_as(
+            Format::Completions,
+            &Amend::default(),
+            &stream(&[PROMPT_FILTER, text, filter, stop, filter, DONE]),
+            &stream(&[
+                &text.replacen('{', r#"{"prompt_filter_results":[{"prompt_index":0}],"#, 1),
+                &filled,
+                stop,
+                DONE,
+            ]),
+            &["Start", STOPPED],
+        );
+    }
+
+    #[test]
+    fn inline_reasoning_is_parted_and_the_rest_passes() {
+        let chunk = |delta: &str| format!(r#"{{"id":"c-1","choices":[{{"delta":{delta}}}]}}"#);
+        let says = |text: &str| chunk(&format!(r#"{{"content":"{text}"}}"#));
+        let (tag, rest) = (says("<reas"), says("oning>why</reasoning>so"));
+        let call = |id: &str| chunk(&format!(r#"{{"tool_calls":[{{"index":0,"id":"{id}"}}]}}"#));
+        check_as(
+            Format::Chat,
+            &Amend::new(true, true),
+            &stream(&[&tag, &rest, &says("<b>"), &call("call_0"), STOP, DONE]),
+            &stream(&[
+                &says(""),
+                &chunk(r#"{"reasoning_content":"why","content":"so"}"#),
+                &says("<b>"),
+                &call("call_c1_0"),
+                STOP,
+                DONE,
+            ]),
+            &["Start", STOPPED],
+        );
     }
 
     #[test]
