@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::rc::Rc;
 
-use crate::driver::{self, Message, Proxy, Sent, chat_head};
+use crate::driver::{self, Message, Proxy, Sent, head};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tollgate::policy::Policy;
@@ -103,8 +103,7 @@ fn outcome(
     body.insert("model".to_owned(), json!(model));
     let body = serde_json::to_vec(&body).unwrap();
     let send = |policy| {
-        let mut head = chat_head(&body);
-        head.set(":path", section.path.as_str());
+        let head = head(&section.path, &body);
         Proxy::new(policy).request(head, &body)
     };
     match (send(strict), send(lenient)) {
