@@ -25,6 +25,21 @@ pub enum Event<'a> {
         /// The next piece of the reasoning.
         text: Escaped<'a>,
     },
+    /// Some of the proof of the reasoning told before: with it the provider takes the reasoning back
+    /// in a later turn. Reasoning that follows it is a new thought.
+    Signature {
+        /// Which alternative.
+        choice: u32,
+        /// The next piece of the signature.
+        signature: Escaped<'a>,
+    },
+    /// A thought that only the provider can read.
+    RedactedReasoning {
+        /// Which alternative.
+        choice: u32,
+        /// All of it, in base64.
+        data: Escaped<'a>,
+    },
     /// The model calls a tool.
     ToolCall {
         /// Which alternative.

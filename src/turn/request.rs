@@ -87,6 +87,15 @@ pub enum Part<'a> {
     },
     /// The assistant's own refusal in an earlier turn.
     Refusal(Escaped<'a>),
+    /// What the assistant thought in an earlier turn, with the proof of it that its provider gave.
+    Reasoning {
+        /// The thought as it was told.
+        text: Escaped<'a>,
+        /// The provider's signature; without it no provider takes the thought back.
+        signature: Option<Escaped<'a>>,
+    },
+    /// Such a thought that only its provider can read, in base64.
+    RedactedReasoning(Escaped<'a>),
 }
 
 /// One piece of a tool's answer.

@@ -2,7 +2,9 @@
 //!
 //! Written rules of what is dropped: a message's `name` (OpenAI gives it to the model as a hint; no
 //! other format has it), what an app replays of our own answers and cannot be replayed
-//! (`reasoning_content`, `annotations`), and any member that OpenAI does not know.
+//! (`reasoning_content`, `annotations`), and any member that OpenAI does not know. One that it does not
+//! know is read: `thinking_blocks`, which an answer holds where the provider signs its reasoning, so that
+//! an app that appends the answer's message to its conversation keeps the model's thread.
 
 use crate::client::data_url::{self, DataUrl};
 use crate::client::read::{Path, Reader, required, set, unsupported, wrong_kind, wrong_value};
@@ -31,6 +33,7 @@ struct Draft<'a> {
     refusal: Option<Escaped<'a>>,
     tool_calls: Option<Vec<Part<'a>>>,
     tool_call_id: Option<Text<'a>>,
+    thoughts: Option<Vec<Part<'a>>>,
 }
 
 impl<'a> Messages<'a> {
@@ -78,6 +81,11 @@ impl<'a> Messages<'a> {
             "tool_call_id" => {
                 let at = at.field("tool_call_id");
                 set(&mut draft.tool_call_id, reader.text(&at)?, &at)
+            }
+            "thinking_blocks" => {
+                let at = at.field("thinking_blocks");
+                let thoughts = self.thoughts(reader, &at)?;
+                set(&mut draft.thoughts, thoughts, &at)
             }
             "audio" => Err(unsupported(
                 &at.field("audio"),
@@ -216,6 +224,17 @@ impl<'a> Messages<'a> {
         Ok(Image::Url(url))
     }
 
+    fn thoughts(&mut self, reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Vec<Part<'a>>, Fault> {
+        let mut thoughts = Vec::new();
+        reader.list(at, PARTS_MAX, |reader, index| {
+            let at = at.item(index);
+            self.count_part(&at)?;
+            thoughts.extend(read_thought(reader, &at)?);
+            Ok(())
+        })?;
+        Ok(thoughts)
+    }
+
     fn tool_calls(
         &mut self,
         reader: &mut Reader<'a>,
@@ -230,6 +249,40 @@ impl<'a> Messages<'a> {
         })?;
         Ok(calls)
     }
+}
+
+fn read_thought<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Option<Part<'a>>, Fault> {
+    let mut kind = None;
+    let mut text = None;
+    let mut signature = None;
+    let mut data = None;
+    reader.object(at, |reader, key| match key {
+        "type" => {
+            let at = at.field("type");
+            set(&mut kind, reader.text(&at)?, &at)
+        }
+        "thinking" => {
+            let at = at.field("thinking");
+            set(&mut text, reader.escaped(&at)?, &at)
+        }
+        "signature" => {
+            let at = at.field("signature");
+            set(&mut signature, reader.escaped(&at)?, &at)
+        }
+        "data" => {
+            let at = at.field("data");
+            set(&mut data, reader.escaped(&at)?, &at)
+        }
+        _ => reader.skip().map(drop),
+    })?;
+    Ok(match kind.as_deref() {
+        Some("thinking") => Some(Part::Reasoning {
+            text: text.unwrap_or_default(),
+            signature,
+        }),
+        Some("redacted_thinking") => data.map(Part::RedactedReasoning),
+        _ => None,
+    })
 }
 
 impl<'a> Draft<'a> {
@@ -259,6 +312,9 @@ impl<'a> Draft<'a> {
         match role {
             Role::System | Role::User => {}
             Role::Assistant => {
+                if let Some(thoughts) = self.thoughts {
+                    parts.splice(..0, thoughts);
+                }
                 parts.extend(self.refusal.map(Part::Refusal));
                 parts.extend(self.tool_calls.unwrap_or_default());
             }
@@ -311,8 +367,11 @@ fn check_part(role: Role, part: &Part<'_>, at: &Path<'_>) -> Result<(), Fault> {
             role == Role::Assistant,
             "only an assistant's message may hold a refusal",
         ),
-        Part::ToolCall { .. } | Part::ToolResult { .. } => {
-            return Err(Fault::Internal("content holds a tool's part"));
+        Part::ToolCall { .. }
+        | Part::ToolResult { .. }
+        | Part::Reasoning { .. }
+        | Part::RedactedReasoning(_) => {
+            return Err(Fault::Internal("content holds what is no content"));
         }
     };
     if is_fine {
@@ -325,9 +384,12 @@ fn tool_output(part: Part<'_>) -> Option<ToolOutput<'_>> {
     match part {
         Part::Text(text) => Some(ToolOutput::Text(text)),
         Part::Image(image) => Some(ToolOutput::Image(image)),
-        Part::Document(_) | Part::ToolCall { .. } | Part::ToolResult { .. } | Part::Refusal(_) => {
-            None
-        }
+        Part::Document(_)
+        | Part::ToolCall { .. }
+        | Part::ToolResult { .. }
+        | Part::Refusal(_)
+        | Part::Reasoning { .. }
+        | Part::RedactedReasoning(_) => None,
     }
 }
 
@@ -488,6 +550,11 @@ mod tests {
                     });
                     format!("{}:{}", &**id, output.collect::<Vec<_>>().join(","))
                 }
+                Part::Reasoning { text, signature } => {
+                    let signature = signature.map_or("-", |signature| signature.as_str());
+                    format!("thought '{}' {signature}", text.as_str())
+                }
+                Part::RedactedReasoning(data) => format!("redacted {}", data.as_str()),
             });
         }
         line
@@ -513,6 +580,19 @@ mod tests {
                 "assistant 'a'",
                 "tool t1:'r'",
             ],
+        );
+    }
+
+    #[test]
+    fn signed_thoughts_come_first() {
+        check(
+            r#"[{"role":"assistant","content":"a","reasoning_content":"t","thinking_blocks":[
+                {"type":"thinking","thinking":"t","signature":"s"},{"type":"redacted_thinking","data":"aGk="},{"type":"other"}]}]"#,
+            &["assistant thought 't' s redacted aGk= 'a'"],
+        );
+        check(
+            r#"[{"role":"user","content":"a","thinking_blocks":[{"type":"thinking","thinking":"t"}]}]"#,
+            &["user 'a'"],
         );
     }
 

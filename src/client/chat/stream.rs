@@ -140,6 +140,10 @@ impl Writer for Stream {
                     self.text(choice, "reasoning_content", text, out);
                 }
             }
+            // An app puts a stream together by the fields that it knows, and these it does not.
+            Event::Signature { choice, .. } | Event::RedactedReasoning { choice, .. } => {
+                self.open(choice, out)?;
+            }
             Event::ToolCall {
                 choice,
                 index,

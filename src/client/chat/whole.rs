@@ -25,9 +25,20 @@ pub(super) struct Whole {
 struct Choice {
     content: String,
     reasoning: String,
+    thoughts: Vec<Thought>,
     tool_calls: Vec<ToolCall>,
     /// Without a reason nothing was told of this choice.
     reason: Option<Finish>,
+}
+
+/// A piece of reasoning that the provider takes back in a later turn.
+enum Thought {
+    /// What follows the thought before it in `reasoning`, up to this byte.
+    Signed {
+        ends: usize,
+        signature: String,
+    },
+    Redacted(String),
 }
 
 struct ToolCall {
@@ -44,6 +55,52 @@ impl std::fmt::Debug for Choice {
             .field("tool_calls", &self.tool_calls.len())
             .field("reason", &self.reason)
             .finish_non_exhaustive()
+    }
+}
+
+impl Choice {
+    /// Adds to the signature of the reasoning so far.
+    fn sign(&mut self, piece: &str) {
+        let now = self.reasoning.len();
+        if let Some(Thought::Signed { ends, signature }) = self.thoughts.last_mut()
+            && *ends == now
+        {
+            signature.push_str(piece);
+            return;
+        }
+        self.thoughts.push(Thought::Signed {
+            ends: now,
+            signature: piece.to_owned(),
+        });
+    }
+
+    /// The field of Anthropic's blocks that other gateways have too. The SDKs keep fields that they do not
+    /// know, so a message that an app sends back has it.
+    fn write_thoughts(&self, out: &mut Vec<u8>) {
+        if self.thoughts.is_empty() {
+            return;
+        }
+        let mut began = 0;
+        let mut before: &[u8] = b",\"thinking_blocks\":[";
+        for thought in &self.thoughts {
+            out.extend_from_slice(before);
+            before = b",";
+            match thought {
+                Thought::Signed { ends, signature } => {
+                    out.extend_from_slice(b"{\"type\":\"thinking\",\"thinking\":");
+                    write_escaped(out, self.reasoning.get(began..*ends).unwrap_or_default());
+                    out.extend_from_slice(b",\"signature\":");
+                    write_escaped(out, signature);
+                    began = *ends;
+                }
+                Thought::Redacted(data) => {
+                    out.extend_from_slice(b"{\"type\":\"redacted_thinking\",\"data\":");
+                    write_escaped(out, data);
+                }
+            }
+            out.push(b'}');
+        }
+        out.push(b']');
     }
 }
 
@@ -94,6 +151,15 @@ impl Writer for Whole {
             Event::Reasoning { choice, text } => {
                 self.take(text)?;
                 self.open(choice)?.reasoning.push_str(text.as_str());
+            }
+            Event::Signature { choice, signature } => {
+                self.take(signature)?;
+                self.open(choice)?.sign(signature.as_str());
+            }
+            Event::RedactedReasoning { choice, data } => {
+                self.take(data)?;
+                let thought = Thought::Redacted(data.as_str().to_owned());
+                self.open(choice)?.thoughts.push(thought);
             }
             Event::ToolCall {
                 choice,
@@ -178,6 +244,7 @@ fn write_choice(index: u64, choice: &Choice, reason: Finish, out: &mut Vec<u8>) 
         out.extend_from_slice(b",\"reasoning_content\":");
         write_escaped(out, &choice.reasoning);
     }
+    choice.write_thoughts(out);
     for (call, before) in choice
         .tool_calls
         .iter()
@@ -287,6 +354,36 @@ mod tests {
         check(
             &answer(&[reasoning, Event::Usage(Usage::default()), text("a")]),
             r#"[{"index":0,"message":{"role":"assistant","content":"a","refusal":null,"reasoning_content":"r"},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0,"prompt_tokens_details":{"cached_tokens":0}}}"#,
+        );
+    }
+
+    #[test]
+    fn signed_reasoning_is_told_as_the_provider_takes_it_back() {
+        let escaped = Escaped::from_content;
+        let reasoning = |text| Event::Reasoning {
+            choice: 0,
+            text: escaped(text),
+        };
+        let signature = |signature| Event::Signature {
+            choice: 0,
+            signature: escaped(signature),
+        };
+        let redacted = Event::RedactedReasoning {
+            choice: 0,
+            data: escaped("aGk="),
+        };
+        check(
+            &answer(&[
+                reasoning("a"),
+                reasoning("b"),
+                signature("s"),
+                signature("t"),
+                redacted,
+                reasoning("c"),
+                signature("u"),
+                text("d"),
+            ]),
+            r#"[{"index":0,"message":{"role":"assistant","content":"d","refusal":null,"reasoning_content":"abc","thinking_blocks":[{"type":"thinking","thinking":"ab","signature":"st"},{"type":"redacted_thinking","data":"aGk="},{"type":"thinking","thinking":"c","signature":"u"}]},"logprobs":null,"finish_reason":"stop"}]}"#,
         );
     }
 

@@ -5,8 +5,8 @@
 //! ```
 //! Only `messageStop` says that a streamed answer is complete, and only `stopReason` that a whole one
 //! is. Unknown events and unknown blocks are skipped; an exception, a corrupt frame, left-over bytes or
-//! an end without a stop are faults. Bedrock numbers every block; we number tool calls only. Signatures
-//! and redacted reasoning have no place in chat completions.
+//! an end without a stop are faults. Bedrock numbers every block; we number tool calls only. Each
+//! redacted thought comes in one delta (as all that were recorded), and is told as it comes.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -42,14 +42,14 @@ pub(super) fn whole(body: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
         if let Some(text) = block.text {
             tell_text(text, sink)?;
         }
-        if let Some(reasoning) = &block.reasoning_content
-            && let Some(text) = &reasoning.reasoning_text
-            && !text.text.is_empty()
-        {
-            sink(Event::Reasoning {
-                choice: 0,
-                text: text.text,
-            })?;
+        if let Some(reasoning) = &block.reasoning_content {
+            let thought = reasoning.reasoning_text.as_ref();
+            ReasoningDelta {
+                text: thought.map(|thought| thought.text),
+                signature: thought.and_then(|thought| thought.signature),
+                redacted_content: reasoning.redacted_content,
+            }
+            .tell(sink)?;
         }
         for cited in block.citations_content.iter().flat_map(|it| &it.content) {
             tell_text(cited.text, sink)?;
@@ -284,10 +284,8 @@ impl Speech {
         if let Some(text) = delta.text {
             tell_text(text, sink)?;
         }
-        if let Some(text) = delta.reasoning_content.as_ref().and_then(|it| it.text)
-            && !text.is_empty()
-        {
-            sink(Event::Reasoning { choice: 0, text })?;
+        if let Some(reasoning) = &delta.reasoning_content {
+            reasoning.tell(sink)?;
         }
         let Some(input) = delta.tool_use.as_ref().and_then(|it| it.input) else {
             return Ok(());
@@ -443,9 +441,20 @@ struct Block<'a> {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Reasoning<'a> {
-    #[serde(borrow, rename = "reasoningText")]
-    reasoning_text: Option<PlainText<'a>>,
+    #[serde(borrow)]
+    reasoning_text: Option<Thought<'a>>,
+    #[serde(borrow)]
+    redacted_content: Option<Escaped<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Thought<'a> {
+    #[serde(borrow, default)]
+    text: Escaped<'a>,
+    #[serde(borrow)]
+    signature: Option<Escaped<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -525,9 +534,31 @@ struct ToolUseDelta<'a> {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct ReasoningDelta<'a> {
     #[serde(borrow)]
     text: Option<Escaped<'a>>,
+    #[serde(borrow)]
+    signature: Option<Escaped<'a>>,
+    #[serde(borrow)]
+    redacted_content: Option<Escaped<'a>>,
+}
+
+impl ReasoningDelta<'_> {
+    fn tell(&self, sink: Sink<'_>) -> Result<(), Fault> {
+        let choice = 0;
+        let is_there = |text: &Escaped<'_>| !text.is_empty();
+        if let Some(text) = self.text.filter(is_there) {
+            sink(Event::Reasoning { choice, text })?;
+        }
+        if let Some(signature) = self.signature.filter(is_there) {
+            sink(Event::Signature { choice, signature })?;
+        }
+        if let Some(data) = self.redacted_content.filter(is_there) {
+            sink(Event::RedactedReasoning { choice, data })?;
+        }
+        Ok(())
+    }
 }
 
 #[derive(Deserialize)]
@@ -586,6 +617,8 @@ mod tests {
             Event::Start => "start".to_owned(),
             Event::Text { text, .. } => format!("text {}", text.as_str()),
             Event::Reasoning { text, .. } => format!("reasoning {}", text.as_str()),
+            Event::Signature { signature, .. } => format!("signature {}", signature.as_str()),
+            Event::RedactedReasoning { data, .. } => format!("redacted {}", data.as_str()),
             Event::ToolCall {
                 index, id, name, ..
             } => format!("call {index} {} {}", id.as_str(), name.as_str()),
@@ -720,7 +753,7 @@ mod tests {
     }
 
     #[test]
-    fn reasoning_is_told_and_its_signature_is_not() {
+    fn reasoning_is_told_with_its_signature() {
         check(
             &[
                 START,
@@ -738,7 +771,13 @@ mod tests {
                 ),
                 END,
             ],
-            &["start", "reasoning hm", "finish Stop"],
+            &[
+                "start",
+                "reasoning hm",
+                "signature xyz",
+                "redacted eA==",
+                "finish Stop",
+            ],
         );
     }
 
@@ -961,6 +1000,8 @@ mod tests {
             &[
                 "start",
                 "reasoning hm",
+                "signature s",
+                "redacted eA==",
                 r"text a\n",
                 "text b",
                 "call 0 t1 f",

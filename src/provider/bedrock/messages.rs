@@ -9,6 +9,10 @@
 //!   it. It may end with the assistant only where the model goes on from there.
 //! - A tool's result stays text even if it is JSON: nothing is lost and nothing is guessed. Chat
 //!   completions has no mark for a failed tool, so no `status` is sent.
+//! - Reasoning goes back only with the provider's proof, and only to a family that gave it: signed
+//!   thoughts to Claude, unreadable ones to Claude and OpenAI's. Whatever else an app replays of it is
+//!   for people. It stands before something else that the assistant said, or is left out: AWS refuses a
+//!   message that ends in it.
 //! - A message with documents needs a text; where there is none, a short one is added.
 
 use std::collections::BTreeMap;
@@ -19,7 +23,7 @@ use crate::turn::{
     Document, DocumentSource, Escaped, Image, Message, Part, Request, Role, ToolOutput,
 };
 
-use super::super::quirks::Quirks;
+use super::super::quirks::{Quirks, Reasoning};
 use super::tools;
 
 const GREETING: &str = "Hello.";
@@ -41,6 +45,7 @@ pub(super) fn write(
         open: None,
         names: BTreeMap::new(),
         arguments: String::new(),
+        thoughts: Vec::new(),
     };
     for message in &request.messages {
         let side = match message.role {
@@ -95,14 +100,70 @@ enum Side {
 }
 
 /// The messages being written.
-struct Turns<'o> {
+struct Turns<'o, 'a> {
     out: &'o mut Vec<u8>,
     quirks: &'o Quirks,
+    /// Blocks of reasoning that wait for what they led to.
+    thoughts: Vec<Thought<'a>>,
     open: Option<Open>,
     /// Names of documents, which must not come twice in a request, each with the last number behind it.
     names: BTreeMap<String, usize>,
     /// Room for the arguments of a call.
     arguments: String,
+}
+
+/// A block of reasoning that the provider takes back.
+#[derive(Clone, Copy)]
+enum Thought<'a> {
+    Signed {
+        text: Escaped<'a>,
+        signature: Escaped<'a>,
+    },
+    Redacted(Escaped<'a>),
+}
+
+impl<'a> Thought<'a> {
+    /// Nothing if the part is none, or none for this family.
+    fn of(part: &Part<'a>, family: Reasoning) -> Option<Self> {
+        let is_claude = matches!(family, Reasoning::ClaudeBudget | Reasoning::ClaudeAdaptive);
+        if let Part::Reasoning {
+            text,
+            signature: Some(signature),
+        } = part
+        {
+            return (is_claude && !signature.is_empty()).then_some(Self::Signed {
+                text: *text,
+                signature: *signature,
+            });
+        }
+        let Part::RedactedReasoning(data) = part else {
+            return None;
+        };
+        let is_known = is_claude || family == Reasoning::OpenAi;
+        (is_known && !data.is_empty()).then_some(Self::Redacted(*data))
+    }
+
+    fn write(self, out: &mut Vec<u8>) {
+        match self {
+            Self::Signed { text, signature } => {
+                out.extend_from_slice(br#"{"reasoningContent":{"reasoningText":{"text":""#);
+                out.extend_from_slice(text.as_str().as_bytes());
+                out.extend_from_slice(br#"","signature":""#);
+                out.extend_from_slice(signature.as_str().as_bytes());
+                out.extend_from_slice(br#""}}}"#);
+            }
+            Self::Redacted(data) => {
+                out.extend_from_slice(br#"{"reasoningContent":{"redactedContent":""#);
+                out.extend_from_slice(data.as_str().as_bytes());
+                out.extend_from_slice(br#""}}"#);
+            }
+        }
+    }
+}
+
+/// Whether the model takes this part back as reasoning.
+pub(super) fn is_thought(part: &Part<'_>, quirks: &Quirks) -> bool {
+    Thought::of(part, quirks.reasoning).is_some()
 }
 
 /// The message that is not closed yet.
@@ -114,8 +175,8 @@ struct Open {
     has_call: bool,
 }
 
-impl Turns<'_> {
-    fn message(&mut self, side: Side, message: &Message<'_>) -> Result<(), Fault> {
+impl<'a> Turns<'_, 'a> {
+    fn message(&mut self, side: Side, message: &Message<'a>) -> Result<(), Fault> {
         let mut calls = 0_usize;
         for (at, part) in message.parts.iter().enumerate() {
             match part {
@@ -147,6 +208,10 @@ impl Turns<'_> {
                 }
                 Part::ToolResult { id, output } => {
                     self.result(side, id, output, message.index)?;
+                }
+                Part::Reasoning { .. } | Part::RedactedReasoning(_) => {
+                    self.thoughts
+                        .extend(Thought::of(part, self.quirks.reasoning));
                 }
             }
         }
@@ -185,6 +250,12 @@ impl Turns<'_> {
                 }
             }
         };
+        for thought in self.thoughts.drain(..) {
+            if side == Side::Assistant {
+                thought.write(self.out);
+                self.out.push(b',');
+            }
+        }
         self.open.insert(open)
     }
 
