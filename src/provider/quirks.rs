@@ -38,6 +38,10 @@ pub(super) struct Quirks {
     pub(super) strict_tools: bool,
     /// Whether it can be held to a JSON schema.
     pub(super) output_schema: bool,
+    /// How long it caches a prompt where the app marks it.
+    pub(super) prompt_cache: PromptCache,
+    /// Whether it takes such a mark among the tools.
+    pub(super) prompt_cache_tools: bool,
     /// What a chat completions body calls the limit of output tokens.
     pub(super) max_tokens_name: MaxTokensName,
 }
@@ -101,6 +105,17 @@ pub(super) enum ToolId {
     NineAlphanumeric,
 }
 
+/// How long a model caches a prompt where the app marks it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PromptCache {
+    /// It takes no marks.
+    None,
+    /// Five minutes.
+    FiveMinutes,
+    /// Five minutes or an hour.
+    OneHour,
+}
+
 /// What a chat completions body calls the limit of output tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MaxTokensName {
@@ -124,6 +139,8 @@ impl Default for Quirks {
             tool_result_images: true,
             strict_tools: true,
             output_schema: true,
+            prompt_cache: PromptCache::OneHour,
+            prompt_cache_tools: true,
             max_tokens_name: MaxTokensName::AsWritten,
         }
     }
@@ -193,6 +210,14 @@ impl Quirks {
         );
         set(&mut self.strict_tools, fields.boolean("strict_tools"));
         set(&mut self.output_schema, fields.boolean("output_schema"));
+        set(
+            &mut self.prompt_cache,
+            fields.one_of("prompt_cache", PROMPT_CACHE),
+        );
+        set(
+            &mut self.prompt_cache_tools,
+            fields.boolean("prompt_cache_tools"),
+        );
         set(
             &mut self.max_tokens_name,
             fields.one_of("max_tokens_name", MAX_TOKENS_NAME),
@@ -286,6 +311,11 @@ const PARALLEL_SWITCH: &[(&str, ParallelSwitch)] = &[
 const TOOL_ID: &[(&str, ToolId)] = &[
     ("converse", ToolId::Converse),
     ("nine_alphanumeric", ToolId::NineAlphanumeric),
+];
+const PROMPT_CACHE: &[(&str, PromptCache)] = &[
+    ("none", PromptCache::None),
+    ("five_minutes", PromptCache::FiveMinutes),
+    ("one_hour", PromptCache::OneHour),
 ];
 const MAX_TOKENS_NAME: &[(&str, MaxTokensName)] = &[
     ("as_written", MaxTokensName::AsWritten),

@@ -28,6 +28,8 @@ pub struct Request<'a> {
     pub stop: Vec<Escaped<'a>>,
     /// How hard to reason.
     pub effort: Option<Effort>,
+    /// How long prefixes live whose breakpoints say nothing themselves.
+    pub cache_life: CacheLife,
     /// The form that the answer's text must have.
     pub output: Output<'a>,
     /// Whether the answer is to be streamed.
@@ -96,6 +98,15 @@ pub enum Part<'a> {
     },
     /// Such a thought that only its provider can read, in base64.
     RedactedReasoning(Escaped<'a>),
+    /// No piece of its own: what stands before it shall be cached, in this message and all before.
+    CacheBreakpoint(CacheLife),
+}
+
+/// How long a cached prefix shall live at least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CacheLife {
+    /// In minutes; nothing where the app leaves it to the request or the upstream.
+    pub minutes: Option<u32>,
 }
 
 /// One piece of a tool's answer.
@@ -154,6 +165,8 @@ pub struct Tool<'a> {
     pub parameters: Option<&'a RawValue>,
     /// Whether the arguments must obey the schema.
     pub strict: Option<bool>,
+    /// Whether the tools up to this one shall be cached.
+    pub cache: Option<CacheLife>,
 }
 
 impl fmt::Debug for Tool<'_> {
@@ -165,6 +178,7 @@ impl fmt::Debug for Tool<'_> {
             .field("description", &self.description)
             .field("parameters_bytes", &parameters_bytes)
             .field("strict", &self.strict)
+            .field("cache", &self.cache)
             .finish()
     }
 }
@@ -287,6 +301,7 @@ mod tests {
                 description: Some(text()),
                 parameters: Some(raw(r#"{"private":1}"#)),
                 strict: None,
+                cache: None,
             }],
             output: Output::Schema(Schema {
                 name: "private".into(),

@@ -3,6 +3,7 @@
 //! Each top-level member is read from its own span, in one pass. What has no place in the pivot goes
 //! by name into `others`, unless it is at OpenAI's own default and so has no effect.
 
+use super::cache::read_cache_life;
 use super::messages::Messages;
 use super::tools::{check_tool_choice, read_name, read_tool_choice, read_tools};
 use crate::client::read::{Path, Reader, required, set, wrong_kind, wrong_value};
@@ -24,7 +25,6 @@ const DEFAULTS: &[(&str, &[&str])] = &[
     ("modalities", &["[\"text\"]"]),
     ("n", &["1"]),
     ("presence_penalty", &["0", "0.0"]),
-    ("prompt_cache_options", &["{}", "{\"mode\":\"implicit\"}"]),
     ("service_tier", &["\"auto\""]),
     ("store", &["false"]),
     ("top_logprobs", &["0"]),
@@ -64,6 +64,11 @@ pub(super) fn decode<'a>(ask: &Ask<'a>) -> Result<Request<'a>, Fault> {
             }
             "stop" => request.stop = read_stop(reader)?,
             "reasoning_effort" => request.effort = Some(read_effort(reader)?),
+            // Whether the upstream caches by itself besides is for it to decide.
+            "prompt_cache_options" => {
+                let at = Path::top("prompt_cache_options");
+                request.cache_life = read_cache_life(reader, &at)?;
+            }
             "response_format" => request.output = read_output(reader)?,
             // Read by `ask`.
             "model" | "stream" | "stream_options" => {}
@@ -75,9 +80,6 @@ pub(super) fn decode<'a>(ask: &Ask<'a>) -> Result<Request<'a>, Fault> {
     request.messages = messages.list;
     if messages.has_image_detail {
         request.others.push(Text::from("image_url.detail"));
-    }
-    if messages.has_cache_breakpoint {
-        request.others.push(Text::from("prompt_cache_breakpoint"));
     }
     if let Some(choice) = &request.tool_choice {
         check_tool_choice(choice, &request.tools)?;
@@ -351,10 +353,7 @@ mod tests {
         let body = r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"x",
             "prompt_cache_breakpoint":{"mode":"explicit"}},{"type":"image_url","image_url":{"url":"http://a","detail":"low"}}]}]}"#;
         let asked = ask(body.as_bytes()).unwrap();
-        assert_eq!(
-            outline(&decode(&asked).unwrap()),
-            "+image_url.detail, +prompt_cache_breakpoint"
-        );
+        assert_eq!(outline(&decode(&asked).unwrap()), "+image_url.detail");
     }
 
     #[test]

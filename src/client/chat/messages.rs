@@ -6,12 +6,15 @@
 //! know is read: `thinking_blocks`, which an answer holds where the provider signs its reasoning, so that
 //! an app that appends the answer's message to its conversation keeps the model's thread.
 
+use super::cache::read_cache_life;
 use crate::client::data_url::{self, DataUrl};
 use crate::client::read::{Path, Reader, required, set, unsupported, wrong_kind, wrong_value};
 use crate::codec::json::{Kind, Text};
 use crate::fault::{Fault, Invalid};
 use crate::limits::{MESSAGES_MAX, PARTS_MAX, TOOL_CALLS_MAX};
-use crate::turn::{Document, DocumentSource, Escaped, Image, Message, Part, Role, ToolOutput};
+use crate::turn::{
+    CacheLife, Document, DocumentSource, Escaped, Image, Message, Part, Role, ToolOutput,
+};
 
 /// Reads `messages`, and remembers what else it met on the way.
 #[derive(Default)]
@@ -19,8 +22,6 @@ pub(super) struct Messages<'a> {
     pub(super) list: Vec<Message<'a>>,
     /// Some picture asks for a level of detail.
     pub(super) has_image_detail: bool,
-    /// Some part marks the end of a prefix to cache.
-    pub(super) has_cache_breakpoint: bool,
     /// Parts of all messages so far.
     parts: usize,
 }
@@ -34,6 +35,7 @@ struct Draft<'a> {
     tool_calls: Option<Vec<Part<'a>>>,
     tool_call_id: Option<Text<'a>>,
     thoughts: Option<Vec<Part<'a>>>,
+    cache: Option<CacheLife>,
 }
 
 impl<'a> Messages<'a> {
@@ -87,6 +89,10 @@ impl<'a> Messages<'a> {
                 let thoughts = self.thoughts(reader, &at)?;
                 set(&mut draft.thoughts, thoughts, &at)
             }
+            "cache_control" => {
+                let at = at.field("cache_control");
+                set(&mut draft.cache, read_cache_life(reader, &at)?, &at)
+            }
             "audio" => Err(unsupported(
                 &at.field("audio"),
                 "earlier audio answers are stored at OpenAI and cannot be carried; send their text",
@@ -100,7 +106,8 @@ impl<'a> Messages<'a> {
         draft.finish(at, index)
     }
 
-    /// A text, or a list of parts: exactly one part for each item.
+    /// A text, or a list of parts: one part for each item, and a mark behind it where it ends a prefix
+    /// to cache.
     fn content(&mut self, reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Vec<Part<'a>>, Fault> {
         match reader.kind() {
             Kind::String => {
@@ -112,7 +119,9 @@ impl<'a> Messages<'a> {
                 reader.list(at, PARTS_MAX, |reader, index| {
                     let at = at.item(index);
                     self.count_part(&at)?;
-                    parts.push(self.part(reader, &at)?);
+                    let (part, cache) = self.part(reader, &at)?;
+                    parts.push(part);
+                    parts.extend(cache.map(Part::CacheBreakpoint));
                     Ok(())
                 })?;
                 Ok(parts)
@@ -132,7 +141,12 @@ impl<'a> Messages<'a> {
         Ok(())
     }
 
-    fn part(&mut self, reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Part<'a>, Fault> {
+    fn part(
+        &mut self,
+        reader: &mut Reader<'a>,
+        at: &Path<'_>,
+    ) -> Result<(Part<'a>, Option<CacheLife>), Fault> {
+        let mut cache = None;
         let mut kind = None;
         let mut text = None;
         let mut refusal = None;
@@ -159,14 +173,17 @@ impl<'a> Messages<'a> {
                 let at = at.field("file");
                 set(&mut document, read_document(reader, &at)?, &at)
             }
-            "prompt_cache_breakpoint" => {
-                self.has_cache_breakpoint = true;
-                reader.skip().map(drop)
+            "prompt_cache_breakpoint" | "cache_control" => {
+                cache = Some(read_cache_life(
+                    reader,
+                    &at.field("prompt_cache_breakpoint"),
+                )?);
+                Ok(())
             }
             _ => reader.skip().map(drop),
         })?;
         let kind_at = at.field("type");
-        Ok(match &*required(kind, &kind_at)? {
+        let part = match &*required(kind, &kind_at)? {
             "text" => Part::Text(required(text, &at.field("text"))?),
             "refusal" => Part::Refusal(required(refusal, &at.field("refusal"))?),
             "image_url" => Part::Image(required(image, &at.field("image_url"))?),
@@ -183,7 +200,8 @@ impl<'a> Messages<'a> {
                     "unknown part; use text, image_url or file",
                 ));
             }
-        })
+        };
+        Ok((part, cache))
     }
 
     fn image(&mut self, reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Image<'a>, Fault> {
@@ -306,7 +324,8 @@ impl<'a> Draft<'a> {
             (None, Role::Assistant) => Vec::new(),
             (None, _) => required(None, &content_at)?,
         };
-        for (part, index) in parts.iter().zip(0..) {
+        let is_said = |part: &&Part<'_>| !matches!(part, Part::CacheBreakpoint(_));
+        for (part, index) in parts.iter().filter(is_said).zip(0..) {
             check_part(role, part, &content_at.item(index))?;
         }
         match role {
@@ -324,10 +343,19 @@ impl<'a> Draft<'a> {
                 if id.is_empty() {
                     return Err(wrong_value(&at, "must not be empty"));
                 }
+                let mark = |part: &Part<'a>| {
+                    let Part::CacheBreakpoint(life) = part else {
+                        return None;
+                    };
+                    Some(*life)
+                };
+                let cache = parts.iter().rev().find_map(mark);
                 let output = parts.into_iter().filter_map(tool_output).collect();
                 parts = vec![Part::ToolResult { id, output }];
+                parts.extend(cache.map(Part::CacheBreakpoint));
             }
         }
+        parts.extend(self.cache.map(Part::CacheBreakpoint));
         Ok(Message { role, parts, index })
     }
 }
@@ -370,7 +398,8 @@ fn check_part(role: Role, part: &Part<'_>, at: &Path<'_>) -> Result<(), Fault> {
         Part::ToolCall { .. }
         | Part::ToolResult { .. }
         | Part::Reasoning { .. }
-        | Part::RedactedReasoning(_) => {
+        | Part::RedactedReasoning(_)
+        | Part::CacheBreakpoint(_) => {
             return Err(Fault::Internal("content holds what is no content"));
         }
     };
@@ -389,7 +418,8 @@ fn tool_output(part: Part<'_>) -> Option<ToolOutput<'_>> {
         | Part::ToolResult { .. }
         | Part::Refusal(_)
         | Part::Reasoning { .. }
-        | Part::RedactedReasoning(_) => None,
+        | Part::RedactedReasoning(_)
+        | Part::CacheBreakpoint(_) => None,
     }
 }
 
@@ -555,6 +585,7 @@ mod tests {
                     format!("thought '{}' {signature}", text.as_str())
                 }
                 Part::RedactedReasoning(data) => format!("redacted {}", data.as_str()),
+                Part::CacheBreakpoint(life) => format!("cache {}", life.minutes.unwrap_or(0)),
             });
         }
         line
@@ -579,6 +610,20 @@ mod tests {
                 "user 'u'",
                 "assistant 'a'",
                 "tool t1:'r'",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_mark_stands_behind_what_it_ends() {
+        check(
+            r#"[{"role":"user","content":[{"type":"text","text":"a","prompt_cache_breakpoint":{"mode":"explicit","ttl":"30m"}},{"type":"text","text":"b"}]},
+                {"role":"system","content":"c","cache_control":{"type":"ephemeral"}},
+                {"role":"tool","tool_call_id":"t","content":[{"type":"text","text":"r","cache_control":{"type":"ephemeral","ttl":"1h"}},{"type":"text","text":"s"}]}]"#,
+            &[
+                "user 'a' cache 30 'b'",
+                "system 'c' cache 0",
+                "tool t:'r','s' cache 60",
             ],
         );
     }
@@ -686,7 +731,7 @@ mod tests {
         let source = r#"[{"role":"user","content":[{"type":"image_url","prompt_cache_breakpoint":
             {"mode":"explicit"},"image_url":{"url":"http://a","detail":"high"}}]}]"#;
         let messages = Messages::read(&mut Reader::new(source)).unwrap();
-        assert!(messages.has_image_detail && messages.has_cache_breakpoint);
+        assert!(messages.has_image_detail);
     }
 
     #[track_caller]

@@ -9,6 +9,7 @@
 //! `openai` package 3.54.
 
 mod ask;
+mod cache;
 mod decode;
 mod messages;
 mod stream;

@@ -1,5 +1,6 @@
 //! The tools that the model may call, and whether it must.
 
+use super::cache::read_cache_life;
 use crate::client::read::{Path, Reader, required, set, unsupported, wrong_kind, wrong_value};
 use crate::codec::json::{Kind, Text};
 use crate::fault::Fault;
@@ -19,7 +20,12 @@ pub(super) fn read_tools<'a>(reader: &mut Reader<'a>) -> Result<Vec<Tool<'a>>, F
 fn read_tool<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Tool<'a>, Fault> {
     let mut kind = None;
     let mut function = None;
+    let mut cache = None;
     reader.object(at, |reader, key| match key {
+        "cache_control" | "prompt_cache_breakpoint" => {
+            cache = Some(read_cache_life(reader, &at.field("cache_control"))?);
+            Ok(())
+        }
         "type" => {
             let at = at.field("type");
             set(&mut kind, reader.text(&at)?, &at)
@@ -37,7 +43,9 @@ fn read_tool<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Tool<'a>, Fau
             "only tools of type function can be carried to the model's provider",
         ));
     }
-    required(function, &at.field("function"))
+    let mut tool: Tool<'_> = required(function, &at.field("function"))?;
+    tool.cache = tool.cache.or(cache);
+    Ok(tool)
 }
 
 fn read_function<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Tool<'a>, Fault> {
@@ -45,6 +53,7 @@ fn read_function<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Tool<'a>,
     let mut description = None;
     let mut parameters = None;
     let mut strict = None;
+    let mut cache = None;
     reader.object(at, |reader, key| match key {
         "name" => {
             let at = at.field("name");
@@ -62,6 +71,10 @@ fn read_function<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Tool<'a>,
             let at = at.field("strict");
             set(&mut strict, reader.boolean(&at)?, &at)
         }
+        "cache_control" => {
+            let at = at.field("cache_control");
+            set(&mut cache, read_cache_life(reader, &at)?, &at)
+        }
         _ => reader.skip().map(drop),
     })?;
     Ok(Tool {
@@ -69,6 +82,7 @@ fn read_function<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Tool<'a>,
         description,
         parameters,
         strict,
+        cache,
     })
 }
 

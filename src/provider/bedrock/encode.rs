@@ -9,6 +9,7 @@ use crate::fault::Fault;
 use crate::turn::{Output, Request, Uncarried};
 
 use super::super::quirks::Quirks;
+use super::cache::Points;
 use super::section::Section;
 use super::{messages, reasoning, sampling, tools};
 
@@ -24,9 +25,10 @@ pub(super) fn write(
     }
     let steering = reasoning::steering(request, quirks, uncarried)?;
     out.push(b'{');
-    messages::write(request, quirks, out)?;
+    let mut points = Points::plan(request, quirks, uncarried)?;
+    messages::write(request, quirks, &mut points, out)?;
     sampling::write(request, quirks, &steering, uncarried, out)?;
-    let one_at_a_time = tools::write(request, quirks, uncarried, out)?;
+    let one_at_a_time = tools::write(request, quirks, &mut points, uncarried, out)?;
     let mut fields = Section::new(out, "additionalModelRequestFields");
     steering.write(&mut fields);
     if one_at_a_time {
@@ -124,6 +126,7 @@ pub(super) mod case {
             description: None,
             parameters: None,
             strict: None,
+            cache: None,
         }
     }
 

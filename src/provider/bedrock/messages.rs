@@ -24,6 +24,7 @@ use crate::turn::{
 };
 
 use super::super::quirks::{Quirks, Reasoning};
+use super::cache::{self, Points};
 use super::tools;
 
 const GREETING: &str = "Hello.";
@@ -34,6 +35,7 @@ const SEE_DOCUMENT: &str = "See the attached document.";
 pub(super) fn write(
     request: &Request<'_>,
     quirks: &Quirks,
+    points: &mut Points,
     out: &mut Vec<u8>,
 ) -> Result<(), Fault> {
     let is_system = |message: &&Message<'_>| message.role == Role::System;
@@ -46,6 +48,7 @@ pub(super) fn write(
         names: BTreeMap::new(),
         arguments: String::new(),
         thoughts: Vec::new(),
+        points,
     };
     for message in &request.messages {
         let side = match message.role {
@@ -60,7 +63,7 @@ pub(super) fn write(
     if has_others {
         let mut texts = request.messages.iter().filter(is_system).peekable();
         if texts.peek().is_some() {
-            write_system(texts, out)?;
+            write_system(texts, points, out)?;
         }
     }
     Ok(())
@@ -68,23 +71,37 @@ pub(super) fn write(
 
 fn write_system<'r, 'a: 'r>(
     messages: impl Iterator<Item = &'r Message<'a>>,
+    points: &mut Points,
     out: &mut Vec<u8>,
 ) -> Result<(), Fault> {
     let mut before: &[u8] = br#","system":["#;
+    let mut is_marked = true;
     for message in messages {
-        for (at, part) in message.parts.iter().enumerate() {
+        let mut at = 0_usize;
+        for part in &message.parts {
+            if let Part::CacheBreakpoint(_) = part {
+                if let Some(life) = points.system.next().flatten()
+                    && !std::mem::replace(&mut is_marked, true)
+                {
+                    out.push(b',');
+                    cache::write(life, out);
+                }
+                continue;
+            }
             let (Part::Text(text) | Part::Refusal(text)) = part else {
                 return Err(Fault::from(Invalid::value(
                     content_param(message.index, at),
                     "a system message holds text only; move the rest to a user message",
                 )));
             };
+            at = at.saturating_add(1);
             if is_blank(text.as_str()) {
                 continue;
             }
             out.extend_from_slice(before);
             write_text(out, *text);
             before = b",";
+            is_marked = false;
         }
     }
     if before == b"," {
@@ -105,6 +122,7 @@ struct Turns<'o, 'a> {
     quirks: &'o Quirks,
     /// Blocks of reasoning that wait for what they led to.
     thoughts: Vec<Thought<'a>>,
+    points: &'o mut Points,
     open: Option<Open>,
     /// Names of documents, which must not come twice in a request, each with the last number behind it.
     names: BTreeMap<String, usize>,
@@ -173,13 +191,20 @@ struct Open {
     has_text: bool,
     has_document: bool,
     has_call: bool,
+    /// Its last block ends a prefix to cache.
+    is_marked: bool,
 }
 
 impl<'a> Turns<'_, 'a> {
     fn message(&mut self, side: Side, message: &Message<'a>) -> Result<(), Fault> {
         let mut calls = 0_usize;
-        for (at, part) in message.parts.iter().enumerate() {
+        let mut at = 0_usize;
+        for part in &message.parts {
             match part {
+                Part::CacheBreakpoint(_) => {
+                    self.mark(side);
+                    continue;
+                }
                 Part::Text(text) | Part::Refusal(text) => {
                     if !is_blank(text.as_str()) {
                         self.block(side).has_text = true;
@@ -212,10 +237,24 @@ impl<'a> Turns<'_, 'a> {
                 Part::Reasoning { .. } | Part::RedactedReasoning(_) => {
                     self.thoughts
                         .extend(Thought::of(part, self.quirks.reasoning));
+                    continue;
                 }
             }
+            at = at.saturating_add(1);
         }
         Ok(())
+    }
+
+    /// Ends a prefix to cache, if there is something in this message that it can stand behind.
+    fn mark(&mut self, side: Side) {
+        if let Some(life) = self.points.messages.next().flatten()
+            && let Some(open) = &mut self.open
+            && open.side == side
+            && !std::mem::replace(&mut open.is_marked, true)
+        {
+            self.out.push(b',');
+            cache::write(life, self.out);
+        }
     }
 
     /// Begins a block, in a new message where the side changes.
@@ -223,7 +262,10 @@ impl<'a> Turns<'_, 'a> {
         let open = match self.open.take() {
             Some(open) if open.side == side => {
                 self.out.push(b',');
-                open
+                Open {
+                    is_marked: false,
+                    ..open
+                }
             }
             before => {
                 match before {
@@ -247,6 +289,7 @@ impl<'a> Turns<'_, 'a> {
                     has_text: false,
                     has_document: false,
                     has_call: false,
+                    is_marked: false,
                 }
             }
         };

@@ -8,6 +8,7 @@
 //!   tools    the tools and how they are chosen
 //!   sampling limits, sampling and stop sequences
 //!   reasoning how hard to think, in the words of the model's family
+//!   cache    where the prompt is cached
 //!   section  a member that is there only if something is in it
 //!  decode    an answer, whole or from the event stream, as events
 //!  refusal   AWS's errors in OpenAI's terms
@@ -15,6 +16,7 @@
 //! The wire is that of botocore's service model `bedrock-runtime`. What a model takes beyond it is
 //! data: see [`Quirks`]. A field that Converse has no place for is left to the policy's `parameters`.
 
+mod cache;
 mod decode;
 mod encode;
 mod messages;

@@ -21,6 +21,7 @@ use crate::fault::{Fault, Invalid};
 use crate::turn::{Effort, Output, Part, Request, Schema, Tool, ToolChoice, Uncarried};
 
 use super::super::quirks::{ForcedTools, ParallelSwitch, Quirks, ToolId};
+use super::cache::{self, Points};
 
 /// The tool whose arguments are the answer's text. Apps' tools may not have its name.
 pub(super) const ANSWER_TOOL: &str = "tollgate_answer";
@@ -60,6 +61,7 @@ fn write_answer_tool(schema: &Schema<'_>, out: &mut Vec<u8>) {
 pub(super) fn write(
     request: &Request<'_>,
     quirks: &Quirks,
+    points: &mut Points,
     uncarried: &mut Uncarried<'_>,
     out: &mut Vec<u8>,
 ) -> Result<bool, Fault> {
@@ -87,6 +89,12 @@ pub(super) fn write(
         out.extend_from_slice(before);
         write_tool(tool, at, quirks, uncarried, out)?;
         before = b",";
+        if tool.cache.is_some()
+            && let Some(life) = points.tools.next().flatten()
+        {
+            out.push(b',');
+            cache::write(life, out);
+        }
     }
     out.push(b']');
     let one_at_a_time = match (request.parallel_tool_calls, quirks.parallel_switch) {
