@@ -26,6 +26,10 @@ pub(super) struct Quirks {
     pub(super) prefill: bool,
     /// Whether it takes stop sequences.
     pub(super) stop: bool,
+    /// Whether it tells which stop sequence ended an answer, if it is asked to.
+    pub(super) stop_told: bool,
+    /// What becomes of a temperature, which Converse has from 0 to 1 and OpenAI from 0 to 2.
+    pub(super) temperature: Temperature,
     /// The smallest limit of output tokens that it takes.
     pub(super) max_tokens_min: u64,
     /// How it is told to call one tool at a time.
@@ -74,6 +78,15 @@ pub(super) enum Sampling {
     One,
     /// Neither.
     None,
+}
+
+/// What becomes of a temperature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Temperature {
+    /// What is above 1 becomes 1.
+    Cut,
+    /// All of them are halved.
+    Halved,
 }
 
 /// Whether a model can be made to call a tool.
@@ -133,6 +146,8 @@ impl Default for Quirks {
             forced_tools: ForcedTools::Yes,
             prefill: true,
             stop: true,
+            stop_told: false,
+            temperature: Temperature::Cut,
             max_tokens_min: 1,
             parallel_switch: ParallelSwitch::None,
             tool_id: ToolId::Converse,
@@ -195,6 +210,11 @@ impl Quirks {
         );
         set(&mut self.prefill, fields.boolean("prefill"));
         set(&mut self.stop, fields.boolean("stop"));
+        set(&mut self.stop_told, fields.boolean("stop_told"));
+        set(
+            &mut self.temperature,
+            fields.one_of("temperature", TEMPERATURE),
+        );
         set(
             &mut self.max_tokens_min,
             fields.u64("max_tokens_min", 1..=1_000_000),
@@ -299,6 +319,8 @@ const SAMPLING: &[(&str, Sampling)] = &[
     ("one", Sampling::One),
     ("none", Sampling::None),
 ];
+const TEMPERATURE: &[(&str, Temperature)] =
+    &[("cut", Temperature::Cut), ("halved", Temperature::Halved)];
 const FORCED_TOOLS: &[(&str, ForcedTools)] = &[
     ("yes", ForcedTools::Yes),
     ("without_reasoning", ForcedTools::WithoutReasoning),

@@ -18,12 +18,12 @@ mod request;
 
 pub use ask::{Ask, Format};
 pub use escaped::Escaped;
-pub use event::{Event, Finish, Usage};
+pub use event::{Detail, Event, Finish, Usage};
 pub use headers::Headers;
 pub use parameters::{Parameters, Rule, Uncarried};
 pub use request::{
     CacheLife, Document, DocumentSource, Effort, Image, Message, Output, Part, Request, Role,
-    Schema, Tool, ToolChoice, ToolOutput,
+    Schema, ServiceTier, Tool, ToolChoice, ToolOutput,
 };
 
 /// Milliseconds since the Unix epoch, as the host's clock gave them with an input.

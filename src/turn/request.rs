@@ -32,6 +32,10 @@ pub struct Request<'a> {
     pub cache_life: CacheLife,
     /// The form that the answer's text must have.
     pub output: Output<'a>,
+    /// How fast, and at what price, it is to be served.
+    pub service_tier: Option<ServiceTier>,
+    /// What the app notes about the request, for its own records.
+    pub metadata: Vec<(Text<'a>, Text<'a>)>,
     /// Whether the answer is to be streamed.
     pub stream: bool,
     /// Parameters of the format that have no place above and are not at their default.
@@ -230,6 +234,19 @@ impl fmt::Debug for Schema<'_> {
             .field("strict", &self.strict)
             .finish()
     }
+}
+
+/// How fast, and at what price, a request is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServiceTier {
+    /// The usual way.
+    Default,
+    /// Slower and cheaper.
+    Flex,
+    /// Faster and dearer.
+    Priority,
+    /// From capacity that was bought ahead.
+    Reserved,
 }
 
 /// How hard a model reasons.

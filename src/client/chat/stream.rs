@@ -5,11 +5,11 @@
 //! tools read) and of tool calls; the last has the reason and nothing after it. `[DONE]` is written
 //! only by `finish`, and only when every choice that began has ended.
 
-use super::wire::{Progress, finish_reason, write_id, write_usage};
+use super::wire::{Progress, finish_reason, write_id, write_service_tier, write_stop, write_usage};
 use crate::client::{Opening, Writer};
 use crate::codec::json::{write_string, write_u64};
 use crate::fault::Fault;
-use crate::turn::{Escaped, Event, Finish, Usage};
+use crate::turn::{Detail, Escaped, Event, Finish, ServiceTier, Usage};
 
 /// Writes an answer as a stream.
 #[derive(Debug)]
@@ -18,6 +18,9 @@ pub(super) struct Stream {
     head: Vec<u8>,
     include_usage: bool,
     usage: Option<Usage>,
+    service_tier: Option<ServiceTier>,
+    /// The stop sequences that end choices, until their last chunks are written.
+    stops: Vec<(u32, String)>,
     progress: Progress,
 }
 
@@ -35,6 +38,8 @@ impl Stream {
             head,
             include_usage: opening.include_usage,
             usage: None,
+            service_tier: None,
+            stops: Vec::new(),
             progress: Progress::default(),
         }
     }
@@ -61,14 +66,16 @@ impl Stream {
     }
 
     /// Writes a chunk from the end of its delta.
-    fn end(&self, reason: Option<Finish>, out: &mut Vec<u8>) {
+    fn end(&self, finish: Option<(Finish, Option<&str>)>, out: &mut Vec<u8>) {
         out.extend_from_slice(b"},\"logprobs\":null,\"finish_reason\":");
-        match reason {
+        match finish {
             None => out.extend_from_slice(b"null}]"),
-            Some(reason) => {
+            Some((reason, stop)) => {
                 out.push(b'"');
                 out.extend_from_slice(finish_reason(reason).as_bytes());
-                out.extend_from_slice(b"\"}]");
+                out.push(b'"');
+                write_stop(stop, out);
+                out.extend_from_slice(b"}]");
             }
         }
         out.extend_from_slice(match self.include_usage {
@@ -166,6 +173,12 @@ impl Writer for Stream {
                 }
             }
             Event::Usage(usage) => self.usage = Some(usage),
+            Event::Detail(Detail::ServiceTier(tier)) => self.service_tier = Some(tier),
+            Event::Detail(Detail::StopSequence { choice, text }) => {
+                self.open(choice, out)?;
+                self.stops.push((choice, text.as_str().to_owned()));
+            }
+            Event::Detail(Detail::InvokedModel(_) | Detail::Guardrail(_)) => {}
             Event::Finish { choice, reason } => {
                 self.open(choice, out)?;
                 let calls = self.progress.finish(choice)?;
@@ -176,7 +189,9 @@ impl Writer for Stream {
                     }
                 }
                 self.begin(choice, 0, out);
-                self.end(Some(reason), out);
+                let stop = self.stops.iter().find(|(ended, _)| *ended == choice);
+                let stop = stop.map(|(_, text)| text.as_str());
+                self.end(Some((reason, stop)), out);
             }
         }
         Ok(())
@@ -189,7 +204,10 @@ impl Writer for Stream {
             && let Some(usage) = &self.usage
         {
             out.extend_from_slice(&self.head);
-            out.extend_from_slice(b"],\"usage\":");
+            out.push(b']');
+            // AWS tells it at the very end, when all other chunks have gone out.
+            write_service_tier(self.service_tier, out);
+            out.extend_from_slice(b",\"usage\":");
             write_usage(usage, out);
             out.extend_from_slice(b"}\n\n");
         }

@@ -3,12 +3,12 @@
 //! Events are collected per choice, text as it is escaped, and written at the finish. The sum of what
 //! is collected has a bound.
 
-use super::wire::{Progress, finish_reason, write_id, write_usage};
+use super::wire::{Progress, finish_reason, write_id, write_service_tier, write_stop, write_usage};
 use crate::client::{Opening, Writer};
 use crate::codec::json::{write_string, write_u64};
 use crate::fault::{Fault, Upstream};
 use crate::limits::ADMIN_BYTES_MAX;
-use crate::turn::{Escaped, Event, Finish, Usage};
+use crate::turn::{Detail, Escaped, Event, Finish, ServiceTier, Usage};
 
 /// Writes an answer as one body.
 #[derive(Debug)]
@@ -16,6 +16,7 @@ pub(super) struct Whole {
     opening: Opening,
     choices: Vec<Choice>,
     usage: Option<Usage>,
+    service_tier: Option<ServiceTier>,
     progress: Progress,
     /// How many bytes may still be collected.
     bytes_left: usize,
@@ -27,6 +28,8 @@ struct Choice {
     reasoning: String,
     thoughts: Vec<Thought>,
     tool_calls: Vec<ToolCall>,
+    /// The stop sequence that ended it.
+    stop: Option<String>,
     /// Without a reason nothing was told of this choice.
     reason: Option<Finish>,
 }
@@ -110,6 +113,7 @@ impl Whole {
             opening,
             choices: Vec::new(),
             usage: None,
+            service_tier: None,
             progress: Progress::default(),
             bytes_left: ADMIN_BYTES_MAX,
         }
@@ -193,6 +197,12 @@ impl Writer for Whole {
                 }
             }
             Event::Usage(usage) => self.usage = Some(usage),
+            Event::Detail(Detail::ServiceTier(tier)) => self.service_tier = Some(tier),
+            Event::Detail(Detail::StopSequence { choice, text }) => {
+                self.take(text)?;
+                self.open(choice)?.stop = Some(text.as_str().to_owned());
+            }
+            Event::Detail(Detail::InvokedModel(_) | Detail::Guardrail(_)) => {}
             Event::Finish { choice, reason } => {
                 self.open(choice)?.reason = Some(reason);
                 self.progress.finish(choice)?;
@@ -220,6 +230,7 @@ impl Writer for Whole {
             }
         }
         out.push(b']');
+        write_service_tier(self.service_tier, out);
         if let Some(usage) = &self.usage {
             out.extend_from_slice(b",\"usage\":");
             write_usage(usage, out);
@@ -258,7 +269,9 @@ fn write_choice(index: u64, choice: &Choice, reason: Finish, out: &mut Vec<u8>) 
     }
     out.extend_from_slice(b"},\"logprobs\":null,\"finish_reason\":\"");
     out.extend_from_slice(finish_reason(reason).as_bytes());
-    out.extend_from_slice(b"\"}");
+    out.push(b'"');
+    write_stop(choice.stop.as_deref(), out);
+    out.push(b'}');
 }
 
 fn write_tool_call(call: &ToolCall, out: &mut Vec<u8>) {

@@ -16,9 +16,10 @@ use crate::codec::json::{Text, write_string_content};
 use crate::fault::{Fault, Upstream};
 use crate::limits::TOOL_CALLS_MAX;
 use crate::provider::{Decoder, Sink};
-use crate::turn::{Escaped, Event, Finish, Usage};
+use crate::turn::{Detail, Escaped, Event, Finish, Usage};
 
 use super::refusal;
+use super::settings::SERVICE_TIER;
 use super::tools::ANSWER_TOOL;
 
 /// Reads a whole answer.
@@ -75,8 +76,47 @@ pub(super) fn whole(body: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
     if let Some(usage) = &answer.usage {
         sink(Event::Usage(usage.total()))?;
     }
+    tell_details(answer.trace.as_ref(), answer.service_tier.as_ref(), sink)?;
     let reason = finish(stop, calls > 0)?;
+    tell_stop_sequence(answer.additional_model_response_fields, sink)?;
     sink(Event::Finish { choice: 0, reason })
+}
+
+fn tell_details(
+    trace: Option<&Trace<'_>>,
+    service_tier: Option<&Tier<'_>>,
+    sink: Sink<'_>,
+) -> Result<(), Fault> {
+    let tier = service_tier.and_then(|tier| tier.kind.as_deref());
+    let tier = SERVICE_TIER.iter().find(|(word, _)| Some(*word) == tier);
+    if let Some((_, tier)) = tier {
+        sink(Event::Detail(Detail::ServiceTier(*tier)))?;
+    }
+    let Some(trace) = trace else {
+        return Ok(());
+    };
+    let router = trace.prompt_router.as_ref();
+    if let Some(model) = router.and_then(|router| router.invoked_model_id.as_deref()) {
+        sink(Event::Detail(Detail::InvokedModel(model)))?;
+    }
+    if let Some(guardrail) = trace.guardrail {
+        sink(Event::Detail(Detail::Guardrail(guardrail.get())))?;
+    }
+    Ok(())
+}
+
+/// The fields are the model's own: whatever is in them, the answer stands.
+fn tell_stop_sequence(fields: Option<&RawValue>, sink: Sink<'_>) -> Result<(), Fault> {
+    #[derive(Deserialize)]
+    struct Fields<'a> {
+        #[serde(borrow)]
+        stop_sequence: Option<Escaped<'a>>,
+    }
+    let fields = fields.and_then(|fields| serde_json::from_str::<Fields<'_>>(fields.get()).ok());
+    match fields.and_then(|fields| fields.stop_sequence) {
+        Some(text) => sink(Event::Detail(Detail::StopSequence { choice: 0, text })),
+        None => Ok(()),
+    }
 }
 
 /// An answer of status 200 that is an error: Coral answers so when it does not know the operation.
@@ -226,10 +266,14 @@ impl Speech {
                 self.stop_block(|open| open.block == block, sink)
             }
             "messageStop" => self.stop(&read(payload)?, sink),
-            "metadata" => match read::<Metadata>(payload)?.usage {
-                Some(usage) => sink(Event::Usage(usage.total())),
-                None => Ok(()),
-            },
+            "metadata" => {
+                let metadata = read::<Metadata<'_>>(payload)?;
+                if let Some(usage) = metadata.usage {
+                    sink(Event::Usage(usage.total()))?;
+                }
+                let (trace, tier) = (metadata.trace.as_ref(), metadata.service_tier.as_ref());
+                tell_details(trace, tier, sink)
+            }
             _ => Ok(()),
         }
     }
@@ -322,6 +366,7 @@ impl Speech {
         let reason = finish(reason, self.calls > 0)?;
         self.stop_block(|_| true, sink)?;
         self.place = Place::Stopped;
+        tell_stop_sequence(event.additional_model_response_fields, sink)?;
         sink(Event::Finish { choice: 0, reason })
     }
 }
@@ -405,6 +450,12 @@ struct Answer<'a> {
     #[serde(borrow, rename = "stopReason")]
     stop_reason: Option<Text<'a>>,
     usage: Option<TokenUsage>,
+    #[serde(borrow)]
+    trace: Option<Trace<'a>>,
+    #[serde(borrow, rename = "serviceTier")]
+    service_tier: Option<Tier<'a>>,
+    #[serde(borrow, rename = "additionalModelResponseFields")]
+    additional_model_response_fields: Option<&'a RawValue>,
     #[serde(borrow, rename = "Output")]
     coral: Option<Coral<'a>>,
 }
@@ -568,14 +619,42 @@ struct BlockStop {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct MessageStop<'a> {
-    #[serde(borrow, rename = "stopReason")]
+    #[serde(borrow)]
     stop_reason: Option<Text<'a>>,
+    #[serde(borrow)]
+    additional_model_response_fields: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
-struct Metadata {
+struct Metadata<'a> {
     usage: Option<TokenUsage>,
+    #[serde(borrow)]
+    trace: Option<Trace<'a>>,
+    #[serde(borrow, rename = "serviceTier")]
+    service_tier: Option<Tier<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Trace<'a> {
+    #[serde(borrow)]
+    guardrail: Option<&'a RawValue>,
+    #[serde(borrow)]
+    prompt_router: Option<Router<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Router<'a> {
+    #[serde(borrow, rename = "invokedModelId")]
+    invoked_model_id: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Tier<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Option<Text<'a>>,
 }
 
 /// The wire has each of the cache's numbers under a second name too, which is not read.
@@ -632,6 +711,8 @@ mod tests {
                 usage.cache_write_tokens,
                 usage.output_tokens
             ),
+            Event::Detail(Detail::StopSequence { text, .. }) => format!("stop {}", text.as_str()),
+            Event::Detail(detail) => format!("{detail:?}"),
             Event::Finish { reason, .. } => format!("finish {reason:?}"),
         }
     }

@@ -11,12 +11,14 @@ use crate::turn::{Output, Request, Uncarried};
 use super::super::quirks::Quirks;
 use super::cache::Points;
 use super::section::Section;
-use super::{messages, reasoning, sampling, tools};
+use super::settings::Settings;
+use super::{messages, metadata, reasoning, sampling, tools};
 
 /// Appends the body.
 pub(super) fn write(
     request: &Request<'_>,
     quirks: &Quirks,
+    settings: &Settings,
     uncarried: &mut Uncarried<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), Fault> {
@@ -39,6 +41,13 @@ pub(super) fn write(
     }
     fields.close();
     write_output(request, quirks, uncarried, out)?;
+    settings.write(request, uncarried, out)?;
+    if !request.metadata.is_empty() {
+        metadata::write(&request.metadata, uncarried, out)?;
+    }
+    if !request.stop.is_empty() && quirks.stop && quirks.stop_told {
+        out.extend_from_slice(br#","additionalModelResponseFieldPaths":["/stop_sequence"]"#);
+    }
     out.push(b'}');
     Ok(())
 }
@@ -80,7 +89,7 @@ fn write_output(
 pub(super) mod case {
     use serde_json::value::RawValue;
 
-    use super::{Fault, Quirks, Request, Uncarried};
+    use super::{Fault, Quirks, Request, Settings, Uncarried};
     use crate::document;
     use crate::turn::{Escaped, Message, Parameters, Part, Role, Rule, Tool, ToolOutput};
 
@@ -147,7 +156,8 @@ pub(super) mod case {
         };
         let mut uncarried = Uncarried::new(&rules);
         let mut body = Vec::new();
-        super::write(request, &quirks, &mut uncarried, &mut body)?;
+        let settings = Settings::default();
+        super::write(request, &quirks, &settings, &mut uncarried, &mut body)?;
         let body = String::from_utf8(body).unwrap();
         let _valid: &RawValue = serde_json::from_str(&body).unwrap();
         Ok((body, uncarried.into_warned()))

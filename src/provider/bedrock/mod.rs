@@ -9,6 +9,8 @@
 //!   sampling limits, sampling and stop sequences
 //!   reasoning how hard to think, in the words of the model's family
 //!   cache    where the prompt is cached
+//!   settings what the admin says of every request
+//!   metadata what the app notes, as AWS takes it
 //!   section  a member that is there only if something is in it
 //!  decode    an answer, whole or from the event stream, as events
 //!  refusal   AWS's errors in OpenAI's terms
@@ -20,11 +22,13 @@ mod cache;
 mod decode;
 mod encode;
 mod messages;
+mod metadata;
 mod model;
 mod reasoning;
 mod refusal;
 mod sampling;
 mod section;
+mod settings;
 mod tools;
 
 use std::rc::Rc;
@@ -38,6 +42,7 @@ use super::endpoint::push_segment;
 use super::quirks::Quirks;
 use super::{Call, Decoder, Endpoint, Environment, Kind, Path, Provider, Sink, Target, Translate};
 use model::{ModelId, Region};
+use settings::Settings;
 
 /// Bedrock's entry in the table of providers.
 pub(super) const KIND: Kind = Kind {
@@ -68,6 +73,7 @@ struct Runtime {
 struct Converse {
     runtime: Rc<Runtime>,
     quirks: Quirks,
+    settings: Settings,
     whole_path: String,
     stream_path: String,
 }
@@ -108,12 +114,14 @@ impl Provider for Bedrock {
             .require("model", "give a model id, an inference profile or an ARN")
             .parsed("model", str::parse::<ModelId>);
         let quirks = Quirks::resolve(model.as_ref().map_or("", ModelId::as_str), fields);
+        let settings = Settings::read(fields);
         let mut path = format!("{}/model/", self.runtime.endpoint.path);
         push_segment(&mut path, model?.as_str());
         path.push_str("/converse");
         Some(Rc::new(Converse {
             runtime: Rc::clone(&self.runtime),
             quirks,
+            settings,
             stream_path: format!("{path}-stream"),
             whole_path: path,
         }))
@@ -144,7 +152,13 @@ impl Translate for Converse {
         call: &mut Call,
     ) -> Result<(), Fault> {
         call.body.clear();
-        encode::write(request, &self.quirks, uncarried, &mut call.body)?;
+        encode::write(
+            request,
+            &self.quirks,
+            &self.settings,
+            uncarried,
+            &mut call.body,
+        )?;
         let (path, accept) = if request.stream {
             (&self.stream_path, EVENT_STREAM)
         } else {
