@@ -25,6 +25,20 @@ pub enum Event<'a> {
         /// The next piece of the reasoning.
         text: Escaped<'a>,
     },
+    /// What vouches for the reasoning before it; the model wants it back with that.
+    Signature {
+        /// Which alternative.
+        choice: u32,
+        /// The next piece of the signature.
+        text: Escaped<'a>,
+    },
+    /// A whole block of reasoning that the model does not show, but wants back.
+    Redacted {
+        /// Which alternative.
+        choice: u32,
+        /// Its bytes in base64.
+        base64: Escaped<'a>,
+    },
     /// The model calls a tool.
     ToolCall {
         /// Which alternative.

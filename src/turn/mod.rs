@@ -22,8 +22,8 @@ pub use event::{Event, Finish, Usage};
 pub use headers::Headers;
 pub use parameters::{Parameters, Rule, Uncarried};
 pub use request::{
-    Document, DocumentSource, Effort, Image, Message, Output, Part, Request, Role, Schema, Tool,
-    ToolChoice, ToolOutput,
+    Document, DocumentSource, Effort, Image, Message, Output, Part, Request, Role, Schema,
+    TEXT_INPUT, Tool, ToolChoice, ToolInput, ToolOutput,
 };
 
 /// Milliseconds since the Unix epoch, as the host's clock gave them with an input.

@@ -78,6 +78,24 @@ pub enum Part<'a> {
         /// The arguments: a JSON text, escaped as a string's content.
         arguments: Escaped<'a>,
     },
+    /// A call of a tool that takes text, made earlier.
+    TextCall {
+        /// The call's id.
+        id: Text<'a>,
+        /// The tool's name.
+        name: Text<'a>,
+        /// The text that it was called with.
+        input: Escaped<'a>,
+    },
+    /// The assistant's own reasoning in an earlier turn, as it was signed.
+    Reasoning {
+        /// The reasoning.
+        text: Text<'a>,
+        /// What vouches for it.
+        signature: Text<'a>,
+    },
+    /// The assistant's own reasoning that it did not show: bytes in base64.
+    Redacted(Text<'a>),
     /// What a tool answered.
     ToolResult {
         /// The id of the call that it answers.
@@ -145,7 +163,29 @@ pub struct Tool<'a> {
     pub parameters: Option<&'a RawValue>,
     /// Whether the arguments must obey the schema.
     pub strict: Option<bool>,
+    /// What it is called with.
+    pub input: ToolInput<'a>,
 }
+
+/// What a tool is called with.
+#[derive(Debug, Default)]
+pub enum ToolInput<'a> {
+    /// Arguments in JSON.
+    #[default]
+    Json,
+    /// Any text. An upstream that knows only JSON has it as the member [`TEXT_INPUT`] of an object.
+    Text,
+    /// Text that follows a grammar.
+    Grammar {
+        /// The grammar's language: `lark` or `regex`.
+        syntax: Text<'a>,
+        /// The grammar.
+        definition: Escaped<'a>,
+    },
+}
+
+/// The member of an object that holds the text of a tool that takes text.
+pub const TEXT_INPUT: &str = "input";
 
 impl fmt::Debug for Tool<'_> {
     /// Tells sizes, never text.
@@ -156,6 +196,7 @@ impl fmt::Debug for Tool<'_> {
             .field("description", &self.description)
             .field("parameters_bytes", &parameters_bytes)
             .field("strict", &self.strict)
+            .field("input", &self.input)
             .finish()
     }
 }
@@ -278,6 +319,10 @@ mod tests {
                 description: Some(text()),
                 parameters: Some(raw(r#"{"private":1}"#)),
                 strict: None,
+                input: ToolInput::Grammar {
+                    syntax: "private".into(),
+                    definition: text(),
+                },
             }],
             output: Output::Schema(Schema {
                 name: "private".into(),

@@ -4,7 +4,7 @@
 //! other format has it), what an app replays of our own answers and cannot be replayed
 //! (`reasoning_content`, `annotations`), and any member that OpenAI does not know.
 
-use crate::client::data_url::{self, DataUrl};
+use crate::client::data_url;
 use crate::client::read::{Path, Reader, required, set, unsupported, wrong_kind, wrong_value};
 use crate::codec::json::{Kind, Text};
 use crate::fault::{Fault, Invalid};
@@ -198,22 +198,7 @@ impl<'a> Messages<'a> {
         })?;
         let at = at.field("url");
         let url = required(url, &at)?;
-        if let Some(parsed) = data_url::parse(&url) {
-            let DataUrl { media_type, base64 } =
-                parsed.map_err(|problem| wrong_value(&at, problem))?;
-            return Ok(Image::Inline { media_type, base64 });
-        }
-        let is_web = ["https://", "http://"].iter().any(|scheme| {
-            url.get(..scheme.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-        });
-        if !is_web {
-            return Err(wrong_value(
-                &at,
-                "must be a data URL (data:image/png;base64,...) or an https URL",
-            ));
-        }
-        Ok(Image::Url(url))
+        data_url::image(url, &at)
     }
 
     fn tool_calls(
@@ -311,7 +296,11 @@ fn check_part(role: Role, part: &Part<'_>, at: &Path<'_>) -> Result<(), Fault> {
             role == Role::Assistant,
             "only an assistant's message may hold a refusal",
         ),
-        Part::ToolCall { .. } | Part::ToolResult { .. } => {
+        Part::ToolCall { .. }
+        | Part::TextCall { .. }
+        | Part::Reasoning { .. }
+        | Part::Redacted(_)
+        | Part::ToolResult { .. } => {
             return Err(Fault::Internal("content holds a tool's part"));
         }
     };
@@ -325,9 +314,13 @@ fn tool_output(part: Part<'_>) -> Option<ToolOutput<'_>> {
     match part {
         Part::Text(text) => Some(ToolOutput::Text(text)),
         Part::Image(image) => Some(ToolOutput::Image(image)),
-        Part::Document(_) | Part::ToolCall { .. } | Part::ToolResult { .. } | Part::Refusal(_) => {
-            None
-        }
+        Part::Document(_)
+        | Part::ToolCall { .. }
+        | Part::TextCall { .. }
+        | Part::Reasoning { .. }
+        | Part::Redacted(_)
+        | Part::ToolResult { .. }
+        | Part::Refusal(_) => None,
     }
 }
 
@@ -353,29 +346,7 @@ fn read_document<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Document<
     let at = at.field("file_data");
     let source = match (file_data, file_id) {
         // With both, the bytes are here and need no store.
-        (Some(data), _) => {
-            let wrong = |problem| wrong_value(&at, problem);
-            match data_url::parse(&data) {
-                Some(parsed) => {
-                    let DataUrl { media_type, base64 } = parsed.map_err(wrong)?;
-                    DocumentSource::Inline { media_type, base64 }
-                }
-                // The bare base64 that OpenAI's reference describes: the name tells the type.
-                None => {
-                    let bare = match data.borrowed() {
-                        Some(data) => data_url::base64(data).map_err(wrong)?,
-                        None => {
-                            let clean = data_url::base64(&data).map_err(wrong)?;
-                            Text::from(clean.into_cow().into_owned())
-                        }
-                    };
-                    DocumentSource::Inline {
-                        media_type: Text::from("application/octet-stream"),
-                        base64: bare,
-                    }
-                }
-            }
-        }
+        (Some(data), _) => data_url::document(&data, &at)?,
         (None, Some(id)) => DocumentSource::FileId(id),
         (None, None) => required(None, &at)?,
     };
@@ -475,6 +446,9 @@ mod tests {
                         }
                         DocumentSource::FileId(id) => format!("file {name} id {}", &**id),
                     }
+                }
+                Part::TextCall { .. } | Part::Reasoning { .. } | Part::Redacted(_) => {
+                    panic!("chat has no such part")
                 }
                 Part::ToolCall {
                     id,

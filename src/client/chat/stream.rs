@@ -140,6 +140,10 @@ impl Writer for Stream {
                     self.text(choice, "reasoning_content", text, out);
                 }
             }
+            // Chat completions has no place for what would have to come back with the reasoning.
+            Event::Signature { choice, .. } | Event::Redacted { choice, .. } => {
+                self.open(choice, out)?;
+            }
             Event::ToolCall {
                 choice,
                 index,
@@ -208,6 +212,7 @@ mod tests {
             model: "m".to_owned(),
             stream: true,
             include_usage,
+            echo: String::new(),
         }
     }
 

@@ -95,6 +95,10 @@ impl Writer for Whole {
                 self.take(text)?;
                 self.open(choice)?.reasoning.push_str(text.as_str());
             }
+            // Chat completions has no place for what would have to come back with the reasoning.
+            Event::Signature { choice, .. } | Event::Redacted { choice, .. } => {
+                self.open(choice)?;
+            }
             Event::ToolCall {
                 choice,
                 index,
@@ -228,6 +232,7 @@ mod tests {
             model: "m".to_owned(),
             stream: false,
             include_usage: false,
+            echo: String::new(),
         });
         for event in events {
             whole.write(*event, &mut out)?;

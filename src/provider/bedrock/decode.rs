@@ -5,8 +5,9 @@
 //! ```
 //! Only `messageStop` says that a streamed answer is complete, and only `stopReason` that a whole one
 //! is. Unknown events and unknown blocks are skipped; an exception, a corrupt frame, left-over bytes or
-//! an end without a stop are faults. Bedrock numbers every block; we number tool calls only. Signatures
-//! and redacted reasoning have no place in chat completions.
+//! an end without a stop are faults. Bedrock numbers every block; we number tool calls only. What
+//! vouches for reasoning, and reasoning that is not shown, are told; whether the app has a place for them
+//! is its format's business.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -42,14 +43,11 @@ pub(super) fn whole(body: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
         if let Some(text) = block.text {
             tell_text(text, sink)?;
         }
-        if let Some(reasoning) = &block.reasoning_content
-            && let Some(text) = &reasoning.reasoning_text
-            && !text.text.is_empty()
-        {
-            sink(Event::Reasoning {
-                choice: 0,
-                text: text.text,
-            })?;
+        if let Some(reasoning) = &block.reasoning_content {
+            let signed = reasoning.reasoning_text.as_ref();
+            let text = signed.map(|signed| signed.text);
+            let signature = signed.and_then(|signed| signed.signature);
+            tell_reasoning(text, signature, reasoning.redacted_content, sink)?;
         }
         for cited in block.citations_content.iter().flat_map(|it| &it.content) {
             tell_text(cited.text, sink)?;
@@ -284,10 +282,13 @@ impl Speech {
         if let Some(text) = delta.text {
             tell_text(text, sink)?;
         }
-        if let Some(text) = delta.reasoning_content.as_ref().and_then(|it| it.text)
-            && !text.is_empty()
-        {
-            sink(Event::Reasoning { choice: 0, text })?;
+        if let Some(reasoning) = &delta.reasoning_content {
+            let ReasoningDelta {
+                text,
+                signature,
+                redacted_content,
+            } = *reasoning;
+            tell_reasoning(text, signature, redacted_content, sink)?;
         }
         let Some(input) = delta.tool_use.as_ref().and_then(|it| it.input) else {
             return Ok(());
@@ -356,6 +357,26 @@ fn tell_text(text: Escaped<'_>, sink: Sink<'_>) -> Result<(), Fault> {
         return Ok(());
     }
     sink(Event::Text { choice: 0, text })
+}
+
+fn tell_reasoning(
+    text: Option<Escaped<'_>>,
+    signature: Option<Escaped<'_>>,
+    redacted: Option<Escaped<'_>>,
+    sink: Sink<'_>,
+) -> Result<(), Fault> {
+    let choice = 0;
+    let is_there = |text: &Escaped<'_>| !text.is_empty();
+    if let Some(text) = text.filter(is_there) {
+        sink(Event::Reasoning { choice, text })?;
+    }
+    if let Some(text) = signature.filter(is_there) {
+        sink(Event::Signature { choice, text })?;
+    }
+    if let Some(base64) = redacted.filter(is_there) {
+        sink(Event::Redacted { choice, base64 })?;
+    }
+    Ok(())
 }
 
 fn tell_call(index: u32, call: &ToolUse<'_>, sink: Sink<'_>) -> Result<(), Fault> {
@@ -443,9 +464,20 @@ struct Block<'a> {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Reasoning<'a> {
-    #[serde(borrow, rename = "reasoningText")]
-    reasoning_text: Option<PlainText<'a>>,
+    #[serde(borrow)]
+    reasoning_text: Option<SignedText<'a>>,
+    #[serde(borrow)]
+    redacted_content: Option<Escaped<'a>>,
+}
+
+#[derive(Deserialize)]
+struct SignedText<'a> {
+    #[serde(borrow, default)]
+    text: Escaped<'a>,
+    #[serde(borrow)]
+    signature: Option<Escaped<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -525,9 +557,14 @@ struct ToolUseDelta<'a> {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct ReasoningDelta<'a> {
     #[serde(borrow)]
     text: Option<Escaped<'a>>,
+    #[serde(borrow)]
+    signature: Option<Escaped<'a>>,
+    #[serde(borrow)]
+    redacted_content: Option<Escaped<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -586,6 +623,8 @@ mod tests {
             Event::Start => "start".to_owned(),
             Event::Text { text, .. } => format!("text {}", text.as_str()),
             Event::Reasoning { text, .. } => format!("reasoning {}", text.as_str()),
+            Event::Signature { text, .. } => format!("signature {}", text.as_str()),
+            Event::Redacted { base64, .. } => format!("redacted {}", base64.as_str()),
             Event::ToolCall {
                 index, id, name, ..
             } => format!("call {index} {} {}", id.as_str(), name.as_str()),
@@ -720,7 +759,7 @@ mod tests {
     }
 
     #[test]
-    fn reasoning_is_told_and_its_signature_is_not() {
+    fn reasoning_is_told_with_what_vouches_for_it() {
         check(
             &[
                 START,
@@ -738,7 +777,13 @@ mod tests {
                 ),
                 END,
             ],
-            &["start", "reasoning hm", "finish Stop"],
+            &[
+                "start",
+                "reasoning hm",
+                "signature xyz",
+                "redacted eA==",
+                "finish Stop",
+            ],
         );
     }
 
@@ -961,6 +1006,8 @@ mod tests {
             &[
                 "start",
                 "reasoning hm",
+                "signature s",
+                "redacted eA==",
                 r"text a\n",
                 "text b",
                 "call 0 t1 f",

@@ -16,10 +16,10 @@ use std::collections::BTreeMap;
 use crate::codec::json::{is_blank, unescape, validate, write_string};
 use crate::fault::{Fault, Invalid};
 use crate::turn::{
-    Document, DocumentSource, Escaped, Image, Message, Part, Request, Role, ToolOutput,
+    Document, DocumentSource, Escaped, Image, Message, Part, Request, Role, TEXT_INPUT, ToolOutput,
 };
 
-use super::super::quirks::Quirks;
+use super::super::quirks::{Quirks, Reasoning};
 use super::tools;
 
 const GREETING: &str = "Hello.";
@@ -144,6 +144,33 @@ impl Turns<'_> {
                     let param = || format!("messages[{message}].tool_calls[{call}].function");
                     self.call(id, name, *arguments, param)?;
                     calls = calls.saturating_add(1);
+                }
+                Part::TextCall { id, name, input } => {
+                    self.block(side).has_call = true;
+                    let (message, call) = (message.index, calls);
+                    let param = || format!("messages[{message}].tool_calls[{call}].custom");
+                    self.text_call(id, name, *input, param)?;
+                    calls = calls.saturating_add(1);
+                }
+                Part::Reasoning { text, signature } => {
+                    if self.takes_reasoning() {
+                        self.block(side);
+                        self.out
+                            .extend_from_slice(br#"{"reasoningContent":{"reasoningText":{"text":"#);
+                        write_string(self.out, text);
+                        self.out.extend_from_slice(br#","signature":"#);
+                        write_string(self.out, signature);
+                        self.out.extend_from_slice(b"}}}");
+                    }
+                }
+                Part::Redacted(base64) => {
+                    if self.takes_reasoning() {
+                        self.block(side);
+                        self.out
+                            .extend_from_slice(br#"{"reasoningContent":{"redactedContent":"#);
+                        write_string(self.out, base64);
+                        self.out.extend_from_slice(b"}}");
+                    }
                 }
                 Part::ToolResult { id, output } => {
                     self.result(side, id, output, message.index)?;
@@ -317,6 +344,34 @@ impl Turns<'_> {
         self.out.extend_from_slice(br#"","input":"#);
         self.out.extend_from_slice(input.as_bytes());
         self.out.extend_from_slice(b"}}");
+        Ok(())
+    }
+
+    /// Signed reasoning is Claude's; what another model wrote before says nothing to this one.
+    fn takes_reasoning(&self) -> bool {
+        matches!(
+            self.quirks.reasoning,
+            Reasoning::ClaudeBudget | Reasoning::ClaudeAdaptive
+        )
+    }
+
+    fn text_call(
+        &mut self,
+        id: &str,
+        name: &str,
+        input: Escaped<'_>,
+        param: impl Fn() -> String,
+    ) -> Result<(), Fault> {
+        tools::check_name(name, || format!("{}.name", param()))?;
+        self.out.extend_from_slice(br#"{"toolUse":{"toolUseId":""#);
+        tools::write_id(self.out, id, self.quirks.tool_id);
+        self.out.extend_from_slice(br#"","name":""#);
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(br#"","input":{""#);
+        self.out.extend_from_slice(TEXT_INPUT.as_bytes());
+        self.out.extend_from_slice(br#"":""#);
+        self.out.extend_from_slice(input.as_str().as_bytes());
+        self.out.extend_from_slice(br#""}}}"#);
         Ok(())
     }
 

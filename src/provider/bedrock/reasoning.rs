@@ -4,14 +4,14 @@
 //! has, `xhigh` and `max` the most where it has no such words. An effort that cannot be told is left to
 //! the policy's `parameters`; so is one that the conversation does not allow:
 //! - Claude's budget needs room below the limit of output tokens;
-//! - Claude's budget is refused when the last assistant turn called tools without a thinking block, and
-//!   chat completions cannot carry the signature of one;
+//! - Claude's budget is refused when the last assistant turn called tools without a thinking block: chat
+//!   completions cannot carry the signature of one, responses can;
 //! - some models cannot reason when they are made to call a tool: the tool outweighs the effort;
 //! - Nova's highest effort takes no limit of output tokens: the limit outweighs the effort.
 
 use crate::codec::json::write_u64;
 use crate::fault::Fault;
-use crate::turn::{Effort, Part, Request, Role, ToolChoice, Uncarried};
+use crate::turn::{Effort, Message, Part, Request, Role, ToolChoice, Uncarried};
 
 use super::super::quirks::{ForcedTools, Quirks, Reasoning};
 use super::section::Section;
@@ -76,7 +76,7 @@ fn in_words_of(reasoning: Reasoning, effort: Effort, request: &Request<'_>) -> O
         Reasoning::ClaudeBudget | Reasoning::Nova if effort == Effort::None => Some(Steering::None),
         Reasoning::ClaudeBudget => {
             let tokens = budget_tokens(effort, request.max_tokens)?;
-            let allowed = !last_turn_called_tools(request);
+            let allowed = !last_turn_called_without_thinking(request);
             allowed.then_some(Steering::ClaudeBudget { tokens })
         }
         Reasoning::ClaudeAdaptive => match effort {
@@ -124,13 +124,19 @@ fn budget_tokens(effort: Effort, max_tokens: Option<u64>) -> Option<u64> {
     }
 }
 
-fn last_turn_called_tools(request: &Request<'_>) -> bool {
-    let mut messages = request.messages.iter().rev();
-    let last = messages.find(|message| message.role == Role::Assistant);
-    last.is_some_and(|message| {
-        let mut parts = message.parts.iter();
-        parts.any(|part| matches!(part, Part::ToolCall { .. }))
-    })
+/// Whether the assistant's last message calls tools, in a turn without a thinking block that could be
+/// shown to Claude. The tools' answers are inside of a turn.
+fn last_turn_called_without_thinking(request: &Request<'_>) -> bool {
+    let messages = request.messages.iter().rev();
+    let mut turn = messages
+        .skip_while(|message| message.role != Role::Assistant)
+        .take_while(|message| matches!(message.role, Role::Assistant | Role::Tool))
+        .peekable();
+    let has = |message: &Message<'_>, is_it: fn(&Part<'_>) -> bool| message.parts.iter().any(is_it);
+    let is_call = |part: &Part<'_>| matches!(part, Part::ToolCall { .. } | Part::TextCall { .. });
+    let is_thought = |part: &Part<'_>| matches!(part, Part::Reasoning { .. } | Part::Redacted(_));
+    let calls = turn.peek().is_some_and(|last| has(last, is_call));
+    calls && !turn.any(|message| has(message, is_thought))
 }
 
 impl Steering {
