@@ -31,7 +31,7 @@ use std::time::Instant;
 
 use aws_smithy_eventstream::frame::{DecodedFrame, MessageFrameDecoder};
 use cases::Frame;
-use driver::{Message, Proxy, Random, Sent, chat_head};
+use driver::{CHAT, Message, Proxy, Random, Sent, head};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -300,6 +300,7 @@ fn repeat(random: &mut Random, bytes: &mut Vec<u8>, run: Range<usize>) {
 
 /// A golden case whose call gets an answer.
 struct Seed {
+    head: Headers,
     ask: Vec<u8>,
     answer: Message,
     frames: Vec<Frame>,
@@ -326,6 +327,7 @@ impl Seeds {
                 && keep(&case.name, &answer.headers)
             {
                 seeds.answered.push(Seed {
+                    head: case.head(),
                     ask: case.ask,
                     answer,
                     frames,
@@ -370,7 +372,7 @@ impl Seeds {
         chunks: impl IntoIterator<Item = &'c [u8]>,
     ) -> Message {
         let mut proxy = Proxy::new(&self.policy);
-        let sent = proxy.request(chat_head(&seed.ask), &seed.ask);
+        let sent = proxy.request(seed.head.clone(), &seed.ask);
         assert!(matches!(sent, Sent::Call(_)), "golden requests leave");
         proxy.answer(head, chunks);
         proxy.client
@@ -403,6 +405,15 @@ fn is_streamed(head: &Headers) -> bool {
 struct Object<'a> {
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "type")]
+    kind: Option<&'a RawValue>,
+}
+
+impl Object<'_> {
+    /// Of an event of responses, the kind.
+    fn event(&self) -> &str {
+        self.kind.map_or("", |kind| kind.get().trim_matches('"'))
+    }
 }
 
 fn object(bytes: &[u8]) -> Object<'_> {
@@ -420,7 +431,7 @@ fn check_client(client: &Message) -> bool {
         return false;
     }
     assert_eq!(status, 200);
-    let (mut is_done, mut is_failed) = (false, false);
+    let (mut is_done, mut is_failed, mut is_error) = (false, false, false);
     // A stream may end with a carriage return; the decoder waits whether a line feed follows.
     let body = [client.body.as_slice(), b"\n"].concat();
     let mut decoder = sse::Decoder::new(usize::MAX);
@@ -432,14 +443,23 @@ fn check_client(client: &Message) -> bool {
             if data == b"[DONE]" {
                 is_done = true;
             } else {
-                is_failed = object(data)
-                    .error
-                    .is_some_and(|error| error.get() != "null");
+                let object = object(data);
+                match object.event() {
+                    "response.completed" | "response.incomplete" => is_done = true,
+                    // An `error` comes before, and alone where the response is not known.
+                    "response.failed" => is_failed = true,
+                    "error" => is_error = true,
+                    _ => {
+                        let error = object.error;
+                        is_failed = error.is_some_and(|error| error.get() != "null");
+                    }
+                }
             }
         }
         Ok(())
     });
     assert_eq!(fed.and_then(|()| decoder.finish()), Ok(()));
+    is_failed |= is_error;
     assert!(is_done ^ is_failed, "a stream ends well or with an error");
     is_done
 }
@@ -479,7 +499,7 @@ fn requests() {
         if body.is_empty() {
             return;
         }
-        match Proxy::new(&seeds.policy).request(chat_head(body), body) {
+        match Proxy::new(&seeds.policy).request(head(CHAT, body), body) {
             Sent::Reply(reply) => {
                 assert!(!check_client(&reply));
                 assert_ne!(reply.headers.status(), 200);
@@ -527,7 +547,7 @@ fn request_heads() {
         b"bearer  sk-golden",
     ];
     fuzz("request heads", inputs(), |random, input| {
-        let head = chat_head(ask);
+        let head = head(CHAT, ask);
         let place = random.below(head.iter().count());
         let mut headers = Headers::new();
         for (at, (name, value)) in head.iter().enumerate() {

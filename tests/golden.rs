@@ -1,6 +1,7 @@
 //! Golden cases: folders of files named by role, replayed through the whole core.
 //!
-//! - `client.json`: what the app sends (its `model` picks the provider from `policy.json`)
+//! - `client.json`: what the app sends (its `model` picks the provider from `policy.json`), to the path of
+//!   responses for cases below `responses`, and of chat completions for all others
 //! - `upstream.http`: what leaves, head and body (absent where nothing may leave)
 //! - `answer.http`: the answer, head and body; or its head with `answer.events`, one frame of a Bedrock
 //!   stream per line: `{"event":"messageStart","payload":{..}}`, `{"exception":"..","payload":{..}}`,
@@ -27,7 +28,7 @@ use std::fs;
 use std::rc::Rc;
 
 use cases::Case;
-use driver::{Message, Proxy, Random, Sent, chat_head};
+use driver::{Message, Proxy, Random, Sent};
 use tollgate::policy::Policy;
 use tollgate::turn::Headers;
 
@@ -61,7 +62,7 @@ struct Check<'c> {
 impl Check<'_> {
     fn run(&self) -> Result<(), String> {
         let mut proxy = Proxy::new(self.policy);
-        match proxy.request(chat_head(&self.case.ask), &self.case.ask) {
+        match proxy.request(self.case.head(), &self.case.ask) {
             Sent::Reply(reply) => self.compare("client.out", &print(&reply)),
             Sent::Call(call) => {
                 self.compare("upstream.http", &print(&call))?;
@@ -75,7 +76,7 @@ impl Check<'_> {
 
     fn replay(&self, head: &Headers, chunks: &[&[u8]]) -> Message {
         let mut proxy = Proxy::new(self.policy);
-        proxy.request(chat_head(&self.case.ask), &self.case.ask);
+        proxy.request(self.case.head(), &self.case.ask);
         proxy.answer(head, chunks.iter().copied());
         proxy.client
     }

@@ -4,11 +4,13 @@
 //! as one JSON body or as a stream. It refuses to know who answers. To add one: a file here, its
 //! `mod` line, its entry in [`ALL`], and golden cases.
 
+mod ask;
 pub mod chat;
 mod data_url;
 pub mod error;
 pub mod models;
 mod read;
+pub mod responses;
 
 use std::fmt;
 
@@ -16,7 +18,7 @@ use crate::fault::Fault;
 use crate::turn::{Ask, Event, Format, Request};
 
 /// Every client format.
-pub static ALL: &[&dyn Client] = &[&chat::Chat];
+pub static ALL: &[&dyn Client] = &[&chat::Chat, &responses::Responses];
 
 /// One format that apps speak.
 pub trait Client: fmt::Debug + Sync {
@@ -38,6 +40,16 @@ pub trait Client: fmt::Debug + Sync {
     /// A field is missing, of the wrong type or out of range; the fault names it.
     fn decode<'a>(&self, ask: &Ask<'a>) -> Result<Request<'a>, Fault>;
 
+    /// What an answer repeats of its request, in a form that only this format's writer reads.
+    fn echo(&self, _ask: &Ask<'_>) -> String {
+        String::new()
+    }
+
+    /// Names the field of a fault as this format calls it; translations speak of chat completions.
+    fn blame(&self, fault: Fault) -> Fault {
+        fault
+    }
+
     /// Starts writing an answer.
     fn writer(&self, opening: Opening) -> Box<dyn Writer>;
 
@@ -46,7 +58,7 @@ pub trait Client: fmt::Debug + Sync {
 }
 
 /// What an answer says about itself from the start.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Opening {
     /// 128 random bits, from which the format makes its own kind of id.
     pub entropy: [u64; 2],
@@ -58,6 +70,26 @@ pub struct Opening {
     pub stream: bool,
     /// Whether the stream is to end with a usage chunk.
     pub include_usage: bool,
+    /// What the format itself wrote of the request: see [`Client::echo`].
+    pub echo: String,
+}
+
+impl Opening {
+    /// Appends 24 characters of the random bits, as OpenAI's ids have.
+    pub(in crate::client) fn write_id(&self, prefix: &str, out: &mut Vec<u8>) {
+        const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+        out.extend_from_slice(prefix.as_bytes());
+        for word in self.entropy {
+            // The word as a fraction: each multiplication by 62 brings one digit to the front.
+            let mut fraction = word;
+            for _ in 0..12 {
+                let product = u128::from(fraction).wrapping_mul(62);
+                let digit = usize::try_from(product >> 64).unwrap_or(0);
+                out.push(DIGITS.get(digit).copied().unwrap_or(b'0'));
+                fraction = fraction.wrapping_mul(62);
+            }
+        }
+    }
 }
 
 /// Writes one answer from its events.
@@ -76,4 +108,10 @@ pub trait Writer: fmt::Debug {
     /// The upstream never said that it was done: nothing is written, and the answer must not look
     /// complete.
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Fault>;
+
+    /// Tells a stream that has begun that it failed; tells whether it did. What it does not tell,
+    /// [`Client::write_stream_fault`] does.
+    fn fail(&mut self, _fault: &Fault, _out: &mut Vec<u8>) -> bool {
+        false
+    }
 }

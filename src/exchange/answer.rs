@@ -239,7 +239,9 @@ impl Answer {
             }
             Err(fault) => {
                 report.fail_in_stream(&fault);
-                turn.client.write_stream_fault(&fault, &mut out);
+                if !stream.fail(&fault, &mut out) {
+                    turn.client.write_stream_fault(&fault, &mut out);
+                }
             }
         }
         if let Some(head) = head.take() {
@@ -396,6 +398,16 @@ impl Stream {
                 report.count(event);
                 Ok(())
             }),
+        }
+    }
+}
+
+impl Stream {
+    /// Tells the fault in the stream's own words, if it has them.
+    fn fail(&mut self, fault: &Fault, out: &mut Vec<u8>) -> bool {
+        match self {
+            Self::Translated { writer, .. } => writer.fail(fault, out),
+            Self::Relayed(relay) => relay.fail(fault, out),
         }
     }
 }

@@ -200,6 +200,7 @@ impl Exchange {
                 model: ask.model.to_string(),
                 stream: ask.stream,
                 include_usage: ask.include_usage,
+                echo: String::new(),
             },
             dropped: Vec::new(),
             shows_guardrail: receiving.headers.text(GUARDRAIL_HEADER) == Some("true"),
@@ -242,7 +243,10 @@ impl Exchange {
             Some(Path::Translated(translate)) => {
                 let request = turn.client.decode(ask)?;
                 let mut uncarried = Uncarried::new(&self.policy.parameters);
-                translate.encode(&request, &mut uncarried, &mut call)?;
+                translate
+                    .encode(&request, &mut uncarried, &mut call)
+                    .map_err(|fault| turn.client.blame(fault))?;
+                turn.opening.echo = turn.client.echo(ask);
                 turn.dropped = uncarried.into_warned();
             }
             None => return Err(Fault::from(fault::Policy::Format)),

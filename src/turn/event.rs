@@ -25,20 +25,19 @@ pub enum Event<'a> {
         /// The next piece of the reasoning.
         text: Escaped<'a>,
     },
-    /// Some of the proof of the reasoning told before: with it the provider takes the reasoning back
-    /// in a later turn. Reasoning that follows it is a new thought.
+    /// What vouches for the reasoning before it; the model wants it back with that.
     Signature {
         /// Which alternative.
         choice: u32,
         /// The next piece of the signature.
-        signature: Escaped<'a>,
+        text: Escaped<'a>,
     },
-    /// A thought that only the provider can read.
-    RedactedReasoning {
+    /// A whole block of reasoning that the model does not show, but wants back.
+    Redacted {
         /// Which alternative.
         choice: u32,
-        /// All of it, in base64.
-        data: Escaped<'a>,
+        /// Its bytes in base64.
+        base64: Escaped<'a>,
     },
     /// The model calls a tool.
     ToolCall {

@@ -84,6 +84,24 @@ pub enum Part<'a> {
         /// The arguments: a JSON text, escaped as a string's content.
         arguments: Escaped<'a>,
     },
+    /// A call of a tool that takes text, made earlier.
+    TextCall {
+        /// The call's id.
+        id: Text<'a>,
+        /// The tool's name.
+        name: Text<'a>,
+        /// The text that it was called with.
+        input: Escaped<'a>,
+    },
+    /// The assistant's own reasoning in an earlier turn, as it was signed.
+    Reasoning {
+        /// The reasoning.
+        text: Text<'a>,
+        /// What vouches for it.
+        signature: Text<'a>,
+    },
+    /// The assistant's own reasoning that it did not show: bytes in base64.
+    Redacted(Text<'a>),
     /// What a tool answered.
     ToolResult {
         /// The id of the call that it answers.
@@ -93,15 +111,6 @@ pub enum Part<'a> {
     },
     /// The assistant's own refusal in an earlier turn.
     Refusal(Escaped<'a>),
-    /// What the assistant thought in an earlier turn, with the proof of it that its provider gave.
-    Reasoning {
-        /// The thought as it was told.
-        text: Escaped<'a>,
-        /// The provider's signature; without it no provider takes the thought back.
-        signature: Option<Escaped<'a>>,
-    },
-    /// Such a thought that only its provider can read, in base64.
-    RedactedReasoning(Escaped<'a>),
     /// No piece of its own: what stands before it shall be cached, in this message and all before.
     CacheBreakpoint(CacheLife),
 }
@@ -171,7 +180,29 @@ pub struct Tool<'a> {
     pub strict: Option<bool>,
     /// Whether the tools up to this one shall be cached.
     pub cache: Option<CacheLife>,
+    /// What it is called with.
+    pub input: ToolInput<'a>,
 }
+
+/// What a tool is called with.
+#[derive(Debug, Default)]
+pub enum ToolInput<'a> {
+    /// Arguments in JSON.
+    #[default]
+    Json,
+    /// Any text. An upstream that knows only JSON has it as the member [`TEXT_INPUT`] of an object.
+    Text,
+    /// Text that follows a grammar.
+    Grammar {
+        /// The grammar's language: `lark` or `regex`.
+        syntax: Text<'a>,
+        /// The grammar.
+        definition: Escaped<'a>,
+    },
+}
+
+/// The member of an object that holds the text of a tool that takes text.
+pub const TEXT_INPUT: &str = "input";
 
 impl fmt::Debug for Tool<'_> {
     /// Tells sizes, never text.
@@ -183,6 +214,7 @@ impl fmt::Debug for Tool<'_> {
             .field("parameters_bytes", &parameters_bytes)
             .field("strict", &self.strict)
             .field("cache", &self.cache)
+            .field("input", &self.input)
             .finish()
     }
 }
@@ -319,6 +351,10 @@ mod tests {
                 parameters: Some(raw(r#"{"private":1}"#)),
                 strict: None,
                 cache: None,
+                input: ToolInput::Grammar {
+                    syntax: "private".into(),
+                    definition: text(),
+                },
             }],
             output: Output::Schema(Schema {
                 name: "private".into(),

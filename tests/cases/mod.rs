@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::driver::Message;
+use tollgate::turn::Headers;
+
+use crate::driver::{CHAT, Message, RESPONSES, head};
 
 /// A folder with a `client.json`.
 pub(crate) struct Case {
@@ -53,6 +55,15 @@ fn find(dir: &Path, cases: &mut Vec<Case>) {
 }
 
 impl Case {
+    /// The head of the app's request.
+    pub(crate) fn head(&self) -> Headers {
+        let path = match self.name.starts_with("responses/") {
+            true => RESPONSES,
+            false => CHAT,
+        };
+        head(path, &self.ask)
+    }
+
     /// The answer's head and what follows it; nothing where no call leaves.
     pub(crate) fn answer(&self) -> Option<(Message, Vec<Frame>)> {
         let text = fs::read(self.dir.join("answer.http")).ok()?;

@@ -250,12 +250,17 @@ impl Proxy {
     }
 }
 
-/// The head of an app's request for a chat completion.
-pub(crate) fn chat_head(body: &[u8]) -> Headers {
+/// Where apps post chat completions.
+pub(crate) const CHAT: &str = "/v1/chat/completions";
+/// Where apps post responses.
+pub(crate) const RESPONSES: &str = "/v1/responses";
+
+/// The head of an app's request to this path.
+pub(crate) fn head(path: &str, body: &[u8]) -> Headers {
     let mut headers = Headers::new();
     for (name, value) in [
         (":method", "POST"),
-        (":path", "/v1/chat/completions"),
+        (":path", path),
         (":authority", "gateway.example"),
         (":scheme", "https"),
         ("authorization", "Bearer sk-golden"),

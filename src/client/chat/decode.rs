@@ -5,7 +5,7 @@
 
 use super::cache::read_cache_life;
 use super::messages::Messages;
-use super::tools::{check_tool_choice, read_name, read_tool_choice, read_tools};
+use super::tools::{check_tool_choice, read_tool_choice, read_tools};
 use crate::client::read::{Path, Reader, required, set, wrong_kind, wrong_value};
 use crate::codec::json::{Kind, Text};
 use crate::fault::Fault;
@@ -205,7 +205,7 @@ fn read_schema<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Schema<'a>,
     reader.object(at, |reader, key| match key {
         "name" => {
             let at = at.field("name");
-            set(&mut name, read_name(reader, &at)?, &at)
+            set(&mut name, reader.name(&at)?, &at)
         }
         "description" => {
             let at = at.field("description");
@@ -231,16 +231,17 @@ fn read_schema<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Schema<'a>,
 
 #[cfg(test)]
 mod tests {
-    use super::super::ask::ask;
     use super::*;
+    use crate::client::ask::ask;
     use crate::codec::random::Random;
+    use crate::turn::Format;
 
     /// What `fields` add to the least request; or the fault's code and text.
     #[track_caller]
     fn check(fields: &str, want: &str) {
         let body =
             format!(r#"{{"model":"m","messages":[{{"role":"user","content":"x"}}]{fields}}}"#);
-        let asked = ask(body.as_bytes()).unwrap();
+        let asked = ask(Format::Chat, body.as_bytes()).unwrap();
         let got = match decode(&asked) {
             Ok(request) => outline(&request),
             Err(fault) => format!("{} {fault}", fault.code().unwrap()),
@@ -386,14 +387,14 @@ mod tests {
     fn what_parts_ask_for_in_vain_is_told() {
         let body = r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"x",
             "prompt_cache_breakpoint":{"mode":"explicit"}},{"type":"image_url","image_url":{"url":"http://a","detail":"low"}}]}]}"#;
-        let asked = ask(body.as_bytes()).unwrap();
+        let asked = ask(Format::Chat, body.as_bytes()).unwrap();
         assert_eq!(outline(&decode(&asked).unwrap()), "+image_url.detail");
     }
 
     #[test]
     fn messages_are_required() {
         for body in [r#"{"model":"m"}"#, r#"{"model":"m","messages":null}"#] {
-            let asked = ask(body.as_bytes()).unwrap();
+            let asked = ask(Format::Chat, body.as_bytes()).unwrap();
             let fault = decode(&asked).unwrap_err();
             assert_eq!(fault.to_string(), "messages: this field is required");
         }
@@ -422,7 +423,9 @@ mod tests {
         for _ in 0..20_000 {
             let mut body = SOURCE.to_vec();
             random.mutate(&mut body, b"{}[],:\"\\ 0-1.entf");
-            let Ok(asked) = ask(&body) else { continue };
+            let Ok(asked) = ask(Format::Chat, &body) else {
+                continue;
+            };
             match decode(&asked) {
                 Ok(_) => decoded += 1,
                 Err(fault) => assert!(

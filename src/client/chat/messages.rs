@@ -7,7 +7,7 @@
 //! an app that appends the answer's message to its conversation keeps the model's thread.
 
 use super::cache::read_cache_life;
-use crate::client::data_url::{self, DataUrl};
+use crate::client::data_url;
 use crate::client::read::{Path, Reader, required, set, unsupported, wrong_kind, wrong_value};
 use crate::codec::json::{Kind, Text};
 use crate::fault::{Fault, Invalid};
@@ -224,22 +224,7 @@ impl<'a> Messages<'a> {
         })?;
         let at = at.field("url");
         let url = required(url, &at)?;
-        if let Some(parsed) = data_url::parse(&url) {
-            let DataUrl { media_type, base64 } =
-                parsed.map_err(|problem| wrong_value(&at, problem))?;
-            return Ok(Image::Inline { media_type, base64 });
-        }
-        let is_web = ["https://", "http://"].iter().any(|scheme| {
-            url.get(..scheme.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-        });
-        if !is_web {
-            return Err(wrong_value(
-                &at,
-                "must be a data URL (data:image/png;base64,...) or an https URL",
-            ));
-        }
-        Ok(Image::Url(url))
+        data_url::image(url, &at)
     }
 
     fn thoughts(&mut self, reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Vec<Part<'a>>, Fault> {
@@ -281,24 +266,25 @@ fn read_thought<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Option<Par
         }
         "thinking" => {
             let at = at.field("thinking");
-            set(&mut text, reader.escaped(&at)?, &at)
+            set(&mut text, reader.text(&at)?, &at)
         }
         "signature" => {
             let at = at.field("signature");
-            set(&mut signature, reader.escaped(&at)?, &at)
+            set(&mut signature, reader.text(&at)?, &at)
         }
         "data" => {
             let at = at.field("data");
-            set(&mut data, reader.escaped(&at)?, &at)
+            set(&mut data, reader.text(&at)?, &at)
         }
         _ => reader.skip().map(drop),
     })?;
     Ok(match kind.as_deref() {
-        Some("thinking") => Some(Part::Reasoning {
-            text: text.unwrap_or_default(),
+        // Without its signature nobody takes it back.
+        Some("thinking") => signature.map(|signature| Part::Reasoning {
+            text: text.unwrap_or_else(|| Text::from("")),
             signature,
         }),
-        Some("redacted_thinking") => data.map(Part::RedactedReasoning),
+        Some("redacted_thinking") => data.map(Part::Redacted),
         _ => None,
     })
 }
@@ -398,7 +384,8 @@ fn check_part(role: Role, part: &Part<'_>, at: &Path<'_>) -> Result<(), Fault> {
         Part::ToolCall { .. }
         | Part::ToolResult { .. }
         | Part::Reasoning { .. }
-        | Part::RedactedReasoning(_)
+        | Part::Redacted(_)
+        | Part::TextCall { .. }
         | Part::CacheBreakpoint(_) => {
             return Err(Fault::Internal("content holds what is no content"));
         }
@@ -418,7 +405,8 @@ fn tool_output(part: Part<'_>) -> Option<ToolOutput<'_>> {
         | Part::ToolResult { .. }
         | Part::Refusal(_)
         | Part::Reasoning { .. }
-        | Part::RedactedReasoning(_)
+        | Part::Redacted(_)
+        | Part::TextCall { .. }
         | Part::CacheBreakpoint(_) => None,
     }
 }
@@ -445,29 +433,7 @@ fn read_document<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Document<
     let at = at.field("file_data");
     let source = match (file_data, file_id) {
         // With both, the bytes are here and need no store.
-        (Some(data), _) => {
-            let wrong = |problem| wrong_value(&at, problem);
-            match data_url::parse(&data) {
-                Some(parsed) => {
-                    let DataUrl { media_type, base64 } = parsed.map_err(wrong)?;
-                    DocumentSource::Inline { media_type, base64 }
-                }
-                // The bare base64 that OpenAI's reference describes: the name tells the type.
-                None => {
-                    let bare = match data.borrowed() {
-                        Some(data) => data_url::base64(data).map_err(wrong)?,
-                        None => {
-                            let clean = data_url::base64(&data).map_err(wrong)?;
-                            Text::from(clean.into_cow().into_owned())
-                        }
-                    };
-                    DocumentSource::Inline {
-                        media_type: Text::from("application/octet-stream"),
-                        base64: bare,
-                    }
-                }
-            }
-        }
+        (Some(data), _) => data_url::document(&data, &at)?,
         (None, Some(id)) => DocumentSource::FileId(id),
         (None, None) => required(None, &at)?,
     };
@@ -568,6 +534,9 @@ mod tests {
                         DocumentSource::FileId(id) => format!("file {name} id {}", &**id),
                     }
                 }
+                Part::TextCall { .. } => {
+                    panic!("chat has no such part")
+                }
                 Part::ToolCall {
                     id,
                     name,
@@ -581,10 +550,9 @@ mod tests {
                     format!("{}:{}", &**id, output.collect::<Vec<_>>().join(","))
                 }
                 Part::Reasoning { text, signature } => {
-                    let signature = signature.map_or("-", |signature| signature.as_str());
-                    format!("thought '{}' {signature}", text.as_str())
+                    format!("thought '{}' {}", &**text, &**signature)
                 }
-                Part::RedactedReasoning(data) => format!("redacted {}", data.as_str()),
+                Part::Redacted(base64) => format!("redacted {}", &**base64),
                 Part::CacheBreakpoint(life) => format!("cache {}", life.minutes.unwrap_or(0)),
             });
         }

@@ -8,7 +8,6 @@
 //! rule that is written where it happens, or refused by its name. Checked against the types of the
 //! `openai` package 3.54.
 
-mod ask;
 mod cache;
 mod decode;
 mod messages;
@@ -17,6 +16,7 @@ mod tools;
 mod whole;
 mod wire;
 
+use super::ask::ask;
 use super::{Client, Opening, Writer, error};
 use crate::fault::Fault;
 use crate::turn::{Ask, Format, Request};
@@ -35,7 +35,7 @@ impl Client for Chat {
     }
 
     fn ask<'a>(&self, body: &'a [u8]) -> Result<Ask<'a>, Fault> {
-        ask::ask(body)
+        ask(Format::Chat, body)
     }
 
     fn decode<'a>(&self, ask: &Ask<'a>) -> Result<Request<'a>, Fault> {
@@ -95,6 +95,7 @@ mod tests {
             model: "m".to_owned(),
             stream,
             include_usage: false,
+            echo: String::new(),
         });
         let mut out = Vec::new();
         for event in answer(&[text("a")]) {
@@ -163,6 +164,7 @@ mod tests {
                     model: "m\"".to_owned(),
                     stream,
                     include_usage: true,
+                    echo: String::new(),
                 })
             });
             let mut outs = [Vec::new(), Vec::new()];

@@ -148,7 +148,7 @@ impl Writer for Stream {
                 }
             }
             // An app puts a stream together by the fields that it knows, and these it does not.
-            Event::Signature { choice, .. } | Event::RedactedReasoning { choice, .. } => {
+            Event::Signature { choice, .. } | Event::Redacted { choice, .. } => {
                 self.open(choice, out)?;
             }
             Event::ToolCall {
@@ -230,6 +230,7 @@ mod tests {
             model: "m".to_owned(),
             stream: true,
             include_usage,
+            echo: String::new(),
         }
     }
 

@@ -2,10 +2,10 @@
 
 use super::cache::read_cache_life;
 use crate::client::read::{Path, Reader, required, set, unsupported, wrong_kind, wrong_value};
-use crate::codec::json::{Kind, Text};
+use crate::codec::json::Kind;
 use crate::fault::Fault;
 use crate::limits::TOOLS_MAX;
-use crate::turn::{Tool, ToolChoice};
+use crate::turn::{Tool, ToolChoice, ToolInput};
 
 pub(super) fn read_tools<'a>(reader: &mut Reader<'a>) -> Result<Vec<Tool<'a>>, Fault> {
     let at = Path::top("tools");
@@ -57,7 +57,7 @@ fn read_function<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Tool<'a>,
     reader.object(at, |reader, key| match key {
         "name" => {
             let at = at.field("name");
-            set(&mut name, read_name(reader, &at)?, &at)
+            set(&mut name, reader.name(&at)?, &at)
         }
         "description" => {
             let at = at.field("description");
@@ -83,23 +83,8 @@ fn read_function<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Tool<'a>,
         parameters,
         strict,
         cache,
+        input: ToolInput::Json,
     })
-}
-
-/// A name as OpenAI takes it, for a tool or a schema.
-pub(super) fn read_name<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Text<'a>, Fault> {
-    let name = reader.text(at)?;
-    let is_fine = (1..=64).contains(&name.len())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
-    if !is_fine {
-        return Err(wrong_value(
-            at,
-            "must be 1 to 64 characters of a-z, A-Z, 0-9, _ and -",
-        ));
-    }
-    Ok(name)
 }
 
 /// Reads `tool_choice`. Whether its tool is there is known only after all members are.
@@ -178,6 +163,7 @@ pub(super) fn check_tool_choice(choice: &ToolChoice<'_>, tools: &[Tool<'_>]) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::json::Text;
 
     fn told<T>(result: Result<T, Fault>, outline: impl FnOnce(T) -> String) -> String {
         match result {

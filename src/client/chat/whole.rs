@@ -156,13 +156,13 @@ impl Writer for Whole {
                 self.take(text)?;
                 self.open(choice)?.reasoning.push_str(text.as_str());
             }
-            Event::Signature { choice, signature } => {
-                self.take(signature)?;
-                self.open(choice)?.sign(signature.as_str());
+            Event::Signature { choice, text } => {
+                self.take(text)?;
+                self.open(choice)?.sign(text.as_str());
             }
-            Event::RedactedReasoning { choice, data } => {
-                self.take(data)?;
-                let thought = Thought::Redacted(data.as_str().to_owned());
+            Event::Redacted { choice, base64 } => {
+                self.take(base64)?;
+                let thought = Thought::Redacted(base64.as_str().to_owned());
                 self.open(choice)?.thoughts.push(thought);
             }
             Event::ToolCall {
@@ -308,6 +308,7 @@ mod tests {
             model: "m".to_owned(),
             stream: false,
             include_usage: false,
+            echo: String::new(),
         });
         for event in events {
             whole.write(*event, &mut out)?;
@@ -379,11 +380,11 @@ mod tests {
         };
         let signature = |signature| Event::Signature {
             choice: 0,
-            signature: escaped(signature),
+            text: escaped(signature),
         };
-        let redacted = Event::RedactedReasoning {
+        let redacted = Event::Redacted {
             choice: 0,
-            data: escaped("aGk="),
+            base64: escaped("aGk="),
         };
         check(
             &answer(&[

@@ -142,20 +142,9 @@ impl Progress {
     }
 }
 
-/// Appends the answer's id: 24 characters of its random bits, as OpenAI's look.
+/// Appends the answer's id.
 pub(super) fn write_id(opening: &Opening, out: &mut Vec<u8>) {
-    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    out.extend_from_slice(b"chatcmpl-");
-    for word in opening.entropy {
-        // The word as a fraction: each multiplication by 62 brings one digit to the front.
-        let mut fraction = word;
-        for _ in 0..12 {
-            let product = u128::from(fraction).wrapping_mul(62);
-            let digit = usize::try_from(product >> 64).unwrap_or(0);
-            out.push(DIGITS.get(digit).copied().unwrap_or(b'0'));
-            fraction = fraction.wrapping_mul(62);
-        }
-    }
+    opening.write_id("chatcmpl-", out);
 }
 
 /// Appends the usage object.
@@ -228,6 +217,7 @@ mod tests {
             model: String::new(),
             stream: false,
             include_usage: false,
+            echo: String::new(),
         };
         let mut out = Vec::new();
         write_id(&opening, &mut out);

@@ -60,8 +60,9 @@ impl Points {
                     | Part::ToolCall { .. }
                     | Part::ToolResult { .. }
                     | Part::Refusal(_)
+                    | Part::TextCall { .. }
                     | Part::Reasoning { .. }
-                    | Part::RedactedReasoning(_) => None,
+                    | Part::Redacted(_) => None,
                 })
         };
         let tools = request.tools.iter().filter_map(|tool| tool.cache);

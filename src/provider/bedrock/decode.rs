@@ -5,8 +5,9 @@
 //! ```
 //! Only `messageStop` says that a streamed answer is complete, and only `stopReason` that a whole one
 //! is. Unknown events and unknown blocks are skipped; an exception, a corrupt frame, left-over bytes or
-//! an end without a stop are faults. Bedrock numbers every block; we number tool calls only. Each
-//! redacted thought comes in one delta (as all that were recorded), and is told as it comes.
+//! an end without a stop are faults. Bedrock numbers every block; we number tool calls only. What
+//! vouches for reasoning, and reasoning that is not shown, are told; whether the app has a place for them
+//! is its format's business.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -44,13 +45,10 @@ pub(super) fn whole(body: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
             tell_text(text, sink)?;
         }
         if let Some(reasoning) = &block.reasoning_content {
-            let thought = reasoning.reasoning_text.as_ref();
-            ReasoningDelta {
-                text: thought.map(|thought| thought.text),
-                signature: thought.and_then(|thought| thought.signature),
-                redacted_content: reasoning.redacted_content,
-            }
-            .tell(sink)?;
+            let signed = reasoning.reasoning_text.as_ref();
+            let text = signed.map(|signed| signed.text);
+            let signature = signed.and_then(|signed| signed.signature);
+            tell_reasoning(text, signature, reasoning.redacted_content, sink)?;
         }
         for cited in block.citations_content.iter().flat_map(|it| &it.content) {
             tell_text(cited.text, sink)?;
@@ -329,7 +327,12 @@ impl Speech {
             tell_text(text, sink)?;
         }
         if let Some(reasoning) = &delta.reasoning_content {
-            reasoning.tell(sink)?;
+            let ReasoningDelta {
+                text,
+                signature,
+                redacted_content,
+            } = *reasoning;
+            tell_reasoning(text, signature, redacted_content, sink)?;
         }
         let Some(input) = delta.tool_use.as_ref().and_then(|it| it.input) else {
             return Ok(());
@@ -399,6 +402,26 @@ fn tell_text(text: Escaped<'_>, sink: Sink<'_>) -> Result<(), Fault> {
         return Ok(());
     }
     sink(Event::Text { choice: 0, text })
+}
+
+fn tell_reasoning(
+    text: Option<Escaped<'_>>,
+    signature: Option<Escaped<'_>>,
+    redacted: Option<Escaped<'_>>,
+    sink: Sink<'_>,
+) -> Result<(), Fault> {
+    let choice = 0;
+    let is_there = |text: &Escaped<'_>| !text.is_empty();
+    if let Some(text) = text.filter(is_there) {
+        sink(Event::Reasoning { choice, text })?;
+    }
+    if let Some(text) = signature.filter(is_there) {
+        sink(Event::Signature { choice, text })?;
+    }
+    if let Some(base64) = redacted.filter(is_there) {
+        sink(Event::Redacted { choice, base64 })?;
+    }
+    Ok(())
 }
 
 fn tell_call(index: u32, call: &ToolUse<'_>, sink: Sink<'_>) -> Result<(), Fault> {
@@ -495,13 +518,13 @@ struct Block<'a> {
 #[serde(rename_all = "camelCase")]
 struct Reasoning<'a> {
     #[serde(borrow)]
-    reasoning_text: Option<Thought<'a>>,
+    reasoning_text: Option<SignedText<'a>>,
     #[serde(borrow)]
     redacted_content: Option<Escaped<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Thought<'a> {
+struct SignedText<'a> {
     #[serde(borrow, default)]
     text: Escaped<'a>,
     #[serde(borrow)]
@@ -595,23 +618,6 @@ struct ReasoningDelta<'a> {
     redacted_content: Option<Escaped<'a>>,
 }
 
-impl ReasoningDelta<'_> {
-    fn tell(&self, sink: Sink<'_>) -> Result<(), Fault> {
-        let choice = 0;
-        let is_there = |text: &Escaped<'_>| !text.is_empty();
-        if let Some(text) = self.text.filter(is_there) {
-            sink(Event::Reasoning { choice, text })?;
-        }
-        if let Some(signature) = self.signature.filter(is_there) {
-            sink(Event::Signature { choice, signature })?;
-        }
-        if let Some(data) = self.redacted_content.filter(is_there) {
-            sink(Event::RedactedReasoning { choice, data })?;
-        }
-        Ok(())
-    }
-}
-
 #[derive(Deserialize)]
 struct BlockStop {
     #[serde(rename = "contentBlockIndex")]
@@ -696,8 +702,8 @@ mod tests {
             Event::Start => "start".to_owned(),
             Event::Text { text, .. } => format!("text {}", text.as_str()),
             Event::Reasoning { text, .. } => format!("reasoning {}", text.as_str()),
-            Event::Signature { signature, .. } => format!("signature {}", signature.as_str()),
-            Event::RedactedReasoning { data, .. } => format!("redacted {}", data.as_str()),
+            Event::Signature { text, .. } => format!("signature {}", text.as_str()),
+            Event::Redacted { base64, .. } => format!("redacted {}", base64.as_str()),
             Event::ToolCall {
                 index, id, name, ..
             } => format!("call {index} {} {}", id.as_str(), name.as_str()),
@@ -834,7 +840,7 @@ mod tests {
     }
 
     #[test]
-    fn reasoning_is_told_with_its_signature() {
+    fn reasoning_is_told_with_what_vouches_for_it() {
         check(
             &[
                 START,

@@ -91,7 +91,9 @@ pub(super) mod case {
 
     use super::{Fault, Quirks, Request, Settings, Uncarried};
     use crate::document;
-    use crate::turn::{Escaped, Message, Parameters, Part, Role, Rule, Tool, ToolOutput};
+    use crate::turn::{
+        Escaped, Message, Parameters, Part, Role, Rule, Tool, ToolInput, ToolOutput,
+    };
 
     pub(in super::super) const CLAUDE: &str = "anthropic.claude-sonnet-4-5-20250929-v1:0";
     pub(in super::super) const UNKNOWN: &str = "acme.model-1";
@@ -136,6 +138,7 @@ pub(super) mod case {
             parameters: None,
             strict: None,
             cache: None,
+            input: ToolInput::Json,
         }
     }
 

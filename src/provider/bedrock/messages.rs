@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use crate::codec::json::{is_blank, unescape, validate, write_string};
 use crate::fault::{Fault, Invalid};
 use crate::turn::{
-    Document, DocumentSource, Escaped, Image, Message, Part, Request, Role, ToolOutput,
+    Document, DocumentSource, Escaped, Image, Message, Part, Request, Role, TEXT_INPUT, ToolOutput,
 };
 
 use super::super::quirks::{Quirks, Reasoning};
@@ -121,7 +121,7 @@ struct Turns<'o, 'a> {
     out: &'o mut Vec<u8>,
     quirks: &'o Quirks,
     /// Blocks of reasoning that wait for what they led to.
-    thoughts: Vec<Thought<'a>>,
+    thoughts: Vec<&'o Part<'a>>,
     points: &'o mut Points,
     open: Option<Open>,
     /// Names of documents, which must not come twice in a request, each with the last number behind it.
@@ -130,58 +130,33 @@ struct Turns<'o, 'a> {
     arguments: String,
 }
 
-/// A block of reasoning that the provider takes back.
-#[derive(Clone, Copy)]
-enum Thought<'a> {
-    Signed {
-        text: Escaped<'a>,
-        signature: Escaped<'a>,
-    },
-    Redacted(Escaped<'a>),
-}
-
-impl<'a> Thought<'a> {
-    /// Nothing if the part is none, or none for this family.
-    fn of(part: &Part<'a>, family: Reasoning) -> Option<Self> {
-        let is_claude = matches!(family, Reasoning::ClaudeBudget | Reasoning::ClaudeAdaptive);
-        if let Part::Reasoning {
-            text,
-            signature: Some(signature),
-        } = part
-        {
-            return (is_claude && !signature.is_empty()).then_some(Self::Signed {
-                text: *text,
-                signature: *signature,
-            });
-        }
-        let Part::RedactedReasoning(data) = part else {
-            return None;
-        };
-        let is_known = is_claude || family == Reasoning::OpenAi;
-        (is_known && !data.is_empty()).then_some(Self::Redacted(*data))
-    }
-
-    fn write(self, out: &mut Vec<u8>) {
-        match self {
-            Self::Signed { text, signature } => {
-                out.extend_from_slice(br#"{"reasoningContent":{"reasoningText":{"text":""#);
-                out.extend_from_slice(text.as_str().as_bytes());
-                out.extend_from_slice(br#"","signature":""#);
-                out.extend_from_slice(signature.as_str().as_bytes());
-                out.extend_from_slice(br#""}}}"#);
-            }
-            Self::Redacted(data) => {
-                out.extend_from_slice(br#"{"reasoningContent":{"redactedContent":""#);
-                out.extend_from_slice(data.as_str().as_bytes());
-                out.extend_from_slice(br#""}}"#);
-            }
-        }
-    }
-}
-
 /// Whether the model takes this part back as reasoning.
 pub(super) fn is_thought(part: &Part<'_>, quirks: &Quirks) -> bool {
-    Thought::of(part, quirks.reasoning).is_some()
+    let is_claude = matches!(
+        quirks.reasoning,
+        Reasoning::ClaudeBudget | Reasoning::ClaudeAdaptive
+    );
+    if let Part::Reasoning { signature, .. } = part {
+        return is_claude && !signature.is_empty();
+    }
+    let is_known = is_claude || quirks.reasoning == Reasoning::OpenAi;
+    is_known && matches!(part, Part::Redacted(base64) if !base64.is_empty())
+}
+
+/// Appends a part that is a thought.
+fn write_thought(part: &Part<'_>, out: &mut Vec<u8>) {
+    if let Part::Reasoning { text, signature } = part {
+        out.extend_from_slice(br#"{"reasoningContent":{"reasoningText":{"text":"#);
+        write_string(out, text);
+        out.extend_from_slice(br#","signature":"#);
+        write_string(out, signature);
+        out.extend_from_slice(b"}}}");
+    }
+    if let Part::Redacted(base64) = part {
+        out.extend_from_slice(br#"{"reasoningContent":{"redactedContent":"#);
+        write_string(out, base64);
+        out.extend_from_slice(b"}}");
+    }
 }
 
 /// The message that is not closed yet.
@@ -195,8 +170,8 @@ struct Open {
     is_marked: bool,
 }
 
-impl<'a> Turns<'_, 'a> {
-    fn message(&mut self, side: Side, message: &Message<'a>) -> Result<(), Fault> {
+impl<'o, 'a> Turns<'o, 'a> {
+    fn message(&mut self, side: Side, message: &'o Message<'a>) -> Result<(), Fault> {
         let mut calls = 0_usize;
         let mut at = 0_usize;
         for part in &message.parts {
@@ -231,12 +206,20 @@ impl<'a> Turns<'_, 'a> {
                     self.call(id, name, *arguments, param)?;
                     calls = calls.saturating_add(1);
                 }
+                Part::TextCall { id, name, input } => {
+                    self.block(side).has_call = true;
+                    let (message, call) = (message.index, calls);
+                    let param = || format!("messages[{message}].tool_calls[{call}].custom");
+                    self.text_call(id, name, *input, param)?;
+                    calls = calls.saturating_add(1);
+                }
                 Part::ToolResult { id, output } => {
                     self.result(side, id, output, message.index)?;
                 }
-                Part::Reasoning { .. } | Part::RedactedReasoning(_) => {
-                    self.thoughts
-                        .extend(Thought::of(part, self.quirks.reasoning));
+                Part::Reasoning { .. } | Part::Redacted(_) => {
+                    if is_thought(part, self.quirks) {
+                        self.thoughts.push(part);
+                    }
                     continue;
                 }
             }
@@ -295,7 +278,7 @@ impl<'a> Turns<'_, 'a> {
         };
         for thought in self.thoughts.drain(..) {
             if side == Side::Assistant {
-                thought.write(self.out);
+                write_thought(thought, self.out);
                 self.out.push(b',');
             }
         }
@@ -431,6 +414,26 @@ impl<'a> Turns<'_, 'a> {
         self.out.extend_from_slice(br#"","input":"#);
         self.out.extend_from_slice(input.as_bytes());
         self.out.extend_from_slice(b"}}");
+        Ok(())
+    }
+
+    fn text_call(
+        &mut self,
+        id: &str,
+        name: &str,
+        input: Escaped<'_>,
+        param: impl Fn() -> String,
+    ) -> Result<(), Fault> {
+        tools::check_name(name, || format!("{}.name", param()))?;
+        self.out.extend_from_slice(br#"{"toolUse":{"toolUseId":""#);
+        tools::write_id(self.out, id, self.quirks.tool_id);
+        self.out.extend_from_slice(br#"","name":""#);
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(br#"","input":{""#);
+        self.out.extend_from_slice(TEXT_INPUT.as_bytes());
+        self.out.extend_from_slice(br#"":""#);
+        self.out.extend_from_slice(input.as_str().as_bytes());
+        self.out.extend_from_slice(br#""}}}"#);
         Ok(())
     }
 

@@ -131,7 +131,7 @@ impl Provider for Bedrock {
 impl Target for Converse {
     fn path(&self, format: Format) -> Option<Path<'_>> {
         match format {
-            Format::Chat => Some(Path::Translated(self)),
+            Format::Chat | Format::Responses => Some(Path::Translated(self)),
         }
     }
 

@@ -11,7 +11,7 @@
 
 use crate::codec::json::write_u64;
 use crate::fault::Fault;
-use crate::turn::{Effort, Message, Part, Request, Role, ToolChoice, Uncarried};
+use crate::turn::{Effort, Part, Request, Role, ToolChoice, Uncarried};
 
 use super::super::quirks::{ForcedTools, Quirks, Reasoning};
 use super::messages::is_thought;
@@ -77,7 +77,7 @@ fn in_words_of(quirks: &Quirks, effort: Effort, request: &Request<'_>) -> Option
         Reasoning::ClaudeBudget | Reasoning::Nova if effort == Effort::None => Some(Steering::None),
         Reasoning::ClaudeBudget => {
             let tokens = budget_tokens(effort, request.max_tokens)?;
-            let allowed = !last_turn_called_thoughtlessly(request, quirks);
+            let allowed = !last_turn_called_without_thinking(request, quirks);
             allowed.then_some(Steering::ClaudeBudget { tokens })
         }
         Reasoning::ClaudeAdaptive => match effort {
@@ -125,19 +125,19 @@ fn budget_tokens(effort: Effort, max_tokens: Option<u64>) -> Option<u64> {
     }
 }
 
-/// Whether the assistant's last turn, however many messages tell it, calls tools without a thought.
-fn last_turn_called_thoughtlessly(request: &Request<'_>, quirks: &Quirks) -> bool {
-    let is_assistant = |message: &&Message<'_>| message.role == Role::Assistant;
+/// Whether the assistant's last message calls tools, in a turn without a thinking block that could be
+/// shown to Claude. The tools' answers are inside of a turn.
+fn last_turn_called_without_thinking(request: &Request<'_>, quirks: &Quirks) -> bool {
     let messages = request.messages.iter().rev();
-    let turn = messages
-        .skip_while(|message| !is_assistant(message))
-        .take_while(is_assistant);
-    let (mut calls, mut thinks) = (false, false);
-    for part in turn.flat_map(|message| &message.parts) {
-        calls |= matches!(part, Part::ToolCall { .. });
-        thinks |= is_thought(part, quirks);
-    }
-    calls && !thinks
+    let mut turn = messages
+        .skip_while(|message| message.role != Role::Assistant)
+        .take_while(|message| matches!(message.role, Role::Assistant | Role::Tool))
+        .peekable();
+    let is_call = |part: &Part<'_>| matches!(part, Part::ToolCall { .. } | Part::TextCall { .. });
+    let calls = turn
+        .peek()
+        .is_some_and(|last| last.parts.iter().any(is_call));
+    calls && !turn.any(|message| message.parts.iter().any(|part| is_thought(part, quirks)))
 }
 
 impl Steering {
@@ -200,7 +200,6 @@ mod tests {
         CLAUDE, UNKNOWN, ask, call, check, encoded, hello, raw, result, text, tool,
     };
     use super::*;
-    use crate::turn::Escaped;
 
     fn with<'a>(effort: Effort) -> Request<'a> {
         Request {
@@ -319,10 +318,10 @@ mod tests {
     fn a_signed_thought_goes_back_and_the_tool_loop_goes_on_thinking() {
         let messages = || {
             let thought = Part::Reasoning {
-                text: Escaped::from_content("t"),
-                signature: Some(Escaped::from_content("s")),
+                text: "t".into(),
+                signature: "s".into(),
             };
-            let redacted = Part::RedactedReasoning(Escaped::from_content("aGk="));
+            let redacted = Part::Redacted("aGk=".into());
             vec![
                 (Role::User, vec![text("hi")]),
                 (
@@ -348,14 +347,14 @@ mod tests {
 
     #[test]
     fn a_thought_that_led_to_nothing_is_left_out() {
-        let thought = |signature: Option<&'static str>| Part::Reasoning {
-            text: Escaped::from_content("t"),
-            signature: signature.map(Escaped::from_content),
+        let thought = || Part::Reasoning {
+            text: "t".into(),
+            signature: "s".into(),
         };
         let request = ask(vec![
             (Role::User, vec![text("hi")]),
-            (Role::Assistant, vec![thought(None), text("a")]),
-            (Role::Assistant, vec![thought(Some("s"))]),
+            (Role::Assistant, vec![text("a")]),
+            (Role::Assistant, vec![thought()]),
             (Role::User, vec![text("so?")]),
         ]);
         let (body, _) = encoded(&request, CLAUDE).unwrap();

@@ -17,8 +17,11 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
 
+use crate::codec::json::write_string_content;
 use crate::fault::{Fault, Invalid};
-use crate::turn::{Effort, Output, Part, Request, Schema, Tool, ToolChoice, Uncarried};
+use crate::turn::{
+    Effort, Output, Part, Request, Schema, TEXT_INPUT, Tool, ToolChoice, ToolInput, Uncarried,
+};
 
 use super::super::quirks::{ForcedTools, ParallelSwitch, Quirks, ToolId};
 use super::cache::{self, Points};
@@ -158,21 +161,24 @@ fn write_tool(
     out.extend_from_slice(br#"{"toolSpec":{"name":""#);
     out.extend_from_slice(tool.name.as_bytes());
     out.push(b'"');
-    if let Some(description) = tool.description.filter(|text| !text.is_empty()) {
-        out.extend_from_slice(br#","description":""#);
-        out.extend_from_slice(description.as_str().as_bytes());
-        out.push(b'"');
-    }
+    write_description(tool, out);
     out.extend_from_slice(br#","inputSchema":{"json":"#);
-    let schema = tool.parameters.map_or(ANY_OBJECT, |raw| {
-        let inside = raw.get().strip_prefix('{').unwrap_or_default();
-        // `{}` means no parameters to OpenAI, and a schema without a type to AWS.
-        if inside.trim_start() == "}" {
-            ANY_OBJECT
-        } else {
-            raw.get()
+    let schema = match (&tool.input, tool.parameters) {
+        (ToolInput::Text | ToolInput::Grammar { .. }, _) => {
+            write_text_schema(out);
+            ""
         }
-    });
+        (ToolInput::Json, None) => ANY_OBJECT,
+        (ToolInput::Json, Some(raw)) => {
+            let inside = raw.get().strip_prefix('{').unwrap_or_default();
+            // `{}` means no parameters to OpenAI, and a schema without a type to AWS.
+            if inside.trim_start() == "}" {
+                ANY_OBJECT
+            } else {
+                raw.get()
+            }
+        }
+    };
     out.extend_from_slice(schema.as_bytes());
     out.push(b'}');
     if tool.strict == Some(true) {
@@ -186,12 +192,38 @@ fn write_tool(
     Ok(())
 }
 
+/// A grammar, to which no model of Bedrock can be held, is told in the description.
+fn write_description(tool: &Tool<'_>, out: &mut Vec<u8>) {
+    let description = tool.description.unwrap_or_default();
+    if description.is_empty() && !matches!(tool.input, ToolInput::Grammar { .. }) {
+        return;
+    }
+    out.extend_from_slice(br#","description":""#);
+    out.extend_from_slice(description.as_str().as_bytes());
+    if let ToolInput::Grammar { syntax, definition } = &tool.input {
+        out.extend_from_slice(br"\n\nThe input has to follow this ");
+        write_string_content(out, syntax);
+        out.extend_from_slice(br" grammar:\n");
+        out.extend_from_slice(definition.as_str().as_bytes());
+    }
+    out.push(b'"');
+}
+
+/// Of a tool that takes text.
+fn write_text_schema(out: &mut Vec<u8>) {
+    out.extend_from_slice(br#"{"type":"object","properties":{""#);
+    out.extend_from_slice(TEXT_INPUT.as_bytes());
+    out.extend_from_slice(br#"":{"type":"string"}},"required":[""#);
+    out.extend_from_slice(TEXT_INPUT.as_bytes());
+    out.extend_from_slice(br#""]}"#);
+}
+
 /// The tools that the conversation called, for an app that sends none any more.
 fn write_called(request: &Request<'_>, out: &mut Vec<u8>) {
     let mut seen = BTreeSet::new();
     let mut before: &[u8] = br#","toolConfig":{"tools":["#;
     for part in parts(request) {
-        let Part::ToolCall { name, .. } = part else {
+        let (Part::ToolCall { name, .. } | Part::TextCall { name, .. }) = part else {
             continue;
         };
         if !seen.insert(&**name) {
@@ -212,7 +244,12 @@ fn write_called(request: &Request<'_>, out: &mut Vec<u8>) {
 }
 
 fn has_calls(request: &Request<'_>) -> bool {
-    parts(request).any(|part| matches!(part, Part::ToolCall { .. } | Part::ToolResult { .. }))
+    parts(request).any(|part| {
+        matches!(
+            part,
+            Part::ToolCall { .. } | Part::TextCall { .. } | Part::ToolResult { .. }
+        )
+    })
 }
 
 fn parts<'r, 'a>(request: &'r Request<'a>) -> impl Iterator<Item = &'r Part<'a>> {

@@ -181,6 +181,7 @@ impl Target for Model {
     fn path(&self, format: Format) -> Option<Path<'_>> {
         match format {
             Format::Chat => Some(Path::Edited(self)),
+            Format::Responses => None,
         }
     }
 
