@@ -5,7 +5,7 @@
 
 use super::cache::read_cache_life;
 use super::messages::Messages;
-use super::tools::{check_tool_choice, read_tool_choice, read_tools};
+use super::tools::{read_tool_choice, read_tools};
 use crate::client::read::{Path, Reader, required, set, wrong_kind, wrong_value};
 use crate::codec::json::{Kind, Text};
 use crate::fault::Fault;
@@ -37,6 +37,7 @@ pub(super) fn decode<'a>(ask: &Ask<'a>) -> Result<Request<'a>, Fault> {
         ..Request::default()
     };
     let mut messages = None;
+    let mut tool_choice = None;
     // A null counts as absent.
     for member in ask.members.iter().filter(|member| member.value != "null") {
         let mut reader = Reader::new(member.value);
@@ -44,7 +45,7 @@ pub(super) fn decode<'a>(ask: &Ask<'a>) -> Result<Request<'a>, Fault> {
         match &*member.key {
             "messages" => messages = Some(Messages::read(reader)?),
             "tools" => request.tools = read_tools(reader)?,
-            "tool_choice" => request.tool_choice = Some(read_tool_choice(reader)?),
+            "tool_choice" => tool_choice = Some(read_tool_choice(reader)?),
             "parallel_tool_calls" => {
                 let at = Path::top("parallel_tool_calls");
                 request.parallel_tool_calls = Some(reader.boolean(&at)?);
@@ -83,8 +84,11 @@ pub(super) fn decode<'a>(ask: &Ask<'a>) -> Result<Request<'a>, Fault> {
     if messages.has_image_detail {
         request.others.push(Text::from("image_url.detail"));
     }
-    if let Some(choice) = &request.tool_choice {
-        check_tool_choice(choice, &request.tools)?;
+    if messages.has_name {
+        request.others.push(Text::from("messages.name"));
+    }
+    if let Some(choice) = tool_choice {
+        request.tool_choice = Some(choice.apply(&mut request.tools)?);
     }
     Ok(request)
 }

@@ -1,12 +1,13 @@
 //! The conversation: messages, their parts, tool calls and what tools answered.
 //!
-//! Written rules of what is dropped: a message's `name` (OpenAI gives it to the model as a hint; no
-//! other format has it), what an app replays of our own answers and cannot be replayed
+//! A message's `name` (OpenAI gives it to the model as a hint) is left behind as `messages.name`. Written
+//! rules of what is dropped: what an app replays of our own answers and cannot be replayed
 //! (`reasoning_content`, `annotations`), and any member that OpenAI does not know. One that it does not
 //! know is read: `thinking_blocks`, which an answer holds where the provider signs its reasoning, so that
 //! an app that appends the answer's message to its conversation keeps the model's thread.
 
 use super::cache::read_cache_life;
+use super::names::read_name;
 use crate::client::data_url;
 use crate::client::read::{Path, Reader, required, set, unsupported, wrong_kind, wrong_value};
 use crate::codec::json::{Kind, Text};
@@ -22,6 +23,8 @@ pub(super) struct Messages<'a> {
     pub(super) list: Vec<Message<'a>>,
     /// Some picture asks for a level of detail.
     pub(super) has_image_detail: bool,
+    /// Some message says which of several people speaks.
+    pub(super) has_name: bool,
     /// Parts of all messages so far.
     parts: usize,
 }
@@ -88,6 +91,10 @@ impl<'a> Messages<'a> {
                 let at = at.field("thinking_blocks");
                 let thoughts = self.thoughts(reader, &at)?;
                 set(&mut draft.thoughts, thoughts, &at)
+            }
+            "name" => {
+                self.has_name = true;
+                reader.skip().map(drop)
             }
             "cache_control" => {
                 let at = at.field("cache_control");
@@ -443,10 +450,10 @@ fn read_document<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Document<
 fn read_tool_call<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Part<'a>, Fault> {
     let mut id = None;
     let mut kind = None;
-    let mut name = None;
-    let mut arguments = None;
-    let mut has_function = false;
+    let mut function = None;
+    let mut custom = None;
     let function_at = at.field("function");
+    let custom_at = at.field("custom");
     reader.object(at, |reader, key| match key {
         "id" => {
             let at = at.field("id");
@@ -457,49 +464,54 @@ fn read_tool_call<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Part<'a>
             set(&mut kind, reader.text(&at)?, &at)
         }
         "function" => {
-            has_function = true;
-            reader.object(&function_at, |reader, key| match key {
-                "name" => {
-                    let at = function_at.field("name");
-                    set(&mut name, reader.text(&at)?, &at)
-                }
-                "arguments" => {
-                    let at = function_at.field("arguments");
-                    set(&mut arguments, reader.escaped(&at)?, &at)
-                }
-                _ => reader.skip().map(drop),
-            })
+            let called = read_called(reader, &function_at, "arguments")?;
+            set(&mut function, called, &function_at)
+        }
+        "custom" => {
+            let called = read_called(reader, &custom_at, "input")?;
+            set(&mut custom, called, &custom_at)
         }
         _ => reader.skip().map(drop),
     })?;
     let kind_at = at.field("type");
-    match &*required(kind, &kind_at)? {
-        "function" => {}
-        "custom" => {
-            return Err(unsupported(
-                &kind_at,
-                "calls of custom tools cannot be carried; use function tools",
-            ));
-        }
-        _ => return Err(wrong_value(&kind_at, "must be function")),
-    }
+    let kind = required(kind, &kind_at)?;
     let id_at = at.field("id");
     let id = required(id, &id_at)?;
     if id.is_empty() {
         return Err(wrong_value(&id_at, "must not be empty"));
     }
-    required(has_function.then_some(()), &function_at)?;
-    let name_at = function_at.field("name");
-    let name = required(name, &name_at)?;
-    if name.is_empty() {
-        return Err(wrong_value(&name_at, "must not be empty"));
+    match &*kind {
+        "function" => {
+            let (name, arguments) = required(function, &function_at)?;
+            Ok(Part::ToolCall {
+                id,
+                name,
+                arguments,
+            })
+        }
+        "custom" => {
+            let (name, input) = required(custom, &custom_at)?;
+            Ok(Part::TextCall { id, name, input })
+        }
+        _ => Err(wrong_value(&kind_at, "must be function or custom")),
     }
-    let arguments = required(arguments, &function_at.field("arguments"))?;
-    Ok(Part::ToolCall {
-        id,
-        name,
-        arguments,
-    })
+}
+
+/// The name of the tool that was called, and what it was called with.
+fn read_called<'a>(
+    reader: &mut Reader<'a>,
+    at: &Path<'_>,
+    with: &'static str,
+) -> Result<(Text<'a>, Escaped<'a>), Fault> {
+    let mut name = None;
+    let mut written = None;
+    let (name_at, written_at) = (at.field("name"), at.field(with));
+    reader.object(at, |reader, key| match key {
+        "name" => set(&mut name, read_name(reader, &name_at)?, &name_at),
+        _ if key == with => set(&mut written, reader.escaped(&written_at)?, &written_at),
+        _ => reader.skip().map(drop),
+    })?;
+    Ok((required(name, &name_at)?, required(written, &written_at)?))
 }
 
 #[cfg(test)]
@@ -826,11 +838,6 @@ mod tests {
         refuse(
             &call(r#"{"id":"1","type":"function","function":{"name":"f","arguments":{}}}"#),
             "invalid_type messages[0].tool_calls[0].function.arguments: must be a string",
-        );
-        refuse(
-            &call(r#"{"id":"1","type":"custom","custom":{}}"#),
-            "unsupported_parameter messages[0].tool_calls[0].type: calls of custom tools cannot be \
-             carried; use function tools",
         );
         refuse(
             r#"{"role":"user","content":"x","tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":""}}]}"#,

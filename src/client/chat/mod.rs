@@ -11,6 +11,7 @@
 mod cache;
 mod decode;
 mod messages;
+mod names;
 mod stream;
 mod tools;
 mod whole;
@@ -40,6 +41,10 @@ impl Client for Chat {
 
     fn decode<'a>(&self, ask: &Ask<'a>) -> Result<Request<'a>, Fault> {
         decode::decode(ask)
+    }
+
+    fn echo(&self, ask: &Ask<'_>) -> String {
+        names::echo(ask)
     }
 
     fn writer(&self, opening: Opening) -> Box<dyn Writer> {

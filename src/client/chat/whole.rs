@@ -3,6 +3,7 @@
 //! Events are collected per choice, text as it is escaped, and written at the finish. The sum of what
 //! is collected has a bound.
 
+use super::names::{Names, text_of};
 use super::wire::{Progress, finish_reason, write_id, write_service_tier, write_stop, write_usage};
 use crate::client::{Opening, Writer};
 use crate::codec::json::{write_string, write_u64};
@@ -14,6 +15,7 @@ use crate::turn::{Detail, Escaped, Event, Finish, ServiceTier, Usage};
 #[derive(Debug)]
 pub(super) struct Whole {
     opening: Opening,
+    names: Names,
     choices: Vec<Choice>,
     usage: Option<Usage>,
     service_tier: Option<ServiceTier>,
@@ -46,6 +48,7 @@ enum Thought {
 
 struct ToolCall {
     id: String,
+    is_custom: bool,
     name: String,
     arguments: String,
 }
@@ -110,6 +113,7 @@ impl Choice {
 impl Whole {
     pub(super) fn new(opening: Opening) -> Self {
         Self {
+            names: Names::read(&opening.echo),
             opening,
             choices: Vec::new(),
             usage: None,
@@ -175,11 +179,14 @@ impl Writer for Whole {
                 self.take(name)?;
                 self.open(choice)?;
                 self.progress.call_tool(choice, index)?;
-                self.open(choice)?.tool_calls.push(ToolCall {
+                let known = self.names.find(name.as_str());
+                let call = ToolCall {
                     id: id.as_str().to_owned(),
-                    name: name.as_str().to_owned(),
+                    is_custom: known.is_some_and(|known| known.is_custom),
+                    name: known.map_or(name.as_str(), |known| &known.name).to_owned(),
                     arguments: String::new(),
-                });
+                };
+                self.open(choice)?.tool_calls.push(call);
             }
             Event::Arguments {
                 choice,
@@ -277,13 +284,21 @@ fn write_choice(index: u64, choice: &Choice, reason: Finish, out: &mut Vec<u8>) 
 fn write_tool_call(call: &ToolCall, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"id\":");
     write_escaped(out, &call.id);
-    out.extend_from_slice(b",\"type\":\"function\",\"function\":{\"name\":");
+    out.extend_from_slice(match call.is_custom {
+        true => b",\"type\":\"custom\",\"custom\":{\"name\":".as_slice(),
+        false => b",\"type\":\"function\",\"function\":{\"name\":",
+    });
     write_escaped(out, &call.name);
-    out.extend_from_slice(b",\"arguments\":");
-    // Apps parse the arguments as JSON: a call without any has an empty object.
-    match call.arguments.as_str() {
-        "" => out.extend_from_slice(b"\"{}\""),
-        arguments => write_escaped(out, arguments),
+    if call.is_custom {
+        out.extend_from_slice(b",\"input\":");
+        write_escaped(out, &text_of(&call.arguments));
+    } else {
+        out.extend_from_slice(b",\"arguments\":");
+        // Apps parse the arguments as JSON: a call without any has an empty object.
+        match call.arguments.as_str() {
+            "" => out.extend_from_slice(b"\"{}\""),
+            arguments => write_escaped(out, arguments),
+        }
     }
     out.extend_from_slice(b"}}");
 }

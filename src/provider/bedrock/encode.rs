@@ -52,8 +52,7 @@ pub(super) fn write(
     Ok(())
 }
 
-/// Converse has no form for "some JSON object", and a model that can be held to a schema in no way would
-/// answer anything: both are left to the policy.
+/// A form to which the model can be held in no way is left to the policy: it would answer anything.
 fn write_output(
     request: &Request<'_>,
     quirks: &Quirks,
@@ -63,8 +62,12 @@ fn write_output(
     let schema = match &request.output {
         Output::Text => return Ok(()),
         Output::Schema(schema) if quirks.output_schema => schema,
-        Output::Schema(_) if tools::answer_schema(request, quirks).is_some() => return Ok(()),
-        Output::JsonObject | Output::Schema(_) => return uncarried.leave("response_format"),
+        Output::JsonObject | Output::Schema(_) => {
+            return match tools::answer_tool(request, quirks) {
+                Some(_) => Ok(()),
+                None => uncarried.leave("response_format"),
+            };
+        }
     };
     out.extend_from_slice(
         br#","outputConfig":{"textFormat":{"type":"json_schema","structure":{"jsonSchema":{"schema":"#,
@@ -233,12 +236,23 @@ mod tests {
     }
 
     #[test]
-    fn some_json_object_cannot_be_asked_for() {
+    fn some_json_object_is_what_a_tool_is_called_with() {
         let request = Request {
             output: Output::JsonObject,
             ..hello()
         };
-        check(&request, CLAUDE, "", &["response_format"]);
+        check(
+            &request,
+            CLAUDE,
+            r#","toolConfig":{"tools":[{"toolSpec":{"name":"tollgate_answer","description":"Gives the answer: the JSON object that was asked for, as the arguments.","inputSchema":{"json":{"type":"object","additionalProperties":true}}}}],"toolChoice":{"tool":{"name":"tollgate_answer"}}}"#,
+            &[],
+        );
+        check(
+            &request,
+            "anthropic.claude-opus-5-5",
+            "",
+            &["response_format"],
+        );
     }
 
     #[test]

@@ -17,6 +17,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::value::RawValue;
+
 use crate::codec::json::{is_blank, unescape, validate, write_string};
 use crate::fault::{Fault, Invalid};
 use crate::turn::{
@@ -398,13 +400,18 @@ impl<'o, 'a> Turns<'o, 'a> {
         self.arguments.clear();
         unescape(arguments.as_str(), &mut self.arguments)
             .map_err(|_error| invalid("the arguments are no JSON text"))?;
+        let several;
         let input = match self.arguments.trim() {
             // A call without arguments, as some models and apps write it.
             "" => "{}",
             text => match validate(text.as_bytes()) {
                 Ok(text) if text.starts_with('{') => text,
                 Ok(_) => return Err(invalid("the arguments are no JSON object")),
-                Err(_) => return Err(invalid("the arguments are no valid JSON")),
+                Err(_) => {
+                    several = one_object(text)
+                        .ok_or_else(|| invalid("the arguments are no valid JSON"))?;
+                    &several
+                }
             },
         };
         self.out.extend_from_slice(br#"{"toolUse":{"toolUseId":""#);
@@ -482,6 +489,25 @@ impl<'o, 'a> Turns<'o, 'a> {
         }
         Ok(())
     }
+}
+
+/// Some models write several objects in a row where one is due. Empty ones say nothing; of the others,
+/// one is the input, and more become the list `arguments` in one object, so that nothing is lost.
+fn one_object(text: &str) -> Option<String> {
+    let mut objects = Vec::new();
+    for object in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>() {
+        let object = object.ok()?.get();
+        let inside = object.strip_prefix('{')?.trim_start();
+        validate(object.as_bytes()).ok()?;
+        if inside != "}" {
+            objects.push(object);
+        }
+    }
+    Some(match objects.as_slice() {
+        [] => "{}".to_owned(),
+        [object] => (*object).to_owned(),
+        objects => format!(r#"{{"arguments":[{}]}}"#, objects.join(",")),
+    })
 }
 
 /// AWS's bound is 200; a number may follow.
@@ -742,6 +768,23 @@ mod tests {
                 UNKNOWN,
                 "messages[1].tool_calls[1].function.arguments",
             );
+        }
+    }
+
+    #[test]
+    fn objects_in_a_row_are_one() {
+        for (several, want) in [
+            (r#"{} {"a":1}"#, r#"{"a":1}"#),
+            (
+                r#"{"a":1}{"b":[2]}"#,
+                r#"{"arguments":[{"a":1},{"b":[2]}]}"#,
+            ),
+            ("{}{}", "{}"),
+        ] {
+            assert_eq!(one_object(several).as_deref(), Some(want));
+        }
+        for broken in [r#"{"a":1}{"#, r#"{"a":1} 7"#, "7 8"] {
+            assert_eq!(one_object(broken), None);
         }
     }
 

@@ -9,7 +9,9 @@
 //! - A choice that the model cannot be made to follow is not carried; neither is `strict`, as
 //!   `tools.strict`, nor one call at a time where there is no switch.
 //! - A schema for the answer goes to a model without schemas as a tool that it must call: the call's
-//!   arguments are the answer ([`ANSWER_TOOL`]). It takes a request without tools, calls and reasoning.
+//!   arguments are the answer ([`ANSWER_TOOL`]). So does the wish for some JSON object, to any model: what
+//!   a tool is called with is an object whatever the model does. It takes a request without tools, calls and
+//!   reasoning, and a model that can be made to call a tool.
 //! - A tool without parameters takes an empty object. Names are checked; ids of calls that AWS would
 //!   refuse become a hash, the same for the call and its result.
 
@@ -29,31 +31,49 @@ use super::cache::{self, Points};
 /// The tool whose arguments are the answer's text. Apps' tools may not have its name.
 pub(super) const ANSWER_TOOL: &str = "tollgate_answer";
 
-/// The schema that goes to the model as a tool.
-pub(super) fn answer_schema<'r, 'a>(
+/// The form of the answer that goes to the model as a tool.
+pub(super) enum AnswerTool<'r, 'a> {
+    /// JSON that obeys a schema.
+    Schema(&'r Schema<'a>),
+    /// Some JSON object: what a tool is called with is one.
+    Object,
+}
+
+/// The tool that stands for the answer, where one does.
+pub(super) fn answer_tool<'r, 'a>(
     request: &'r Request<'a>,
     quirks: &Quirks,
-) -> Option<&'r Schema<'a>> {
-    let Output::Schema(schema) = &request.output else {
-        return None;
+) -> Option<AnswerTool<'r, 'a>> {
+    let tool = match &request.output {
+        Output::Schema(schema) if !quirks.output_schema => AnswerTool::Schema(schema),
+        Output::JsonObject => AnswerTool::Object,
+        Output::Text | Output::Schema(_) => return None,
     };
     let reasons = !matches!(request.effort, None | Some(Effort::None));
     let is_free = request.tools.is_empty() && !has_calls(request) && !reasons;
-    let obeys = !quirks.output_schema && quirks.forced_tools != ForcedTools::No;
-    (is_free && obeys).then_some(schema)
+    (is_free && quirks.forced_tools != ForcedTools::No).then_some(tool)
 }
 
-fn write_answer_tool(schema: &Schema<'_>, out: &mut Vec<u8>) {
+fn write_answer_tool(tool: &AnswerTool<'_, '_>, out: &mut Vec<u8>) {
     out.extend_from_slice(br#","toolConfig":{"tools":[{"toolSpec":{"name":""#);
     out.extend_from_slice(ANSWER_TOOL.as_bytes());
     out.push(b'"');
-    if let Some(description) = schema.description.filter(|text| !text.is_empty()) {
+    let description = match tool {
+        AnswerTool::Schema(schema) => schema.description.map_or("", |text| text.as_str()),
+        AnswerTool::Object => {
+            "Gives the answer: the JSON object that was asked for, as the arguments."
+        }
+    };
+    if !description.is_empty() {
         out.extend_from_slice(br#","description":""#);
-        out.extend_from_slice(description.as_str().as_bytes());
+        out.extend_from_slice(description.as_bytes());
         out.push(b'"');
     }
     out.extend_from_slice(br#","inputSchema":{"json":"#);
-    out.extend_from_slice(schema.schema.get().as_bytes());
+    out.extend_from_slice(match tool {
+        AnswerTool::Schema(schema) => schema.schema.get().as_bytes(),
+        AnswerTool::Object => br#"{"type":"object","additionalProperties":true}"#,
+    });
     out.extend_from_slice(br#"}}}],"toolChoice":{"tool":{"name":""#);
     out.extend_from_slice(ANSWER_TOOL.as_bytes());
     out.extend_from_slice(br#""}}}"#);
@@ -75,8 +95,8 @@ pub(super) fn write(
                 "there are no tools to call; send tools, or leave tool_choice out",
             )));
         }
-        match answer_schema(request, quirks) {
-            Some(schema) => write_answer_tool(schema, out),
+        match answer_tool(request, quirks) {
+            Some(tool) => write_answer_tool(&tool, out),
             None => write_called(request, out),
         }
         return Ok(false);
