@@ -406,6 +406,15 @@ fn is_streamed(head: &Headers) -> bool {
 struct Object<'a> {
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "type")]
+    kind: Option<&'a RawValue>,
+}
+
+impl Object<'_> {
+    /// Of an event of responses, the kind.
+    fn event(&self) -> &str {
+        self.kind.map_or("", |kind| kind.get().trim_matches('"'))
+    }
 }
 
 fn object(bytes: &[u8]) -> Object<'_> {
@@ -423,7 +432,7 @@ fn check_client(client: &Message) -> bool {
         return false;
     }
     assert_eq!(status, 200);
-    let (mut is_done, mut is_failed) = (false, false);
+    let (mut is_done, mut is_failed, mut is_error) = (false, false, false);
     // A stream may end with a carriage return; the decoder waits whether a line feed follows.
     let body = [client.body.as_slice(), b"\n"].concat();
     let mut decoder = sse::Decoder::new(usize::MAX);
@@ -435,14 +444,23 @@ fn check_client(client: &Message) -> bool {
             if data == b"[DONE]" {
                 is_done = true;
             } else {
-                is_failed = object(data)
-                    .error
-                    .is_some_and(|error| error.get() != "null");
+                let object = object(data);
+                match object.event() {
+                    "response.completed" | "response.incomplete" => is_done = true,
+                    // An `error` comes before, and alone where the response is not known.
+                    "response.failed" => is_failed = true,
+                    "error" => is_error = true,
+                    _ => {
+                        let error = object.error;
+                        is_failed = error.is_some_and(|error| error.get() != "null");
+                    }
+                }
             }
         }
         Ok(())
     });
     assert_eq!(fed.and_then(|()| decoder.finish()), Ok(()));
+    is_failed |= is_error;
     assert!(is_done ^ is_failed, "a stream ends well or with an error");
     is_done
 }

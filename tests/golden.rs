@@ -1,7 +1,7 @@
 //! Golden cases: folders of files named by role, replayed through the whole core.
 //!
 //! - `client.json`: what the app sends (its `model` picks the provider from `policy.json`), to the path of
-//!   legacy completions for cases below `completions`, and of chat completions for all others
+//!   legacy completions for cases below `completions`, of responses below `responses`, and of chat completions for all others
 //! - `upstream.http`: what leaves, head and body (absent where nothing may leave)
 //! - `answer.http`: the answer, head and body; or its head with `answer.events`, one frame of a Bedrock
 //!   stream per line: `{"event":"messageStart","payload":{..}}`, `{"exception":"..","payload":{..}}`,

@@ -8,18 +8,58 @@ use std::borrow::Cow;
 
 use memchr::memchr2;
 
+use super::read::{Path, wrong_value};
 use crate::codec::json::Text;
+use crate::fault::Fault;
+use crate::turn::{DocumentSource, Image};
+
+/// A picture's URL: its bytes, or a place on the web.
+pub(super) fn image<'a>(url: Text<'a>, at: &Path<'_>) -> Result<Image<'a>, Fault> {
+    if let Some(parsed) = parse(&url) {
+        let DataUrl { media_type, base64 } = parsed.map_err(|problem| wrong_value(at, problem))?;
+        return Ok(Image::Inline { media_type, base64 });
+    }
+    let is_web = ["https://", "http://"].iter().any(|scheme| {
+        url.get(..scheme.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    });
+    if !is_web {
+        return Err(wrong_value(
+            at,
+            "must be a data URL (data:image/png;base64,...) or an https URL",
+        ));
+    }
+    Ok(Image::Url(url))
+}
+
+/// A file's data: a `data:` URL, or the bare base64 that OpenAI's reference describes, where the
+/// file's name tells the type.
+pub(super) fn document<'a>(data: &Text<'a>, at: &Path<'_>) -> Result<DocumentSource<'a>, Fault> {
+    let wrong = |problem| wrong_value(at, problem);
+    if let Some(parsed) = parse(data) {
+        let DataUrl { media_type, base64 } = parsed.map_err(wrong)?;
+        return Ok(DocumentSource::Inline { media_type, base64 });
+    }
+    let bare = match data.borrowed() {
+        Some(data) => base64(data).map_err(wrong)?,
+        None => Text::from(base64(data).map_err(wrong)?.into_cow().into_owned()),
+    };
+    Ok(DocumentSource::Inline {
+        media_type: Text::from("application/octet-stream"),
+        base64: bare,
+    })
+}
 
 /// What a `data:` URL holds.
 #[derive(Debug)]
-pub(super) struct DataUrl<'a> {
+struct DataUrl<'a> {
     /// In lower case.
-    pub(super) media_type: Text<'a>,
-    pub(super) base64: Text<'a>,
+    media_type: Text<'a>,
+    base64: Text<'a>,
 }
 
 /// Reads `url`; gives nothing if it is no `data:` URL, and the problem if it is a bad one.
-pub(super) fn parse<'a>(url: &Text<'a>) -> Option<Result<DataUrl<'a>, &'static str>> {
+fn parse<'a>(url: &Text<'a>) -> Option<Result<DataUrl<'a>, &'static str>> {
     let scheme = url.get(.."data:".len())?;
     if !scheme.eq_ignore_ascii_case("data:") {
         return None;

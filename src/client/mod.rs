@@ -11,6 +11,7 @@ mod data_url;
 pub mod error;
 pub mod models;
 mod read;
+pub mod responses;
 
 use std::fmt;
 
@@ -18,7 +19,11 @@ use crate::fault::Fault;
 use crate::turn::{Ask, Event, Format, Request};
 
 /// Every client format.
-pub static ALL: &[&dyn Client] = &[&chat::Chat, &completions::Completions];
+pub static ALL: &[&dyn Client] = &[
+    &chat::Chat,
+    &responses::Responses,
+    &completions::Completions,
+];
 
 /// One format that apps speak.
 pub trait Client: fmt::Debug + Sync {
@@ -40,6 +45,16 @@ pub trait Client: fmt::Debug + Sync {
     /// A field is missing, of the wrong type or out of range; the fault names it.
     fn decode<'a>(&self, ask: &Ask<'a>) -> Result<Request<'a>, Fault>;
 
+    /// What an answer repeats of its request, in a form that only this format's writer reads.
+    fn echo(&self, _ask: &Ask<'_>) -> String {
+        String::new()
+    }
+
+    /// Names the field of a fault as this format calls it; translations speak of chat completions.
+    fn blame(&self, fault: Fault) -> Fault {
+        fault
+    }
+
     /// Starts writing an answer.
     fn writer(&self, opening: Opening) -> Box<dyn Writer>;
 
@@ -48,7 +63,7 @@ pub trait Client: fmt::Debug + Sync {
 }
 
 /// What an answer says about itself from the start.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Opening {
     /// 128 random bits, from which the format makes its own kind of id.
     pub entropy: [u64; 2],
@@ -60,6 +75,8 @@ pub struct Opening {
     pub stream: bool,
     /// Whether the stream is to end with a usage chunk.
     pub include_usage: bool,
+    /// What the format itself wrote of the request: see [`Client::echo`].
+    pub echo: String,
 }
 
 impl Opening {
@@ -96,4 +113,10 @@ pub trait Writer: fmt::Debug {
     /// The upstream never said that it was done: nothing is written, and the answer must not look
     /// complete.
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Fault>;
+
+    /// Tells a stream that has begun that it failed; tells whether it did. What it does not tell,
+    /// [`Client::write_stream_fault`] does.
+    fn fail(&mut self, _fault: &Fault, _out: &mut Vec<u8>) -> bool {
+        false
+    }
 }

@@ -179,6 +179,22 @@ impl<'a> Reader<'a> {
         Ok(Text::from(text))
     }
 
+    /// A name as OpenAI takes it, for a tool or a schema.
+    pub(super) fn name(&mut self, at: &Path<'_>) -> Result<Text<'a>, Fault> {
+        let name = self.text(at)?;
+        let is_fine = (1..=64).contains(&name.len())
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+        if !is_fine {
+            return Err(wrong_value(
+                at,
+                "must be 1 to 64 characters of a-z, A-Z, 0-9, _ and -",
+            ));
+        }
+        Ok(name)
+    }
+
     /// `true` or `false`.
     pub(super) fn boolean(&mut self, at: &Path<'_>) -> Result<bool, Fault> {
         match self.skip()? {

@@ -8,9 +8,12 @@ use crate::client::error::write_error;
 use crate::fault::{Fault, Upstream};
 use crate::limits::Limits;
 use crate::provider::{Decoder, Path, Relay};
-use crate::turn::{Event, Headers};
+use crate::turn::{Detail, Event, Headers};
 
-use super::{Body, DROPPED_HEADER, Effect, Flow, Report, Turn, Waiting};
+use super::{
+    Body, DROPPED_HEADER, Effect, Flow, GUARDRAIL_HEADER, INVOKED_MODEL_HEADER, Report, Turn,
+    Waiting,
+};
 
 /// An answer on its way to the app.
 pub(super) enum Answer {
@@ -183,6 +186,7 @@ impl Answer {
                 head.push("content-length", body.len().to_string());
                 if let Waiting::Turn(turn) = waiting {
                     turn.tell_dropped(&mut head);
+                    turn.tell_details(report, &mut head);
                 }
                 effects.push(Effect::AnswerHeaders(head));
                 effects.push(Effect::AnswerBody(body));
@@ -235,7 +239,9 @@ impl Answer {
             }
             Err(fault) => {
                 report.fail_in_stream(&fault);
-                turn.client.write_stream_fault(&fault, &mut out);
+                if !stream.fail(&fault, &mut out) {
+                    turn.client.write_stream_fault(&fault, &mut out);
+                }
             }
         }
         if let Some(head) = head.take() {
@@ -347,6 +353,17 @@ impl Turn {
         effects.push(Effect::AnswerHeaders(opened));
     }
 
+    fn tell_details(&self, report: &Report, head: &mut Headers) {
+        if let Some(model) = &report.invoked_model {
+            head.push(INVOKED_MODEL_HEADER, model.as_str());
+        }
+        if let Some(trace) = &report.guardrail
+            && self.shows_guardrail
+        {
+            head.push(GUARDRAIL_HEADER, trace.as_str());
+        }
+    }
+
     fn tell_dropped(&self, head: &mut Headers) {
         if !self.dropped.is_empty() {
             head.push(DROPPED_HEADER, self.dropped.join(", "));
@@ -385,14 +402,43 @@ impl Stream {
     }
 }
 
+impl Stream {
+    /// Tells the fault in the stream's own words, if it has them.
+    fn fail(&mut self, fault: &Fault, out: &mut Vec<u8>) -> bool {
+        match self {
+            Self::Translated { writer, .. } => writer.fail(fault, out),
+            Self::Relayed(relay) => relay.fail(fault, out),
+        }
+    }
+}
+
 impl Report {
     /// Keeps what an event says about costs.
     fn count(&mut self, event: Event<'_>) {
         if let Event::Usage(usage) = event {
             self.usage = Some(usage);
         }
+        // Of a stream the rest comes when its head has long gone out.
+        if self.stream {
+            return;
+        }
+        if let Event::Detail(Detail::InvokedModel(model)) = event {
+            self.invoked_model = header_text(model);
+        }
+        if let Event::Detail(Detail::Guardrail(trace)) = event {
+            self.guardrail = header_text(trace);
+        }
     }
 }
+
+/// What a header may hold; nothing if it is too long for most.
+fn header_text(text: &str) -> Option<String> {
+    let letters = text.chars();
+    let text = letters.map(|letter| if letter.is_control() { ' ' } else { letter });
+    (text.clone().count() <= HEADER_CHARACTERS_MAX).then(|| text.collect())
+}
+
+const HEADER_CHARACTERS_MAX: usize = 4096;
 
 /// There is no body to change and a reply would end the retries (seen on Envoy 1.40), so only the head
 /// tells what happened. The edge half writes the body by its status.

@@ -39,6 +39,12 @@ pub const CLUSTER_HEADER: &str = "x-tollgate-cluster";
 /// The answer's header that names the parameters left behind.
 pub const DROPPED_HEADER: &str = "x-tollgate-dropped";
 
+/// The answer's header that names the model which a provider's router chose.
+pub const INVOKED_MODEL_HEADER: &str = "x-tollgate-invoked-model";
+/// Where a request has this header with `true`, and the policy the trace on, the answer has it with what the
+/// guardrail found.
+pub const GUARDRAIL_HEADER: &str = "x-tollgate-guardrail-trace";
+
 /// What the host tells.
 pub enum Input<'a> {
     /// The request's head. `ends` says that no body follows.
@@ -169,6 +175,8 @@ struct Turn {
     target: Rc<dyn Target>,
     opening: Opening,
     dropped: Vec<String>,
+    /// The app wants to know what a guardrail found.
+    shows_guardrail: bool,
 }
 
 impl Exchange {

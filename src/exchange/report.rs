@@ -26,6 +26,10 @@ pub struct Report {
     pub stream: bool,
     /// What it cost, as far as the upstream said.
     pub usage: Option<Usage>,
+    /// The model that a router chose, for the answer's head.
+    pub(super) invoked_model: Option<String>,
+    /// What a guardrail found, for the answer's head.
+    pub(super) guardrail: Option<String>,
 }
 
 impl Report {

@@ -7,7 +7,9 @@ use crate::policy::{Caller, Model, Placement};
 use crate::provider::{Call, Path};
 use crate::turn::{Ask, Headers, Now, Uncarried};
 
-use super::{Body, CLUSTER_HEADER, Effect, Exchange, Flow, Host, State, Turn, Waiting};
+use super::{
+    Body, CLUSTER_HEADER, Effect, Exchange, Flow, GUARDRAIL_HEADER, Host, State, Turn, Waiting,
+};
 
 /// A request whose head is held until its body is whole.
 pub(super) struct Receiving {
@@ -29,7 +31,12 @@ const PASSING: &[&str] = &["traceparent", "tracestate", "x-request-id"];
 /// Without it Envoy finds no route (seen on 1.40); the shipped routes take it off.
 const ROUTED_BY: &str = "x-forwarded-proto";
 /// Of the app's request, what the upstream half still needs.
-const TO_UPSTREAM_HALF: &[&str] = &["content-length", "content-type", ROUTED_BY];
+const TO_UPSTREAM_HALF: &[&str] = &[
+    "content-length",
+    "content-type",
+    GUARDRAIL_HEADER,
+    ROUTED_BY,
+];
 
 const MODELS_PATH: &str = "/v1/models";
 /// What a model in the list says of itself: a policy knows neither its maker nor its age.
@@ -190,8 +197,10 @@ impl Exchange {
                 model: ask.model.to_string(),
                 stream: ask.stream,
                 include_usage: ask.include_usage,
+                echo: String::new(),
             },
             dropped: Vec::new(),
+            shows_guardrail: receiving.headers.text(GUARDRAIL_HEADER) == Some("true"),
         };
         self.call(host.now(), turn, ask, receiving.headers, cluster, effects)
     }
@@ -231,7 +240,10 @@ impl Exchange {
             Some(Path::Edited(edit)) => edit.edit(ask, &mut uncarried, &mut call)?,
             Some(Path::Translated(translate)) => {
                 let request = turn.client.decode(ask)?;
-                translate.encode(&request, &mut uncarried, &mut call)?;
+                translate
+                    .encode(&request, &mut uncarried, &mut call)
+                    .map_err(|fault| turn.client.blame(fault))?;
+                turn.opening.echo = turn.client.echo(ask);
             }
             None => return Err(Fault::from(fault::Policy::Format)),
         }

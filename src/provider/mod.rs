@@ -169,6 +169,12 @@ pub trait Relay: fmt::Debug {
     /// # Errors
     /// The stream ended before it was complete.
     fn finish(&mut self, out: &mut Vec<u8>, sink: Sink<'_>) -> Result<(), Fault>;
+
+    /// Tells a stream that has begun that it failed; tells whether it did. What it does not tell, the
+    /// app's format does.
+    fn fail(&mut self, _fault: &Fault, _out: &mut Vec<u8>) -> bool {
+        false
+    }
 }
 
 /// A request on its way to an upstream. The method is POST.

@@ -22,6 +22,10 @@ pub(super) struct Quirks {
     pub(super) stop: bool,
     /// Whether a stop sequence may be nothing but white space.
     pub(super) blank_stop: bool,
+    /// Whether it tells which stop sequence ended an answer, if it is asked to.
+    pub(super) stop_told: bool,
+    /// What becomes of a temperature, which Converse has from 0 to 1 and OpenAI from 0 to 2.
+    pub(super) temperature: Temperature,
     /// The smallest limit of output tokens that it takes.
     pub(super) max_tokens_min: u64,
     /// How it is told to call one tool at a time.
@@ -34,6 +38,10 @@ pub(super) struct Quirks {
     pub(super) strict_tools: bool,
     /// Whether it can be held to a JSON schema.
     pub(super) output_schema: bool,
+    /// How long it caches a prompt where the app marks it.
+    pub(super) prompt_cache: PromptCache,
+    /// Whether it takes such a mark among the tools.
+    pub(super) prompt_cache_tools: bool,
     /// What a chat completions body calls the limit of output tokens.
     pub(super) max_tokens_name: MaxTokensName,
     /// Which of the runtime's surfaces is to be used where the policy names none.
@@ -61,12 +69,16 @@ pub(super) enum Quirk {
     Prefill(bool),
     Stop(bool),
     BlankStop(bool),
+    StopTold(bool),
+    Temperature(Temperature),
     MaxTokensMin(u64),
     ParallelSwitch(ParallelSwitch),
     ToolId(ToolId),
     ToolResultImages(bool),
     StrictTools(bool),
     OutputSchema(bool),
+    PromptCache(PromptCache),
+    PromptCacheTools(bool),
     MaxTokensName(MaxTokensName),
     Surface(RuntimeSurface),
     RuntimeApis(Apis),
@@ -107,6 +119,15 @@ pub(super) enum Sampling {
     None,
 }
 
+/// What becomes of a temperature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Temperature {
+    /// What is above 1 becomes 1.
+    Cut,
+    /// All of them are halved.
+    Halved,
+}
+
 /// Whether a model can be made to call a tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ForcedTools {
@@ -134,6 +155,17 @@ pub(super) enum ToolId {
     Converse,
     /// Nine letters and digits.
     NineAlphanumeric,
+}
+
+/// How long a model caches a prompt where the app marks it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PromptCache {
+    /// It takes no marks.
+    None,
+    /// Five minutes.
+    FiveMinutes,
+    /// Five minutes or an hour.
+    OneHour,
 }
 
 /// What a chat completions body calls the limit of output tokens.
@@ -189,12 +221,16 @@ impl Default for Quirks {
             prefill: true,
             stop: true,
             blank_stop: true,
+            stop_told: false,
+            temperature: Temperature::Cut,
             max_tokens_min: 1,
             parallel_switch: ParallelSwitch::None,
             tool_id: ToolId::Converse,
             tool_result_images: true,
             strict_tools: true,
             output_schema: true,
+            prompt_cache: PromptCache::OneHour,
+            prompt_cache_tools: true,
             max_tokens_name: MaxTokensName::AsWritten,
             surface: RuntimeSurface::Converse,
             runtime_apis: Apis::Both,
@@ -216,12 +252,16 @@ impl Quirks {
             Quirk::Prefill(value) => self.prefill = *value,
             Quirk::Stop(value) => self.stop = *value,
             Quirk::BlankStop(value) => self.blank_stop = *value,
+            Quirk::StopTold(value) => self.stop_told = *value,
+            Quirk::Temperature(value) => self.temperature = *value,
             Quirk::MaxTokensMin(value) => self.max_tokens_min = *value,
             Quirk::ParallelSwitch(value) => self.parallel_switch = *value,
             Quirk::ToolId(value) => self.tool_id = *value,
             Quirk::ToolResultImages(value) => self.tool_result_images = *value,
             Quirk::StrictTools(value) => self.strict_tools = *value,
             Quirk::OutputSchema(value) => self.output_schema = *value,
+            Quirk::PromptCache(value) => self.prompt_cache = *value,
+            Quirk::PromptCacheTools(value) => self.prompt_cache_tools = *value,
             Quirk::MaxTokensName(value) => self.max_tokens_name = *value,
             Quirk::Surface(value) => self.surface = *value,
             Quirk::RuntimeApis(value) => self.runtime_apis = *value,
@@ -247,6 +287,10 @@ impl Quirk {
             fields.boolean("prefill").map(Self::Prefill),
             fields.boolean("stop").map(Self::Stop),
             fields.boolean("blank_stop").map(Self::BlankStop),
+            fields.boolean("stop_told").map(Self::StopTold),
+            fields
+                .one_of("temperature", TEMPERATURE)
+                .map(Self::Temperature),
             fields
                 .u64("max_tokens_min", 1..=1_000_000)
                 .map(Self::MaxTokensMin),
@@ -259,6 +303,12 @@ impl Quirk {
                 .map(Self::ToolResultImages),
             fields.boolean("strict_tools").map(Self::StrictTools),
             fields.boolean("output_schema").map(Self::OutputSchema),
+            fields
+                .one_of("prompt_cache", PROMPT_CACHE)
+                .map(Self::PromptCache),
+            fields
+                .boolean("prompt_cache_tools")
+                .map(Self::PromptCacheTools),
             fields
                 .one_of("max_tokens_name", MAX_TOKENS_NAME)
                 .map(Self::MaxTokensName),
@@ -308,6 +358,8 @@ const SAMPLING: &[(&str, Sampling)] = &[
     ("one", Sampling::One),
     ("none", Sampling::None),
 ];
+const TEMPERATURE: &[(&str, Temperature)] =
+    &[("cut", Temperature::Cut), ("halved", Temperature::Halved)];
 const FORCED_TOOLS: &[(&str, ForcedTools)] = &[
     ("yes", ForcedTools::Yes),
     ("without_reasoning", ForcedTools::WithoutReasoning),
@@ -320,6 +372,11 @@ const PARALLEL_SWITCH: &[(&str, ParallelSwitch)] = &[
 const TOOL_ID: &[(&str, ToolId)] = &[
     ("converse", ToolId::Converse),
     ("nine_alphanumeric", ToolId::NineAlphanumeric),
+];
+const PROMPT_CACHE: &[(&str, PromptCache)] = &[
+    ("none", PromptCache::None),
+    ("five_minutes", PromptCache::FiveMinutes),
+    ("one_hour", PromptCache::OneHour),
 ];
 const MAX_TOKENS_NAME: &[(&str, MaxTokensName)] = &[
     ("as_written", MaxTokensName::AsWritten),
@@ -356,12 +413,16 @@ mod tests {
             ("prefill", vec![]),
             ("stop", vec![]),
             ("blank_stop", vec![]),
+            ("stop_told", vec![]),
+            ("temperature", words(TEMPERATURE)),
             ("max_tokens_min", vec![]),
             ("parallel_switch", words(PARALLEL_SWITCH)),
             ("tool_id", words(TOOL_ID)),
             ("tool_result_images", vec![]),
             ("strict_tools", vec![]),
             ("output_schema", vec![]),
+            ("prompt_cache", words(PROMPT_CACHE)),
+            ("prompt_cache_tools", vec![]),
             ("max_tokens_name", words(MAX_TOKENS_NAME)),
             ("surface", words(SURFACE)),
             ("runtime_apis", words(APIS)),

@@ -11,6 +11,8 @@ pub enum Format {
     Chat,
     /// OpenAI's legacy completions.
     Completions,
+    /// OpenAI's responses.
+    Responses,
 }
 
 /// One request, read only as deep as its top-level members.
@@ -39,6 +41,7 @@ impl Format {
         match self {
             Self::Chat => "chat",
             Self::Completions => "completions",
+            Self::Responses => "responses",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What happens in an answer, in no one's format.
 
-use super::Escaped;
+use super::{Escaped, ServiceTier};
 
 /// One thing that an upstream's answer tells, in the order of the answer.
 ///
@@ -25,6 +25,20 @@ pub enum Event<'a> {
         /// The next piece of the reasoning.
         text: Escaped<'a>,
     },
+    /// What vouches for the reasoning before it; the model wants it back with that.
+    Signature {
+        /// Which alternative.
+        choice: u32,
+        /// The next piece of the signature.
+        text: Escaped<'a>,
+    },
+    /// A whole block of reasoning that the model does not show, but wants back.
+    Redacted {
+        /// Which alternative.
+        choice: u32,
+        /// Its bytes in base64.
+        base64: Escaped<'a>,
+    },
     /// The model calls a tool.
     ToolCall {
         /// Which alternative.
@@ -47,6 +61,9 @@ pub enum Event<'a> {
     },
     /// What the answer cost. A later one replaces an earlier one.
     Usage(Usage),
+    /// Something about how it was answered. It may come at any time after the start, also after the
+    /// last `Finish`, and may be skipped.
+    Detail(Detail<'a>),
     /// A choice is complete.
     Finish {
         /// Which alternative.
@@ -54,6 +71,24 @@ pub enum Event<'a> {
         /// Why it ended.
         reason: Finish,
     },
+}
+
+/// What an upstream says about how it answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail<'a> {
+    /// The tier that served it.
+    ServiceTier(ServiceTier),
+    /// The model that a router chose, by the provider's id for it.
+    InvokedModel(&'a str),
+    /// The stop sequence that will end a choice; its `Finish` follows.
+    StopSequence {
+        /// Which alternative.
+        choice: u32,
+        /// The sequence as the app wrote it.
+        text: Escaped<'a>,
+    },
+    /// What a guardrail found, a JSON object in the provider's words.
+    Guardrail(&'a str),
 }
 
 /// Why a choice ended, in the words of chat completions.

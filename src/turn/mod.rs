@@ -18,12 +18,12 @@ mod request;
 
 pub use ask::{Ask, Format};
 pub use escaped::Escaped;
-pub use event::{Event, Finish, Usage};
+pub use event::{Detail, Event, Finish, Usage};
 pub use headers::Headers;
 pub use parameters::{Parameters, Rule, Uncarried};
 pub use request::{
-    Document, DocumentSource, Effort, Image, Message, Output, Part, Request, Role, Schema, Tool,
-    ToolChoice, ToolOutput,
+    CacheLife, Document, DocumentSource, Effort, Image, Message, Output, Part, Request, Role,
+    Schema, ServiceTier, TEXT_INPUT, Tool, ToolChoice, ToolInput, ToolOutput,
 };
 
 /// Milliseconds since the Unix epoch, as the host's clock gave them with an input.

@@ -28,8 +28,14 @@ pub struct Request<'a> {
     pub stop: Vec<Escaped<'a>>,
     /// How hard to reason.
     pub effort: Option<Effort>,
+    /// How long prefixes live whose breakpoints say nothing themselves.
+    pub cache_life: CacheLife,
     /// The form that the answer's text must have.
     pub output: Output<'a>,
+    /// How fast, and at what price, it is to be served.
+    pub service_tier: Option<ServiceTier>,
+    /// What the app notes about the request, for its own records.
+    pub metadata: Vec<(Text<'a>, Text<'a>)>,
     /// Whether the answer is to be streamed.
     pub stream: bool,
     /// Parameters of the format that have no place above and are not at their default.
@@ -78,6 +84,24 @@ pub enum Part<'a> {
         /// The arguments: a JSON text, escaped as a string's content.
         arguments: Escaped<'a>,
     },
+    /// A call of a tool that takes text, made earlier.
+    TextCall {
+        /// The call's id.
+        id: Text<'a>,
+        /// The tool's name.
+        name: Text<'a>,
+        /// The text that it was called with.
+        input: Escaped<'a>,
+    },
+    /// The assistant's own reasoning in an earlier turn, as it was signed.
+    Reasoning {
+        /// The reasoning.
+        text: Text<'a>,
+        /// What vouches for it.
+        signature: Text<'a>,
+    },
+    /// The assistant's own reasoning that it did not show: bytes in base64.
+    Redacted(Text<'a>),
     /// What a tool answered.
     ToolResult {
         /// The id of the call that it answers.
@@ -87,6 +111,15 @@ pub enum Part<'a> {
     },
     /// The assistant's own refusal in an earlier turn.
     Refusal(Escaped<'a>),
+    /// No piece of its own: what stands before it shall be cached, in this message and all before.
+    CacheBreakpoint(CacheLife),
+}
+
+/// How long a cached prefix shall live at least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CacheLife {
+    /// In minutes; nothing where the app leaves it to the request or the upstream.
+    pub minutes: Option<u32>,
 }
 
 /// One piece of a tool's answer.
@@ -145,7 +178,31 @@ pub struct Tool<'a> {
     pub parameters: Option<&'a RawValue>,
     /// Whether the arguments must obey the schema.
     pub strict: Option<bool>,
+    /// Whether the tools up to this one shall be cached.
+    pub cache: Option<CacheLife>,
+    /// What it is called with.
+    pub input: ToolInput<'a>,
 }
+
+/// What a tool is called with.
+#[derive(Debug, Default)]
+pub enum ToolInput<'a> {
+    /// Arguments in JSON.
+    #[default]
+    Json,
+    /// Any text. An upstream that knows only JSON has it as the member [`TEXT_INPUT`] of an object.
+    Text,
+    /// Text that follows a grammar.
+    Grammar {
+        /// The grammar's language: `lark` or `regex`.
+        syntax: Text<'a>,
+        /// The grammar.
+        definition: Escaped<'a>,
+    },
+}
+
+/// The member of an object that holds the text of a tool that takes text.
+pub const TEXT_INPUT: &str = "input";
 
 impl fmt::Debug for Tool<'_> {
     /// Tells sizes, never text.
@@ -156,6 +213,8 @@ impl fmt::Debug for Tool<'_> {
             .field("description", &self.description)
             .field("parameters_bytes", &parameters_bytes)
             .field("strict", &self.strict)
+            .field("cache", &self.cache)
+            .field("input", &self.input)
             .finish()
     }
 }
@@ -207,6 +266,19 @@ impl fmt::Debug for Schema<'_> {
             .field("strict", &self.strict)
             .finish()
     }
+}
+
+/// How fast, and at what price, a request is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServiceTier {
+    /// The usual way.
+    Default,
+    /// Slower and cheaper.
+    Flex,
+    /// Faster and dearer.
+    Priority,
+    /// From capacity that was bought ahead.
+    Reserved,
 }
 
 /// How hard a model reasons.
@@ -278,6 +350,11 @@ mod tests {
                 description: Some(text()),
                 parameters: Some(raw(r#"{"private":1}"#)),
                 strict: None,
+                cache: None,
+                input: ToolInput::Grammar {
+                    syntax: "private".into(),
+                    definition: text(),
+                },
             }],
             output: Output::Schema(Schema {
                 name: "private".into(),

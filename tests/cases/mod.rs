@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use tollgate::turn::Headers;
 
-use crate::driver::{CHAT, COMPLETIONS, Message, head};
+use crate::driver::{CHAT, COMPLETIONS, Message, RESPONSES, head};
 
 /// A folder with a `client.json`.
 pub(crate) struct Case {
@@ -57,9 +57,10 @@ fn find(dir: &Path, cases: &mut Vec<Case>) {
 impl Case {
     /// Where the app posts it.
     pub(crate) fn path(&self) -> &'static str {
-        match self.name.starts_with("completions/") {
-            true => COMPLETIONS,
-            false => CHAT,
+        match self.name.split('/').next() {
+            Some("completions") => COMPLETIONS,
+            Some("responses") => RESPONSES,
+            _ => CHAT,
         }
     }
 

@@ -258,6 +258,8 @@ impl Proxy {
 pub(crate) const CHAT: &str = "/v1/chat/completions";
 /// Where apps post legacy completions.
 pub(crate) const COMPLETIONS: &str = "/v1/completions";
+/// Where apps post responses.
+pub(crate) const RESPONSES: &str = "/v1/responses";
 
 /// The head of an app's request to this path.
 pub(crate) fn head(path: &str, body: &[u8]) -> Headers {

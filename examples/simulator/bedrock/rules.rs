@@ -274,6 +274,7 @@ fn check_cache_points(body: &Value) -> Result<(), String> {
         .chain(list(&body["toolConfig"]["tools"]))
         .chain(messages);
     let count = blocks
+        .clone()
         .filter(|block| block.get("cachePoint").is_some())
         .count();
     if count > CACHE_POINTS_MAX {
@@ -281,6 +282,34 @@ fn check_cache_points(body: &Value) -> Result<(), String> {
             "The model returned the following errors: A maximum of {CACHE_POINTS_MAX} blocks with cache_control may be provided. \
              Found {count}."
         ));
+    }
+    let lists = list(&body["messages"])
+        .iter()
+        .map(|message| list(&message["content"]));
+    let lists = lists.chain([list(&body["system"]), list(&body["toolConfig"]["tools"])]);
+    for blocks in lists {
+        let points: Vec<bool> = blocks
+            .iter()
+            .map(|block| block.get("cachePoint").is_some())
+            .collect();
+        if points.first() == Some(&true) || points.windows(2).any(|pair| pair == [true, true]) {
+            return Err("A cachePoint block must follow a block with content.".to_owned());
+        }
+    }
+    let is_hour = |block: &Value| block["cachePoint"]["ttl"] == "1h";
+    let tools = list(&body["toolConfig"]["tools"]).iter();
+    let messages = list(&body["messages"])
+        .iter()
+        .flat_map(|message| list(&message["content"]));
+    let ordered = tools.chain(list(&body["system"])).chain(messages);
+    let lives: Vec<bool> = ordered
+        .filter(|block| block.get("cachePoint").is_some())
+        .map(is_hour)
+        .collect();
+    if lives.windows(2).any(|pair| pair == [false, true]) {
+        return Err("The model returned the following errors: a ttl='1h' cache_control block must not come after a \
+                    ttl='5m' cache_control block."
+            .to_owned());
     }
     Ok(())
 }

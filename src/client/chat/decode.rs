@@ -3,15 +3,18 @@
 //! Each top-level member is read from its own span, in one pass. What has no place in the pivot goes
 //! by name into `others`, unless it is at OpenAI's own default and so has no effect.
 
+use super::cache::read_cache_life;
 use super::messages::Messages;
-use super::tools::{check_tool_choice, read_name, read_tool_choice, read_tools};
+use super::tools::{read_tool_choice, read_tools};
 use crate::client::read::{Path, Reader, required, set, wrong_kind, wrong_value};
 use crate::codec::json::{Kind, Text};
 use crate::fault::Fault;
-use crate::turn::{Ask, Effort, Escaped, Output, Request, Schema};
+use crate::turn::{Ask, Effort, Escaped, Output, Request, Schema, ServiceTier};
 
 /// Stop sequences of one request, as OpenAI counts.
 const STOP_MAX: usize = 4;
+/// Pairs of `metadata`, as OpenAI counts.
+const METADATA_MAX: usize = 16;
 
 /// Values that say no more than leaving the parameter out, written without blanks.
 const DEFAULTS: &[(&str, &[&str])] = &[
@@ -20,12 +23,9 @@ const DEFAULTS: &[(&str, &[&str])] = &[
     ("functions", &["[]"]),
     ("logit_bias", &["{}"]),
     ("logprobs", &["false"]),
-    ("metadata", &["{}"]),
     ("modalities", &["[\"text\"]"]),
     ("n", &["1"]),
     ("presence_penalty", &["0", "0.0"]),
-    ("prompt_cache_options", &["{}", "{\"mode\":\"implicit\"}"]),
-    ("service_tier", &["\"auto\""]),
     ("store", &["false"]),
     ("top_logprobs", &["0"]),
     ("verbosity", &["\"medium\""]),
@@ -37,6 +37,7 @@ pub(super) fn decode<'a>(ask: &Ask<'a>) -> Result<Request<'a>, Fault> {
         ..Request::default()
     };
     let mut messages = None;
+    let mut tool_choice = None;
     // A null counts as absent.
     for member in ask.members.iter().filter(|member| member.value != "null") {
         let mut reader = Reader::new(member.value);
@@ -44,7 +45,7 @@ pub(super) fn decode<'a>(ask: &Ask<'a>) -> Result<Request<'a>, Fault> {
         match &*member.key {
             "messages" => messages = Some(Messages::read(reader)?),
             "tools" => request.tools = read_tools(reader)?,
-            "tool_choice" => request.tool_choice = Some(read_tool_choice(reader)?),
+            "tool_choice" => tool_choice = Some(read_tool_choice(reader)?),
             "parallel_tool_calls" => {
                 let at = Path::top("parallel_tool_calls");
                 request.parallel_tool_calls = Some(reader.boolean(&at)?);
@@ -64,6 +65,13 @@ pub(super) fn decode<'a>(ask: &Ask<'a>) -> Result<Request<'a>, Fault> {
             }
             "stop" => request.stop = read_stop(reader)?,
             "reasoning_effort" => request.effort = Some(read_effort(reader)?),
+            // Whether the upstream caches by itself besides is for it to decide.
+            "prompt_cache_options" => {
+                let at = Path::top("prompt_cache_options");
+                request.cache_life = read_cache_life(reader, &at)?;
+            }
+            "service_tier" => read_service_tier(reader, &mut request)?,
+            "metadata" => request.metadata = read_metadata(reader)?,
             "response_format" => request.output = read_output(reader)?,
             // Read by `ask`.
             "model" | "stream" | "stream_options" => {}
@@ -76,11 +84,11 @@ pub(super) fn decode<'a>(ask: &Ask<'a>) -> Result<Request<'a>, Fault> {
     if messages.has_image_detail {
         request.others.push(Text::from("image_url.detail"));
     }
-    if messages.has_cache_breakpoint {
-        request.others.push(Text::from("prompt_cache_breakpoint"));
+    if messages.has_name {
+        request.others.push(Text::from("messages.name"));
     }
-    if let Some(choice) = &request.tool_choice {
-        check_tool_choice(choice, &request.tools)?;
+    if let Some(choice) = tool_choice {
+        request.tool_choice = Some(choice.apply(&mut request.tools)?);
     }
     Ok(request)
 }
@@ -135,6 +143,38 @@ fn read_effort(reader: &mut Reader<'_>) -> Result<Effort, Fault> {
     })
 }
 
+/// `fast` is another word for `priority`. A tier that no other provider has, or that is newer than
+/// this, is left behind.
+fn read_service_tier(reader: &mut Reader<'_>, request: &mut Request<'_>) -> Result<(), Fault> {
+    request.service_tier = match &*reader.text(&Path::top("service_tier"))? {
+        "auto" => None,
+        "default" => Some(ServiceTier::Default),
+        "flex" => Some(ServiceTier::Flex),
+        "priority" | "fast" => Some(ServiceTier::Priority),
+        _ => {
+            request.others.push(Text::from("service_tier"));
+            None
+        }
+    };
+    Ok(())
+}
+
+fn read_metadata<'a>(reader: &mut Reader<'a>) -> Result<Vec<(Text<'a>, Text<'a>)>, Fault> {
+    let at = Path::top("metadata");
+    let mut pairs = Vec::new();
+    reader.object(&at, |reader, key| {
+        if pairs.len() >= METADATA_MAX {
+            return Err(wrong_value(&at, "may have at most 16 pairs"));
+        }
+        if reader.kind() != Kind::String {
+            return Err(wrong_kind(&at, "every value must be a string"));
+        }
+        pairs.push((Text::from(key.to_owned()), reader.text(&at)?));
+        Ok(())
+    })?;
+    Ok(pairs)
+}
+
 fn read_output<'a>(reader: &mut Reader<'a>) -> Result<Output<'a>, Fault> {
     let at = Path::top("response_format");
     let mut kind = None;
@@ -170,7 +210,7 @@ fn read_schema<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Schema<'a>,
     reader.object(at, |reader, key| match key {
         "name" => {
             let at = at.field("name");
-            set(&mut name, read_name(reader, &at)?, &at)
+            set(&mut name, reader.name(&at)?, &at)
         }
         "description" => {
             let at = at.field("description");
@@ -353,10 +393,7 @@ mod tests {
         let body = r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"x",
             "prompt_cache_breakpoint":{"mode":"explicit"}},{"type":"image_url","image_url":{"url":"http://a","detail":"low"}}]}]}"#;
         let asked = ask(Format::Chat, body.as_bytes()).unwrap();
-        assert_eq!(
-            outline(&decode(&asked).unwrap()),
-            "+image_url.detail, +prompt_cache_breakpoint"
-        );
+        assert_eq!(outline(&decode(&asked).unwrap()), "+image_url.detail");
     }
 
     #[test]

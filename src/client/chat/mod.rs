@@ -8,8 +8,10 @@
 //! rule that is written where it happens, or refused by its name. Checked against the types of the
 //! `openai` package 3.54.
 
+mod cache;
 pub(super) mod decode;
 mod messages;
+mod names;
 mod stream;
 mod tools;
 mod whole;
@@ -39,6 +41,10 @@ impl Client for Chat {
 
     fn decode<'a>(&self, ask: &Ask<'a>) -> Result<Request<'a>, Fault> {
         decode::decode(ask)
+    }
+
+    fn echo(&self, ask: &Ask<'_>) -> String {
+        names::echo(ask)
     }
 
     fn writer(&self, opening: Opening) -> Box<dyn Writer> {
@@ -94,6 +100,7 @@ mod tests {
             model: "m".to_owned(),
             stream,
             include_usage: false,
+            echo: String::new(),
         });
         let mut out = Vec::new();
         for event in answer(&[text("a")]) {
@@ -162,6 +169,7 @@ mod tests {
                     model: "m\"".to_owned(),
                     stream,
                     include_usage: true,
+                    echo: String::new(),
                 })
             });
             let mut outs = [Vec::new(), Vec::new()];

@@ -5,11 +5,13 @@
 //! tools read) and of tool calls; the last has the reason and nothing after it. `[DONE]` is written
 //! only by `finish`, and only when every choice that began has ended.
 
-use super::wire::{Progress, finish_reason, write_id, write_usage};
+use super::names::{Names, text_of};
+use super::wire::{Progress, finish_reason, write_id, write_service_tier, write_stop, write_usage};
 use crate::client::{Opening, Writer};
 use crate::codec::json::{write_string, write_u64};
-use crate::fault::Fault;
-use crate::turn::{Escaped, Event, Finish, Usage};
+use crate::fault::{Fault, Upstream};
+use crate::limits::ADMIN_BYTES_MAX;
+use crate::turn::{Detail, Escaped, Event, Finish, ServiceTier, Usage};
 
 /// Writes an answer as a stream.
 #[derive(Debug)]
@@ -18,6 +20,13 @@ pub(super) struct Stream {
     head: Vec<u8>,
     include_usage: bool,
     usage: Option<Usage>,
+    service_tier: Option<ServiceTier>,
+    names: Names,
+    /// What custom tools are called with, each with its choice and index: it has to be whole to be taken
+    /// out of the JSON that it travels in.
+    inputs: Vec<(u32, u32, String)>,
+    /// The stop sequences that end choices, until their last chunks are written.
+    stops: Vec<(u32, String)>,
     progress: Progress,
 }
 
@@ -35,6 +44,10 @@ impl Stream {
             head,
             include_usage: opening.include_usage,
             usage: None,
+            service_tier: None,
+            names: Names::read(&opening.echo),
+            inputs: Vec::new(),
+            stops: Vec::new(),
             progress: Progress::default(),
         }
     }
@@ -61,14 +74,16 @@ impl Stream {
     }
 
     /// Writes a chunk from the end of its delta.
-    fn end(&self, reason: Option<Finish>, out: &mut Vec<u8>) {
+    fn end(&self, finish: Option<(Finish, Option<&str>)>, out: &mut Vec<u8>) {
         out.extend_from_slice(b"},\"logprobs\":null,\"finish_reason\":");
-        match reason {
+        match finish {
             None => out.extend_from_slice(b"null}]"),
-            Some(reason) => {
+            Some((reason, stop)) => {
                 out.push(b'"');
                 out.extend_from_slice(finish_reason(reason).as_bytes());
-                out.extend_from_slice(b"\"}]");
+                out.push(b'"');
+                write_stop(stop, out);
+                out.extend_from_slice(b"}]");
             }
         }
         out.extend_from_slice(match self.include_usage {
@@ -102,10 +117,70 @@ impl Stream {
         write_u64(out, u64::from(index));
         out.extend_from_slice(b",\"id\":\"");
         out.extend_from_slice(id.as_bytes());
-        out.extend_from_slice(b"\",\"type\":\"function\",\"function\":{\"name\":\"");
-        out.extend_from_slice(name.as_bytes());
-        out.extend_from_slice(b"\",\"arguments\":\"\"}}]");
+        let known = self.names.find(name);
+        let is_custom = known.is_some_and(|known| known.is_custom);
+        out.extend_from_slice(match is_custom {
+            true => b"\",\"type\":\"custom\",\"custom\":{\"name\":\"".as_slice(),
+            false => b"\",\"type\":\"function\",\"function\":{\"name\":\"",
+        });
+        out.extend_from_slice(known.map_or(name, |known| &known.name).as_bytes());
+        out.extend_from_slice(match is_custom {
+            true => b"\",\"input\":\"\"}}]".as_slice(),
+            false => b"\",\"arguments\":\"\"}}]",
+        });
         self.end(None, out);
+    }
+
+    /// Keeps arguments of a custom tool; tells whether they are.
+    fn hold_back(&mut self, choice: u32, index: u32, fragment: Escaped<'_>) -> Result<bool, Fault> {
+        let mut inputs = self.inputs.iter_mut();
+        let Some((_, _, held)) = inputs.find(|held| (held.0, held.1) == (choice, index)) else {
+            return Ok(false);
+        };
+        if held.len().saturating_add(fragment.as_str().len()) > ADMIN_BYTES_MAX {
+            let message = format!("the provider's answer exceeds {ADMIN_BYTES_MAX} bytes");
+            return Err(Upstream::broken("upstream_too_large", message).into());
+        }
+        held.push_str(fragment.as_str());
+        Ok(true)
+    }
+
+    /// Writes what a choice's custom tools are called with.
+    fn write_inputs(&self, choice: u32, out: &mut Vec<u8>) {
+        for (_, index, held) in self.inputs.iter().filter(|held| held.0 == choice) {
+            let text = text_of(held);
+            if text.is_empty() {
+                continue;
+            }
+            self.begin(choice, text.len(), out);
+            out.extend_from_slice(b"\"tool_calls\":[{\"index\":");
+            write_u64(out, u64::from(*index));
+            out.extend_from_slice(b",\"custom\":{\"input\":\"");
+            out.extend_from_slice(text.as_bytes());
+            out.extend_from_slice(b"\"}}]");
+            self.end(None, out);
+        }
+    }
+
+    /// Writes what is still held back of a choice, and its last chunk.
+    fn close(&mut self, choice: u32, reason: Finish, out: &mut Vec<u8>) -> Result<(), Fault> {
+        let calls = self.progress.finish(choice)?;
+        self.write_inputs(choice, out);
+        for (index, has_arguments) in (0..).zip(calls) {
+            let is_custom = self.inputs.iter().any(|it| (it.0, it.1) == (choice, index));
+            if is_custom {
+                continue;
+            }
+            // Apps parse the arguments as JSON: a call without any has an empty object.
+            if !has_arguments {
+                self.arguments(choice, index, Escaped::from_content("{}"), out);
+            }
+        }
+        self.begin(choice, 0, out);
+        let stop = self.stops.iter().find(|(ended, _)| *ended == choice);
+        let stop = stop.map(|(_, text)| text.as_str());
+        self.end(Some((reason, stop)), out);
+        Ok(())
     }
 
     fn arguments(&self, choice: u32, index: u32, fragment: Escaped<'_>, out: &mut Vec<u8>) {
@@ -140,6 +215,10 @@ impl Writer for Stream {
                     self.text(choice, "reasoning_content", text, out);
                 }
             }
+            // An app puts a stream together by the fields that it knows, and these it does not.
+            Event::Signature { choice, .. } | Event::Redacted { choice, .. } => {
+                self.open(choice, out)?;
+            }
             Event::ToolCall {
                 choice,
                 index,
@@ -148,6 +227,10 @@ impl Writer for Stream {
             } => {
                 self.open(choice, out)?;
                 self.progress.call_tool(choice, index)?;
+                let known = self.names.find(name.as_str());
+                if known.is_some_and(|known| known.is_custom) {
+                    self.inputs.push((choice, index, String::new()));
+                }
                 self.tool_call(choice, index, id, name, out);
             }
             Event::Arguments {
@@ -158,21 +241,21 @@ impl Writer for Stream {
                 self.open(choice, out)?;
                 if !fragment.is_empty() {
                     self.progress.add_arguments(choice, index)?;
-                    self.arguments(choice, index, fragment, out);
+                    if !self.hold_back(choice, index, fragment)? {
+                        self.arguments(choice, index, fragment, out);
+                    }
                 }
             }
             Event::Usage(usage) => self.usage = Some(usage),
+            Event::Detail(Detail::ServiceTier(tier)) => self.service_tier = Some(tier),
+            Event::Detail(Detail::StopSequence { choice, text }) => {
+                self.open(choice, out)?;
+                self.stops.push((choice, text.as_str().to_owned()));
+            }
+            Event::Detail(Detail::InvokedModel(_) | Detail::Guardrail(_)) => {}
             Event::Finish { choice, reason } => {
                 self.open(choice, out)?;
-                let calls = self.progress.finish(choice)?;
-                for (index, has_arguments) in (0..).zip(calls) {
-                    // Apps parse the arguments as JSON: a call without any has an empty object.
-                    if !has_arguments {
-                        self.arguments(choice, index, Escaped::from_content("{}"), out);
-                    }
-                }
-                self.begin(choice, 0, out);
-                self.end(Some(reason), out);
+                self.close(choice, reason, out)?;
             }
         }
         Ok(())
@@ -185,7 +268,10 @@ impl Writer for Stream {
             && let Some(usage) = &self.usage
         {
             out.extend_from_slice(&self.head);
-            out.extend_from_slice(b"],\"usage\":");
+            out.push(b']');
+            // AWS tells it at the very end, when all other chunks have gone out.
+            write_service_tier(self.service_tier, out);
+            out.extend_from_slice(b",\"usage\":");
             write_usage(usage, out);
             out.extend_from_slice(b"}\n\n");
         }
@@ -199,7 +285,6 @@ mod tests {
     use super::*;
     use crate::client::chat::tests::{answer, text, tool_call};
     use crate::codec::random::Random;
-    use crate::fault::Upstream;
 
     fn opening(include_usage: bool) -> Opening {
         Opening {
@@ -208,6 +293,7 @@ mod tests {
             model: "m".to_owned(),
             stream: true,
             include_usage,
+            echo: String::new(),
         }
     }
 

@@ -3,19 +3,22 @@
 //! Events are collected per choice, text as it is escaped, and written at the finish. The sum of what
 //! is collected has a bound.
 
-use super::wire::{Progress, finish_reason, write_id, write_usage};
+use super::names::{Names, text_of};
+use super::wire::{Progress, finish_reason, write_id, write_service_tier, write_stop, write_usage};
 use crate::client::{Opening, Writer};
 use crate::codec::json::{write_string, write_u64};
 use crate::fault::{Fault, Upstream};
 use crate::limits::ADMIN_BYTES_MAX;
-use crate::turn::{Escaped, Event, Finish, Usage};
+use crate::turn::{Detail, Escaped, Event, Finish, ServiceTier, Usage};
 
 /// Writes an answer as one body.
 #[derive(Debug)]
 pub(super) struct Whole {
     opening: Opening,
+    names: Names,
     choices: Vec<Choice>,
     usage: Option<Usage>,
+    service_tier: Option<ServiceTier>,
     progress: Progress,
     /// How many bytes may still be collected.
     bytes_left: usize,
@@ -25,13 +28,27 @@ pub(super) struct Whole {
 struct Choice {
     content: String,
     reasoning: String,
+    thoughts: Vec<Thought>,
     tool_calls: Vec<ToolCall>,
+    /// The stop sequence that ended it.
+    stop: Option<String>,
     /// Without a reason nothing was told of this choice.
     reason: Option<Finish>,
 }
 
+/// A piece of reasoning that the provider takes back in a later turn.
+enum Thought {
+    /// What follows the thought before it in `reasoning`, up to this byte.
+    Signed {
+        ends: usize,
+        signature: String,
+    },
+    Redacted(String),
+}
+
 struct ToolCall {
     id: String,
+    is_custom: bool,
     name: String,
     arguments: String,
 }
@@ -47,12 +64,60 @@ impl std::fmt::Debug for Choice {
     }
 }
 
+impl Choice {
+    /// Adds to the signature of the reasoning so far.
+    fn sign(&mut self, piece: &str) {
+        let now = self.reasoning.len();
+        if let Some(Thought::Signed { ends, signature }) = self.thoughts.last_mut()
+            && *ends == now
+        {
+            signature.push_str(piece);
+            return;
+        }
+        self.thoughts.push(Thought::Signed {
+            ends: now,
+            signature: piece.to_owned(),
+        });
+    }
+
+    /// The field of Anthropic's blocks that other gateways have too. The SDKs keep fields that they do not
+    /// know, so a message that an app sends back has it.
+    fn write_thoughts(&self, out: &mut Vec<u8>) {
+        if self.thoughts.is_empty() {
+            return;
+        }
+        let mut began = 0;
+        let mut before: &[u8] = b",\"thinking_blocks\":[";
+        for thought in &self.thoughts {
+            out.extend_from_slice(before);
+            before = b",";
+            match thought {
+                Thought::Signed { ends, signature } => {
+                    out.extend_from_slice(b"{\"type\":\"thinking\",\"thinking\":");
+                    write_escaped(out, self.reasoning.get(began..*ends).unwrap_or_default());
+                    out.extend_from_slice(b",\"signature\":");
+                    write_escaped(out, signature);
+                    began = *ends;
+                }
+                Thought::Redacted(data) => {
+                    out.extend_from_slice(b"{\"type\":\"redacted_thinking\",\"data\":");
+                    write_escaped(out, data);
+                }
+            }
+            out.push(b'}');
+        }
+        out.push(b']');
+    }
+}
+
 impl Whole {
     pub(super) fn new(opening: Opening) -> Self {
         Self {
+            names: Names::read(&opening.echo),
             opening,
             choices: Vec::new(),
             usage: None,
+            service_tier: None,
             progress: Progress::default(),
             bytes_left: ADMIN_BYTES_MAX,
         }
@@ -95,6 +160,15 @@ impl Writer for Whole {
                 self.take(text)?;
                 self.open(choice)?.reasoning.push_str(text.as_str());
             }
+            Event::Signature { choice, text } => {
+                self.take(text)?;
+                self.open(choice)?.sign(text.as_str());
+            }
+            Event::Redacted { choice, base64 } => {
+                self.take(base64)?;
+                let thought = Thought::Redacted(base64.as_str().to_owned());
+                self.open(choice)?.thoughts.push(thought);
+            }
             Event::ToolCall {
                 choice,
                 index,
@@ -105,11 +179,14 @@ impl Writer for Whole {
                 self.take(name)?;
                 self.open(choice)?;
                 self.progress.call_tool(choice, index)?;
-                self.open(choice)?.tool_calls.push(ToolCall {
+                let known = self.names.find(name.as_str());
+                let call = ToolCall {
                     id: id.as_str().to_owned(),
-                    name: name.as_str().to_owned(),
+                    is_custom: known.is_some_and(|known| known.is_custom),
+                    name: known.map_or(name.as_str(), |known| &known.name).to_owned(),
                     arguments: String::new(),
-                });
+                };
+                self.open(choice)?.tool_calls.push(call);
             }
             Event::Arguments {
                 choice,
@@ -127,6 +204,12 @@ impl Writer for Whole {
                 }
             }
             Event::Usage(usage) => self.usage = Some(usage),
+            Event::Detail(Detail::ServiceTier(tier)) => self.service_tier = Some(tier),
+            Event::Detail(Detail::StopSequence { choice, text }) => {
+                self.take(text)?;
+                self.open(choice)?.stop = Some(text.as_str().to_owned());
+            }
+            Event::Detail(Detail::InvokedModel(_) | Detail::Guardrail(_)) => {}
             Event::Finish { choice, reason } => {
                 self.open(choice)?.reason = Some(reason);
                 self.progress.finish(choice)?;
@@ -154,6 +237,7 @@ impl Writer for Whole {
             }
         }
         out.push(b']');
+        write_service_tier(self.service_tier, out);
         if let Some(usage) = &self.usage {
             out.extend_from_slice(b",\"usage\":");
             write_usage(usage, out);
@@ -178,6 +262,7 @@ fn write_choice(index: u64, choice: &Choice, reason: Finish, out: &mut Vec<u8>) 
         out.extend_from_slice(b",\"reasoning_content\":");
         write_escaped(out, &choice.reasoning);
     }
+    choice.write_thoughts(out);
     for (call, before) in choice
         .tool_calls
         .iter()
@@ -191,19 +276,29 @@ fn write_choice(index: u64, choice: &Choice, reason: Finish, out: &mut Vec<u8>) 
     }
     out.extend_from_slice(b"},\"logprobs\":null,\"finish_reason\":\"");
     out.extend_from_slice(finish_reason(reason).as_bytes());
-    out.extend_from_slice(b"\"}");
+    out.push(b'"');
+    write_stop(choice.stop.as_deref(), out);
+    out.push(b'}');
 }
 
 fn write_tool_call(call: &ToolCall, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"id\":");
     write_escaped(out, &call.id);
-    out.extend_from_slice(b",\"type\":\"function\",\"function\":{\"name\":");
+    out.extend_from_slice(match call.is_custom {
+        true => b",\"type\":\"custom\",\"custom\":{\"name\":".as_slice(),
+        false => b",\"type\":\"function\",\"function\":{\"name\":",
+    });
     write_escaped(out, &call.name);
-    out.extend_from_slice(b",\"arguments\":");
-    // Apps parse the arguments as JSON: a call without any has an empty object.
-    match call.arguments.as_str() {
-        "" => out.extend_from_slice(b"\"{}\""),
-        arguments => write_escaped(out, arguments),
+    if call.is_custom {
+        out.extend_from_slice(b",\"input\":");
+        write_escaped(out, &text_of(&call.arguments));
+    } else {
+        out.extend_from_slice(b",\"arguments\":");
+        // Apps parse the arguments as JSON: a call without any has an empty object.
+        match call.arguments.as_str() {
+            "" => out.extend_from_slice(b"\"{}\""),
+            arguments => write_escaped(out, arguments),
+        }
     }
     out.extend_from_slice(b"}}");
 }
@@ -228,6 +323,7 @@ mod tests {
             model: "m".to_owned(),
             stream: false,
             include_usage: false,
+            echo: String::new(),
         });
         for event in events {
             whole.write(*event, &mut out)?;
@@ -287,6 +383,36 @@ mod tests {
         check(
             &answer(&[reasoning, Event::Usage(Usage::default()), text("a")]),
             r#"[{"index":0,"message":{"role":"assistant","content":"a","refusal":null,"reasoning_content":"r"},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0,"prompt_tokens_details":{"cached_tokens":0}}}"#,
+        );
+    }
+
+    #[test]
+    fn signed_reasoning_is_told_as_the_provider_takes_it_back() {
+        let escaped = Escaped::from_content;
+        let reasoning = |text| Event::Reasoning {
+            choice: 0,
+            text: escaped(text),
+        };
+        let signature = |signature| Event::Signature {
+            choice: 0,
+            text: escaped(signature),
+        };
+        let redacted = Event::Redacted {
+            choice: 0,
+            base64: escaped("aGk="),
+        };
+        check(
+            &answer(&[
+                reasoning("a"),
+                reasoning("b"),
+                signature("s"),
+                signature("t"),
+                redacted,
+                reasoning("c"),
+                signature("u"),
+                text("d"),
+            ]),
+            r#"[{"index":0,"message":{"role":"assistant","content":"d","refusal":null,"reasoning_content":"abc","thinking_blocks":[{"type":"thinking","thinking":"ab","signature":"st"},{"type":"redacted_thinking","data":"aGk="},{"type":"thinking","thinking":"c","signature":"u"}]},"logprobs":null,"finish_reason":"stop"}]}"#,
         );
     }
 

@@ -4,7 +4,7 @@ use crate::client::Opening;
 use crate::codec::json::write_u64;
 use crate::fault::{Fault, Upstream};
 use crate::limits::{CHOICES_MAX, TOOL_CALLS_MAX};
-use crate::turn::{Finish, Usage};
+use crate::turn::{Finish, ServiceTier, Usage};
 
 /// Follows an answer's events and refuses those that cannot be.
 ///
@@ -174,6 +174,31 @@ pub(in crate::client) fn write_usage(usage: &Usage, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
+/// Appends the tier that served the answer, where the upstream says it.
+pub(super) fn write_service_tier(tier: Option<ServiceTier>, out: &mut Vec<u8>) {
+    let Some(tier) = tier else {
+        return;
+    };
+    out.extend_from_slice(b",\"service_tier\":\"");
+    out.extend_from_slice(match tier {
+        ServiceTier::Default => b"default",
+        ServiceTier::Flex => b"flex",
+        ServiceTier::Priority => b"priority",
+        // OpenAI's word for capacity that was bought ahead.
+        ServiceTier::Reserved => b"scale",
+    });
+    out.push(b'"');
+}
+
+/// Appends the stop sequence that ended a choice. The field is not OpenAI's but vLLM's, whose apps read it.
+pub(super) fn write_stop(stop: Option<&str>, out: &mut Vec<u8>) {
+    if let Some(stop) = stop {
+        out.extend_from_slice(b",\"stop_reason\":\"");
+        out.extend_from_slice(stop.as_bytes());
+        out.push(b'"');
+    }
+}
+
 /// The wire's word for why a choice ended.
 pub(in crate::client) const fn finish_reason(reason: Finish) -> &'static str {
     match reason {
@@ -196,6 +221,7 @@ mod tests {
             model: String::new(),
             stream: false,
             include_usage: false,
+            echo: String::new(),
         };
         let mut out = Vec::new();
         write_id(&opening, &mut out);

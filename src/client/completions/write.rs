@@ -58,7 +58,12 @@ impl Writer for Stream {
                     self.piece(choice, text.as_str(), None, out);
                 }
             }
-            Event::Reasoning { .. } | Event::ToolCall { .. } | Event::Arguments { .. } => {}
+            Event::Reasoning { .. }
+            | Event::Signature { .. }
+            | Event::Redacted { .. }
+            | Event::ToolCall { .. }
+            | Event::Arguments { .. }
+            | Event::Detail(_) => {}
             Event::Usage(usage) => self.usage = Some(usage),
             Event::Finish { choice, reason } => {
                 self.progress.open(choice)?;
@@ -152,7 +157,12 @@ impl Writer for Whole {
                 })?;
                 self.open(choice)?.text.push_str(text);
             }
-            Event::Reasoning { .. } | Event::ToolCall { .. } | Event::Arguments { .. } => {}
+            Event::Reasoning { .. }
+            | Event::Signature { .. }
+            | Event::Redacted { .. }
+            | Event::ToolCall { .. }
+            | Event::Arguments { .. }
+            | Event::Detail(_) => {}
             Event::Usage(usage) => self.usage = Some(usage),
             Event::Finish { choice, reason } => {
                 self.open(choice)?.reason = Some(reason);
@@ -221,6 +231,7 @@ mod tests {
     fn check(stream: bool, events: &[Event<'_>], want: &str) {
         let opening = Opening {
             entropy: [0, 0],
+            echo: String::new(),
             created: 7,
             model: "m\"".to_owned(),
             stream,

@@ -5,8 +5,9 @@
 //! ```
 //! Only `messageStop` says that a streamed answer is complete, and only `stopReason` that a whole one
 //! is. Unknown events and unknown blocks are skipped; an exception, a corrupt frame, left-over bytes or
-//! an end without a stop are faults. Bedrock numbers every block; we number tool calls only. Signatures
-//! and redacted reasoning have no place in chat completions.
+//! an end without a stop are faults. Bedrock numbers every block; we number tool calls only. What
+//! vouches for reasoning, and reasoning that is not shown, are told; whether the app has a place for them
+//! is its format's business.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -16,9 +17,10 @@ use crate::codec::json::{Text, write_string_content};
 use crate::fault::{Fault, Upstream};
 use crate::limits::TOOL_CALLS_MAX;
 use crate::provider::{Decoder, Sink};
-use crate::turn::{Escaped, Event, Finish, Usage};
+use crate::turn::{Detail, Escaped, Event, Finish, Usage};
 
 use super::refusal;
+use super::settings::SERVICE_TIER;
 use super::tools::ANSWER_TOOL;
 
 /// Reads a whole answer.
@@ -42,14 +44,11 @@ pub(super) fn whole(body: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
         if let Some(text) = block.text {
             tell_text(text, sink)?;
         }
-        if let Some(reasoning) = &block.reasoning_content
-            && let Some(text) = &reasoning.reasoning_text
-            && !text.text.is_empty()
-        {
-            sink(Event::Reasoning {
-                choice: 0,
-                text: text.text,
-            })?;
+        if let Some(reasoning) = &block.reasoning_content {
+            let signed = reasoning.reasoning_text.as_ref();
+            let text = signed.map(|signed| signed.text);
+            let signature = signed.and_then(|signed| signed.signature);
+            tell_reasoning(text, signature, reasoning.redacted_content, sink)?;
         }
         for cited in block.citations_content.iter().flat_map(|it| &it.content) {
             tell_text(cited.text, sink)?;
@@ -75,8 +74,47 @@ pub(super) fn whole(body: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
     if let Some(usage) = &answer.usage {
         sink(Event::Usage(usage.total()))?;
     }
+    tell_details(answer.trace.as_ref(), answer.service_tier.as_ref(), sink)?;
     let reason = finish(stop, calls > 0)?;
+    tell_stop_sequence(answer.additional_model_response_fields, sink)?;
     sink(Event::Finish { choice: 0, reason })
+}
+
+fn tell_details(
+    trace: Option<&Trace<'_>>,
+    service_tier: Option<&Tier<'_>>,
+    sink: Sink<'_>,
+) -> Result<(), Fault> {
+    let tier = service_tier.and_then(|tier| tier.kind.as_deref());
+    let tier = SERVICE_TIER.iter().find(|(word, _)| Some(*word) == tier);
+    if let Some((_, tier)) = tier {
+        sink(Event::Detail(Detail::ServiceTier(*tier)))?;
+    }
+    let Some(trace) = trace else {
+        return Ok(());
+    };
+    let router = trace.prompt_router.as_ref();
+    if let Some(model) = router.and_then(|router| router.invoked_model_id.as_deref()) {
+        sink(Event::Detail(Detail::InvokedModel(model)))?;
+    }
+    if let Some(guardrail) = trace.guardrail {
+        sink(Event::Detail(Detail::Guardrail(guardrail.get())))?;
+    }
+    Ok(())
+}
+
+/// The fields are the model's own: whatever is in them, the answer stands.
+fn tell_stop_sequence(fields: Option<&RawValue>, sink: Sink<'_>) -> Result<(), Fault> {
+    #[derive(Deserialize)]
+    struct Fields<'a> {
+        #[serde(borrow)]
+        stop_sequence: Option<Escaped<'a>>,
+    }
+    let fields = fields.and_then(|fields| serde_json::from_str::<Fields<'_>>(fields.get()).ok());
+    match fields.and_then(|fields| fields.stop_sequence) {
+        Some(text) => sink(Event::Detail(Detail::StopSequence { choice: 0, text })),
+        None => Ok(()),
+    }
 }
 
 /// An answer of status 200 that is an error: Coral answers so when it does not know the operation.
@@ -226,10 +264,14 @@ impl Speech {
                 self.stop_block(|open| open.block == block, sink)
             }
             "messageStop" => self.stop(&read(payload)?, sink),
-            "metadata" => match read::<Metadata>(payload)?.usage {
-                Some(usage) => sink(Event::Usage(usage.total())),
-                None => Ok(()),
-            },
+            "metadata" => {
+                let metadata = read::<Metadata<'_>>(payload)?;
+                if let Some(usage) = metadata.usage {
+                    sink(Event::Usage(usage.total()))?;
+                }
+                let (trace, tier) = (metadata.trace.as_ref(), metadata.service_tier.as_ref());
+                tell_details(trace, tier, sink)
+            }
             _ => Ok(()),
         }
     }
@@ -284,10 +326,13 @@ impl Speech {
         if let Some(text) = delta.text {
             tell_text(text, sink)?;
         }
-        if let Some(text) = delta.reasoning_content.as_ref().and_then(|it| it.text)
-            && !text.is_empty()
-        {
-            sink(Event::Reasoning { choice: 0, text })?;
+        if let Some(reasoning) = &delta.reasoning_content {
+            let ReasoningDelta {
+                text,
+                signature,
+                redacted_content,
+            } = *reasoning;
+            tell_reasoning(text, signature, redacted_content, sink)?;
         }
         let Some(input) = delta.tool_use.as_ref().and_then(|it| it.input) else {
             return Ok(());
@@ -324,6 +369,7 @@ impl Speech {
         let reason = finish(reason, self.calls > 0)?;
         self.stop_block(|_| true, sink)?;
         self.place = Place::Stopped;
+        tell_stop_sequence(event.additional_model_response_fields, sink)?;
         sink(Event::Finish { choice: 0, reason })
     }
 }
@@ -356,6 +402,26 @@ fn tell_text(text: Escaped<'_>, sink: Sink<'_>) -> Result<(), Fault> {
         return Ok(());
     }
     sink(Event::Text { choice: 0, text })
+}
+
+fn tell_reasoning(
+    text: Option<Escaped<'_>>,
+    signature: Option<Escaped<'_>>,
+    redacted: Option<Escaped<'_>>,
+    sink: Sink<'_>,
+) -> Result<(), Fault> {
+    let choice = 0;
+    let is_there = |text: &Escaped<'_>| !text.is_empty();
+    if let Some(text) = text.filter(is_there) {
+        sink(Event::Reasoning { choice, text })?;
+    }
+    if let Some(text) = signature.filter(is_there) {
+        sink(Event::Signature { choice, text })?;
+    }
+    if let Some(base64) = redacted.filter(is_there) {
+        sink(Event::Redacted { choice, base64 })?;
+    }
+    Ok(())
 }
 
 fn tell_call(index: u32, call: &ToolUse<'_>, sink: Sink<'_>) -> Result<(), Fault> {
@@ -407,6 +473,12 @@ struct Answer<'a> {
     #[serde(borrow, rename = "stopReason")]
     stop_reason: Option<Text<'a>>,
     usage: Option<TokenUsage>,
+    #[serde(borrow)]
+    trace: Option<Trace<'a>>,
+    #[serde(borrow, rename = "serviceTier")]
+    service_tier: Option<Tier<'a>>,
+    #[serde(borrow, rename = "additionalModelResponseFields")]
+    additional_model_response_fields: Option<&'a RawValue>,
     #[serde(borrow, rename = "Output")]
     coral: Option<Coral<'a>>,
 }
@@ -443,9 +515,20 @@ struct Block<'a> {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Reasoning<'a> {
-    #[serde(borrow, rename = "reasoningText")]
-    reasoning_text: Option<PlainText<'a>>,
+    #[serde(borrow)]
+    reasoning_text: Option<SignedText<'a>>,
+    #[serde(borrow)]
+    redacted_content: Option<Escaped<'a>>,
+}
+
+#[derive(Deserialize)]
+struct SignedText<'a> {
+    #[serde(borrow, default)]
+    text: Escaped<'a>,
+    #[serde(borrow)]
+    signature: Option<Escaped<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -525,9 +608,14 @@ struct ToolUseDelta<'a> {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct ReasoningDelta<'a> {
     #[serde(borrow)]
     text: Option<Escaped<'a>>,
+    #[serde(borrow)]
+    signature: Option<Escaped<'a>>,
+    #[serde(borrow)]
+    redacted_content: Option<Escaped<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -537,14 +625,42 @@ struct BlockStop {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct MessageStop<'a> {
-    #[serde(borrow, rename = "stopReason")]
+    #[serde(borrow)]
     stop_reason: Option<Text<'a>>,
+    #[serde(borrow)]
+    additional_model_response_fields: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
-struct Metadata {
+struct Metadata<'a> {
     usage: Option<TokenUsage>,
+    #[serde(borrow)]
+    trace: Option<Trace<'a>>,
+    #[serde(borrow, rename = "serviceTier")]
+    service_tier: Option<Tier<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Trace<'a> {
+    #[serde(borrow)]
+    guardrail: Option<&'a RawValue>,
+    #[serde(borrow)]
+    prompt_router: Option<Router<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Router<'a> {
+    #[serde(borrow, rename = "invokedModelId")]
+    invoked_model_id: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Tier<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Option<Text<'a>>,
 }
 
 /// The wire has each of the cache's numbers under a second name too, which is not read.
@@ -586,6 +702,8 @@ mod tests {
             Event::Start => "start".to_owned(),
             Event::Text { text, .. } => format!("text {}", text.as_str()),
             Event::Reasoning { text, .. } => format!("reasoning {}", text.as_str()),
+            Event::Signature { text, .. } => format!("signature {}", text.as_str()),
+            Event::Redacted { base64, .. } => format!("redacted {}", base64.as_str()),
             Event::ToolCall {
                 index, id, name, ..
             } => format!("call {index} {} {}", id.as_str(), name.as_str()),
@@ -599,6 +717,8 @@ mod tests {
                 usage.cache_write_tokens,
                 usage.output_tokens
             ),
+            Event::Detail(Detail::StopSequence { text, .. }) => format!("stop {}", text.as_str()),
+            Event::Detail(detail) => format!("{detail:?}"),
             Event::Finish { reason, .. } => format!("finish {reason:?}"),
         }
     }
@@ -720,7 +840,7 @@ mod tests {
     }
 
     #[test]
-    fn reasoning_is_told_and_its_signature_is_not() {
+    fn reasoning_is_told_with_what_vouches_for_it() {
         check(
             &[
                 START,
@@ -738,7 +858,13 @@ mod tests {
                 ),
                 END,
             ],
-            &["start", "reasoning hm", "finish Stop"],
+            &[
+                "start",
+                "reasoning hm",
+                "signature xyz",
+                "redacted eA==",
+                "finish Stop",
+            ],
         );
     }
 
@@ -961,6 +1087,8 @@ mod tests {
             &[
                 "start",
                 "reasoning hm",
+                "signature s",
+                "redacted eA==",
                 r"text a\n",
                 "text b",
                 "call 0 t1 f",

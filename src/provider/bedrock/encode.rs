@@ -9,13 +9,16 @@ use crate::fault::Fault;
 use crate::turn::{Output, Request, Uncarried};
 
 use super::super::quirks::Quirks;
+use super::cache::Points;
 use super::section::Section;
-use super::{messages, reasoning, sampling, tools};
+use super::settings::Settings;
+use super::{messages, metadata, reasoning, sampling, tools};
 
 /// Appends the body.
 pub(super) fn write(
     request: &Request<'_>,
     quirks: &Quirks,
+    settings: &Settings,
     uncarried: &mut Uncarried<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), Fault> {
@@ -24,9 +27,10 @@ pub(super) fn write(
     }
     let steering = reasoning::steering(request, quirks, uncarried)?;
     out.push(b'{');
-    messages::write(request, quirks, out)?;
+    let mut points = Points::plan(request, quirks, uncarried)?;
+    messages::write(request, quirks, &mut points, out)?;
     sampling::write(request, quirks, &steering, uncarried, out)?;
-    let one_at_a_time = tools::write(request, quirks, uncarried, out)?;
+    let one_at_a_time = tools::write(request, quirks, &mut points, uncarried, out)?;
     let mut fields = Section::new(out, "additionalModelRequestFields");
     steering.write(&mut fields);
     if one_at_a_time {
@@ -37,12 +41,18 @@ pub(super) fn write(
     }
     fields.close();
     write_output(request, quirks, uncarried, out)?;
+    settings.write(request, uncarried, out)?;
+    if !request.metadata.is_empty() {
+        metadata::write(&request.metadata, uncarried, out)?;
+    }
+    if !request.stop.is_empty() && quirks.stop && quirks.stop_told {
+        out.extend_from_slice(br#","additionalModelResponseFieldPaths":["/stop_sequence"]"#);
+    }
     out.push(b'}');
     Ok(())
 }
 
-/// Converse has no form for "some JSON object", and a model that can be held to a schema in no way would
-/// answer anything: both are left to the policy.
+/// A form to which the model can be held in no way is left to the policy: it would answer anything.
 fn write_output(
     request: &Request<'_>,
     quirks: &Quirks,
@@ -52,8 +62,12 @@ fn write_output(
     let schema = match &request.output {
         Output::Text => return Ok(()),
         Output::Schema(schema) if quirks.output_schema => schema,
-        Output::Schema(_) if tools::answer_schema(request, quirks).is_some() => return Ok(()),
-        Output::JsonObject | Output::Schema(_) => return uncarried.leave("response_format"),
+        Output::JsonObject | Output::Schema(_) => {
+            return match tools::answer_tool(request, quirks) {
+                Some(_) => Ok(()),
+                None => uncarried.leave("response_format"),
+            };
+        }
     };
     out.extend_from_slice(
         br#","outputConfig":{"textFormat":{"type":"json_schema","structure":{"jsonSchema":{"schema":"#,
@@ -78,9 +92,11 @@ fn write_output(
 pub(super) mod case {
     use serde_json::value::RawValue;
 
-    use super::{Fault, Quirks, Request, Uncarried};
+    use super::{Fault, Quirks, Request, Settings, Uncarried};
     use crate::document;
-    use crate::turn::{Escaped, Message, Parameters, Part, Role, Rule, Tool, ToolOutput};
+    use crate::turn::{
+        Escaped, Message, Parameters, Part, Role, Rule, Tool, ToolInput, ToolOutput,
+    };
 
     pub(in super::super) const CLAUDE: &str = "anthropic.claude-sonnet-4-5-20250929-v1:0";
     pub(in super::super) const UNKNOWN: &str = "acme.model-1";
@@ -124,6 +140,8 @@ pub(super) mod case {
             description: None,
             parameters: None,
             strict: None,
+            cache: None,
+            input: ToolInput::Json,
         }
     }
 
@@ -144,7 +162,8 @@ pub(super) mod case {
         };
         let mut uncarried = Uncarried::new(&rules);
         let mut body = Vec::new();
-        super::write(request, &quirks, &mut uncarried, &mut body)?;
+        let settings = Settings::default();
+        super::write(request, &quirks, &settings, &mut uncarried, &mut body)?;
         let body = String::from_utf8(body).unwrap();
         let _valid: &RawValue = serde_json::from_str(&body).unwrap();
         Ok((body, uncarried.into_warned()))
@@ -217,12 +236,23 @@ mod tests {
     }
 
     #[test]
-    fn some_json_object_cannot_be_asked_for() {
+    fn some_json_object_is_what_a_tool_is_called_with() {
         let request = Request {
             output: Output::JsonObject,
             ..hello()
         };
-        check(&request, CLAUDE, "", &["response_format"]);
+        check(
+            &request,
+            CLAUDE,
+            r#","toolConfig":{"tools":[{"toolSpec":{"name":"tollgate_answer","description":"Gives the answer: the JSON object that was asked for, as the arguments.","inputSchema":{"json":{"type":"object","additionalProperties":true}}}}],"toolChoice":{"tool":{"name":"tollgate_answer"}}}"#,
+            &[],
+        );
+        check(
+            &request,
+            "anthropic.claude-opus-5-5",
+            "",
+            &["response_format"],
+        );
     }
 
     #[test]

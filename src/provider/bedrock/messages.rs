@@ -9,17 +9,24 @@
 //!   it. It may end with the assistant only where the model goes on from there.
 //! - A tool's result stays text even if it is JSON: nothing is lost and nothing is guessed. Chat
 //!   completions has no mark for a failed tool, so no `status` is sent.
+//! - Reasoning goes back only with the provider's proof, and only to a family that gave it: signed
+//!   thoughts to Claude, unreadable ones to Claude and OpenAI's. Whatever else an app replays of it is
+//!   for people. It stands before something else that the assistant said, or is left out: AWS refuses a
+//!   message that ends in it.
 //! - A message with documents needs a text; where there is none, a short one is added.
 
 use std::collections::BTreeMap;
 
+use serde_json::value::RawValue;
+
 use crate::codec::json::{is_blank, unescape, validate, write_string};
 use crate::fault::{Fault, Invalid};
 use crate::turn::{
-    Document, DocumentSource, Escaped, Image, Message, Part, Request, Role, ToolOutput,
+    Document, DocumentSource, Escaped, Image, Message, Part, Request, Role, TEXT_INPUT, ToolOutput,
 };
 
-use super::super::quirks::Quirks;
+use super::super::quirks::{Quirks, Reasoning};
+use super::cache::{self, Points};
 use super::tools;
 
 const GREETING: &str = "Hello.";
@@ -30,6 +37,7 @@ const SEE_DOCUMENT: &str = "See the attached document.";
 pub(super) fn write(
     request: &Request<'_>,
     quirks: &Quirks,
+    points: &mut Points,
     out: &mut Vec<u8>,
 ) -> Result<(), Fault> {
     let is_system = |message: &&Message<'_>| message.role == Role::System;
@@ -41,6 +49,8 @@ pub(super) fn write(
         open: None,
         names: BTreeMap::new(),
         arguments: String::new(),
+        thoughts: Vec::new(),
+        points,
     };
     for message in &request.messages {
         let side = match message.role {
@@ -55,7 +65,7 @@ pub(super) fn write(
     if has_others {
         let mut texts = request.messages.iter().filter(is_system).peekable();
         if texts.peek().is_some() {
-            write_system(texts, out)?;
+            write_system(texts, points, out)?;
         }
     }
     Ok(())
@@ -63,23 +73,37 @@ pub(super) fn write(
 
 fn write_system<'r, 'a: 'r>(
     messages: impl Iterator<Item = &'r Message<'a>>,
+    points: &mut Points,
     out: &mut Vec<u8>,
 ) -> Result<(), Fault> {
     let mut before: &[u8] = br#","system":["#;
+    let mut is_marked = true;
     for message in messages {
-        for (at, part) in message.parts.iter().enumerate() {
+        let mut at = 0_usize;
+        for part in &message.parts {
+            if let Part::CacheBreakpoint(_) = part {
+                if let Some(life) = points.system.next().flatten()
+                    && !std::mem::replace(&mut is_marked, true)
+                {
+                    out.push(b',');
+                    cache::write(life, out);
+                }
+                continue;
+            }
             let (Part::Text(text) | Part::Refusal(text)) = part else {
                 return Err(Fault::from(Invalid::value(
                     content_param(message.index, at),
                     "a system message holds text only; move the rest to a user message",
                 )));
             };
+            at = at.saturating_add(1);
             if is_blank(text.as_str()) {
                 continue;
             }
             out.extend_from_slice(before);
             write_text(out, *text);
             before = b",";
+            is_marked = false;
         }
     }
     if before == b"," {
@@ -95,14 +119,46 @@ enum Side {
 }
 
 /// The messages being written.
-struct Turns<'o> {
+struct Turns<'o, 'a> {
     out: &'o mut Vec<u8>,
     quirks: &'o Quirks,
+    /// Blocks of reasoning that wait for what they led to.
+    thoughts: Vec<&'o Part<'a>>,
+    points: &'o mut Points,
     open: Option<Open>,
     /// Names of documents, which must not come twice in a request, each with the last number behind it.
     names: BTreeMap<String, usize>,
     /// Room for the arguments of a call.
     arguments: String,
+}
+
+/// Whether the model takes this part back as reasoning.
+pub(super) fn is_thought(part: &Part<'_>, quirks: &Quirks) -> bool {
+    let is_claude = matches!(
+        quirks.reasoning,
+        Reasoning::ClaudeBudget | Reasoning::ClaudeAdaptive
+    );
+    if let Part::Reasoning { signature, .. } = part {
+        return is_claude && !signature.is_empty();
+    }
+    let is_known = is_claude || quirks.reasoning == Reasoning::OpenAi;
+    is_known && matches!(part, Part::Redacted(base64) if !base64.is_empty())
+}
+
+/// Appends a part that is a thought.
+fn write_thought(part: &Part<'_>, out: &mut Vec<u8>) {
+    if let Part::Reasoning { text, signature } = part {
+        out.extend_from_slice(br#"{"reasoningContent":{"reasoningText":{"text":"#);
+        write_string(out, text);
+        out.extend_from_slice(br#","signature":"#);
+        write_string(out, signature);
+        out.extend_from_slice(b"}}}");
+    }
+    if let Part::Redacted(base64) = part {
+        out.extend_from_slice(br#"{"reasoningContent":{"redactedContent":"#);
+        write_string(out, base64);
+        out.extend_from_slice(b"}}");
+    }
 }
 
 /// The message that is not closed yet.
@@ -112,13 +168,20 @@ struct Open {
     has_text: bool,
     has_document: bool,
     has_call: bool,
+    /// Its last block ends a prefix to cache.
+    is_marked: bool,
 }
 
-impl Turns<'_> {
-    fn message(&mut self, side: Side, message: &Message<'_>) -> Result<(), Fault> {
+impl<'o, 'a> Turns<'o, 'a> {
+    fn message(&mut self, side: Side, message: &'o Message<'a>) -> Result<(), Fault> {
         let mut calls = 0_usize;
-        for (at, part) in message.parts.iter().enumerate() {
+        let mut at = 0_usize;
+        for part in &message.parts {
             match part {
+                Part::CacheBreakpoint(_) => {
+                    self.mark(side);
+                    continue;
+                }
                 Part::Text(text) | Part::Refusal(text) => {
                     if !is_blank(text.as_str()) {
                         self.block(side).has_text = true;
@@ -145,12 +208,38 @@ impl Turns<'_> {
                     self.call(id, name, *arguments, param)?;
                     calls = calls.saturating_add(1);
                 }
+                Part::TextCall { id, name, input } => {
+                    self.block(side).has_call = true;
+                    let (message, call) = (message.index, calls);
+                    let param = || format!("messages[{message}].tool_calls[{call}].custom");
+                    self.text_call(id, name, *input, param)?;
+                    calls = calls.saturating_add(1);
+                }
                 Part::ToolResult { id, output } => {
                     self.result(side, id, output, message.index)?;
                 }
+                Part::Reasoning { .. } | Part::Redacted(_) => {
+                    if is_thought(part, self.quirks) {
+                        self.thoughts.push(part);
+                    }
+                    continue;
+                }
             }
+            at = at.saturating_add(1);
         }
         Ok(())
+    }
+
+    /// Ends a prefix to cache, if there is something in this message that it can stand behind.
+    fn mark(&mut self, side: Side) {
+        if let Some(life) = self.points.messages.next().flatten()
+            && let Some(open) = &mut self.open
+            && open.side == side
+            && !std::mem::replace(&mut open.is_marked, true)
+        {
+            self.out.push(b',');
+            cache::write(life, self.out);
+        }
     }
 
     /// Begins a block, in a new message where the side changes.
@@ -158,7 +247,10 @@ impl Turns<'_> {
         let open = match self.open.take() {
             Some(open) if open.side == side => {
                 self.out.push(b',');
-                open
+                Open {
+                    is_marked: false,
+                    ..open
+                }
             }
             before => {
                 match before {
@@ -182,9 +274,16 @@ impl Turns<'_> {
                     has_text: false,
                     has_document: false,
                     has_call: false,
+                    is_marked: false,
                 }
             }
         };
+        for thought in self.thoughts.drain(..) {
+            if side == Side::Assistant {
+                write_thought(thought, self.out);
+                self.out.push(b',');
+            }
+        }
         self.open.insert(open)
     }
 
@@ -301,13 +400,18 @@ impl Turns<'_> {
         self.arguments.clear();
         unescape(arguments.as_str(), &mut self.arguments)
             .map_err(|_error| invalid("the arguments are no JSON text"))?;
+        let several;
         let input = match self.arguments.trim() {
             // A call without arguments, as some models and apps write it.
             "" => "{}",
             text => match validate(text.as_bytes()) {
                 Ok(text) if text.starts_with('{') => text,
                 Ok(_) => return Err(invalid("the arguments are no JSON object")),
-                Err(_) => return Err(invalid("the arguments are no valid JSON")),
+                Err(_) => {
+                    several = one_object(text)
+                        .ok_or_else(|| invalid("the arguments are no valid JSON"))?;
+                    &several
+                }
             },
         };
         self.out.extend_from_slice(br#"{"toolUse":{"toolUseId":""#);
@@ -317,6 +421,26 @@ impl Turns<'_> {
         self.out.extend_from_slice(br#"","input":"#);
         self.out.extend_from_slice(input.as_bytes());
         self.out.extend_from_slice(b"}}");
+        Ok(())
+    }
+
+    fn text_call(
+        &mut self,
+        id: &str,
+        name: &str,
+        input: Escaped<'_>,
+        param: impl Fn() -> String,
+    ) -> Result<(), Fault> {
+        tools::check_name(name, || format!("{}.name", param()))?;
+        self.out.extend_from_slice(br#"{"toolUse":{"toolUseId":""#);
+        tools::write_id(self.out, id, self.quirks.tool_id);
+        self.out.extend_from_slice(br#"","name":""#);
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(br#"","input":{""#);
+        self.out.extend_from_slice(TEXT_INPUT.as_bytes());
+        self.out.extend_from_slice(br#"":""#);
+        self.out.extend_from_slice(input.as_str().as_bytes());
+        self.out.extend_from_slice(br#""}}}"#);
         Ok(())
     }
 
@@ -365,6 +489,25 @@ impl Turns<'_> {
         }
         Ok(())
     }
+}
+
+/// Some models write several objects in a row where one is due. Empty ones say nothing; of the others,
+/// one is the input, and more become the list `arguments` in one object, so that nothing is lost.
+fn one_object(text: &str) -> Option<String> {
+    let mut objects = Vec::new();
+    for object in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>() {
+        let object = object.ok()?.get();
+        let inside = object.strip_prefix('{')?.trim_start();
+        validate(object.as_bytes()).ok()?;
+        if inside != "}" {
+            objects.push(object);
+        }
+    }
+    Some(match objects.as_slice() {
+        [] => "{}".to_owned(),
+        [object] => (*object).to_owned(),
+        objects => format!(r#"{{"arguments":[{}]}}"#, objects.join(",")),
+    })
 }
 
 /// AWS's bound is 200; a number may follow.
@@ -625,6 +768,23 @@ mod tests {
                 UNKNOWN,
                 "messages[1].tool_calls[1].function.arguments",
             );
+        }
+    }
+
+    #[test]
+    fn objects_in_a_row_are_one() {
+        for (several, want) in [
+            (r#"{} {"a":1}"#, r#"{"a":1}"#),
+            (
+                r#"{"a":1}{"b":[2]}"#,
+                r#"{"arguments":[{"a":1},{"b":[2]}]}"#,
+            ),
+            ("{}{}", "{}"),
+        ] {
+            assert_eq!(one_object(several).as_deref(), Some(want));
+        }
+        for broken in [r#"{"a":1}{"#, r#"{"a":1} 7"#, "7 8"] {
+            assert_eq!(one_object(broken), None);
         }
     }
 

@@ -9,6 +9,9 @@
 //!   tools    the tools and how they are chosen
 //!   sampling limits, sampling and stop sequences
 //!   reasoning how hard to think, in the words of the model's family
+//!   cache    where the prompt is cached
+//!   settings what the admin says of every request
+//!   metadata what the app notes, as AWS takes it
 //!   section  a member that is there only if something is in it
 //!  decode    an answer, whole or from the event stream, as events
 //!  refusal   AWS's errors in OpenAI's terms
@@ -16,15 +19,18 @@
 //! The wire is that of botocore's service model `bedrock-runtime`. What a model takes beyond it is
 //! data: see [`Quirks`]. A field that Converse has no place for is left to the policy's `parameters`.
 
+mod cache;
 mod decode;
 mod encode;
 mod messages;
+mod metadata;
 mod model;
 mod openai;
 mod reasoning;
 mod refusal;
 mod sampling;
 mod section;
+mod settings;
 mod tools;
 
 use std::rc::Rc;
@@ -40,6 +46,7 @@ use super::quirks::{Quirks, RuntimeSurface};
 use super::{Call, Decoder, Endpoint, Environment, Kind, Path, Provider, Sink, Target, Translate};
 use model::{ModelId, Region};
 use openai::OpenAi;
+use settings::Settings;
 
 /// Bedrock's entry in the table of providers.
 pub(super) const KIND: Kind = Kind {
@@ -90,6 +97,7 @@ struct Runtime {
 struct Converse {
     runtime: Rc<Runtime>,
     quirks: Quirks,
+    settings: Settings,
     whole_path: String,
     stream_path: String,
 }
@@ -144,10 +152,11 @@ impl Provider for Bedrock {
             .parsed("model", str::parse::<ModelId>);
         let catalogue = &self.runtime.catalogue;
         let quirks = catalogue.resolve(model.as_ref().map_or("", ModelId::as_str), fields);
+        let settings = Settings::read(fields);
         let written = fields.one_of("surface", SURFACES);
         let model = model?;
-        let surface = self.surface(&model, written, quirks.surface, fields)?;
-        let converse = || Converse::new(&self.runtime, &model, quirks.clone());
+        let surface = self.surface(&model, written, quirks.surface, &settings, fields)?;
+        let converse = || Converse::new(&self.runtime, &model, quirks.clone(), settings);
         Some(match surface {
             Surface::Converse => Rc::new(converse()),
             Surface::OpenAi => Rc::new(OpenAi::at_runtime(converse(), model.as_str())),
@@ -167,6 +176,7 @@ impl Bedrock {
         model: &ModelId,
         written: Option<Surface>,
         best: RuntimeSurface,
+        settings: &Settings,
         fields: &mut Fields<'_>,
     ) -> Option<Surface> {
         let is_mantle = self.surface == Some(Surface::Mantle);
@@ -190,6 +200,11 @@ impl Bedrock {
                 "mantle knows neither ARNs nor cross-region profiles; write the model's own id, such as \
                  openai.gpt-oss-120b",
             ),
+            Surface::OpenAi | Surface::Mantle if is_named && settings.any().is_some() => (
+                settings.any().unwrap_or_default(),
+                "only Converse takes it; say surface: converse, or leave it out",
+            ),
+            Surface::OpenAi if settings.any().is_some() => return Some(Surface::Converse),
             Surface::OpenAi if model.is_application_profile() && is_named => (
                 "model",
                 "only Converse takes an application inference profile; say surface: converse",
@@ -203,13 +218,14 @@ impl Bedrock {
 }
 
 impl Converse {
-    fn new(runtime: &Rc<Runtime>, model: &ModelId, quirks: Quirks) -> Self {
+    fn new(runtime: &Rc<Runtime>, model: &ModelId, quirks: Quirks, settings: Settings) -> Self {
         let mut path = format!("{}/model/", runtime.endpoint.path);
         push_segment(&mut path, model.as_str());
         path.push_str("/converse");
         Self {
             runtime: Rc::clone(runtime),
             quirks,
+            settings,
             stream_path: format!("{path}-stream"),
             whole_path: path,
         }
@@ -219,7 +235,7 @@ impl Converse {
 impl Target for Converse {
     fn path(&self, format: Format) -> Option<Path<'_>> {
         match format {
-            Format::Chat | Format::Completions => Some(Path::Translated(self)),
+            Format::Chat | Format::Responses | Format::Completions => Some(Path::Translated(self)),
         }
     }
 
@@ -240,7 +256,13 @@ impl Translate for Converse {
         call: &mut Call,
     ) -> Result<(), Fault> {
         call.body.clear();
-        encode::write(request, &self.quirks, uncarried, &mut call.body)?;
+        encode::write(
+            request,
+            &self.quirks,
+            &self.settings,
+            uncarried,
+            &mut call.body,
+        )?;
         let (path, accept) = if request.stream {
             (&self.stream_path, EVENT_STREAM)
         } else {

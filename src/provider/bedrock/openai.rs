@@ -86,7 +86,7 @@ impl Target for OpenAi {
         match format {
             Format::Chat if self.apis.has_chat() => self.model.path(format),
             Format::Chat => None,
-            Format::Completions => self.converse.as_ref()?.path(format),
+            Format::Responses | Format::Completions => self.converse.as_ref()?.path(format),
         }
     }
 

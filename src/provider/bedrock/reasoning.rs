@@ -4,8 +4,8 @@
 //! has, `xhigh` and `max` the most where it has no such words. An effort that cannot be told is left to
 //! the policy's `parameters`; so is one that the conversation does not allow:
 //! - Claude's budget needs room below the limit of output tokens;
-//! - Claude's budget is refused when the last assistant turn called tools without a thinking block, and
-//!   chat completions cannot carry the signature of one;
+//! - Claude's budget is refused when the last assistant turn called tools without a thinking block
+//!   before: the app has to send the signed one that it got;
 //! - some models cannot reason when they are made to call a tool: the tool outweighs the effort;
 //! - Nova's highest effort takes no limit of output tokens: the limit outweighs the effort.
 
@@ -14,6 +14,7 @@ use crate::fault::Fault;
 use crate::turn::{Effort, Part, Request, Role, ToolChoice, Uncarried};
 
 use super::super::quirks::{ForcedTools, Quirks, Reasoning};
+use super::messages::is_thought;
 use super::section::Section;
 
 /// How the model is told.
@@ -53,7 +54,7 @@ pub(super) fn steering(
     let steering = if collides {
         None
     } else {
-        in_words_of(quirks.reasoning, effort, request)
+        in_words_of(quirks, effort, request)
     };
     match steering {
         Some(Steering::Nova(NOVA_HIGHEST)) if request.max_tokens.is_some() => {
@@ -69,14 +70,14 @@ pub(super) fn steering(
 }
 
 /// Nothing if the family has no words for this effort.
-fn in_words_of(reasoning: Reasoning, effort: Effort, request: &Request<'_>) -> Option<Steering> {
-    match reasoning {
+fn in_words_of(quirks: &Quirks, effort: Effort, request: &Request<'_>) -> Option<Steering> {
+    match quirks.reasoning {
         Reasoning::None => None,
         // It does not think unless it is told to.
         Reasoning::ClaudeBudget | Reasoning::Nova if effort == Effort::None => Some(Steering::None),
         Reasoning::ClaudeBudget => {
             let tokens = budget_tokens(effort, request.max_tokens)?;
-            let allowed = !last_turn_called_tools(request);
+            let allowed = !last_turn_called_without_thinking(request, quirks);
             allowed.then_some(Steering::ClaudeBudget { tokens })
         }
         Reasoning::ClaudeAdaptive => match effort {
@@ -124,13 +125,19 @@ fn budget_tokens(effort: Effort, max_tokens: Option<u64>) -> Option<u64> {
     }
 }
 
-fn last_turn_called_tools(request: &Request<'_>) -> bool {
-    let mut messages = request.messages.iter().rev();
-    let last = messages.find(|message| message.role == Role::Assistant);
-    last.is_some_and(|message| {
-        let mut parts = message.parts.iter();
-        parts.any(|part| matches!(part, Part::ToolCall { .. }))
-    })
+/// Whether the assistant's last message calls tools, in a turn without a thinking block that could be
+/// shown to Claude. The tools' answers are inside of a turn.
+fn last_turn_called_without_thinking(request: &Request<'_>, quirks: &Quirks) -> bool {
+    let messages = request.messages.iter().rev();
+    let mut turn = messages
+        .skip_while(|message| message.role != Role::Assistant)
+        .take_while(|message| matches!(message.role, Role::Assistant | Role::Tool))
+        .peekable();
+    let is_call = |part: &Part<'_>| matches!(part, Part::ToolCall { .. } | Part::TextCall { .. });
+    let calls = turn
+        .peek()
+        .is_some_and(|last| last.parts.iter().any(is_call));
+    calls && !turn.any(|message| message.parts.iter().any(|part| is_thought(part, quirks)))
 }
 
 impl Steering {
@@ -305,6 +312,53 @@ mod tests {
         let (body, left) = encoded(&request(messages), CLAUDE).unwrap();
         assert!(body.contains("budget_tokens"));
         assert!(left.is_empty());
+    }
+
+    #[test]
+    fn a_signed_thought_goes_back_and_the_tool_loop_goes_on_thinking() {
+        let messages = || {
+            let thought = Part::Reasoning {
+                text: "t".into(),
+                signature: "s".into(),
+            };
+            let redacted = Part::Redacted("aGk=".into());
+            vec![
+                (Role::User, vec![text("hi")]),
+                (
+                    Role::Assistant,
+                    vec![thought, redacted, call("a", "f", "{}")],
+                ),
+                (Role::Tool, vec![result("a", "1")]),
+            ]
+        };
+        let request = Request {
+            effort: Some(Effort::Low),
+            ..ask(messages())
+        };
+        let (body, left) = encoded(&request, CLAUDE).unwrap();
+        let turn = r#""content":[{"reasoningContent":{"reasoningText":{"text":"t","signature":"s"}}},{"reasoningContent":{"redactedContent":"aGk="}},{"toolUse":"#;
+        assert!(body.contains(turn), "{body}");
+        assert!(body.contains("budget_tokens"));
+        assert!(left.is_empty());
+        // Another family gave no such proof.
+        let (body, _) = encoded(&ask(messages()), UNKNOWN).unwrap();
+        assert!(!body.contains("reasoningContent"), "{body}");
+    }
+
+    #[test]
+    fn a_thought_that_led_to_nothing_is_left_out() {
+        let thought = || Part::Reasoning {
+            text: "t".into(),
+            signature: "s".into(),
+        };
+        let request = ask(vec![
+            (Role::User, vec![text("hi")]),
+            (Role::Assistant, vec![text("a")]),
+            (Role::Assistant, vec![thought()]),
+            (Role::User, vec![text("so?")]),
+        ]);
+        let (body, _) = encoded(&request, CLAUDE).unwrap();
+        assert!(!body.contains("reasoningContent"), "{body}");
     }
 
     #[test]

@@ -114,7 +114,7 @@ const MEANINGS: &[(&str, Meaning)] = &[
     ("ModelNotReadyException", (429, SERVER, "model_not_ready")),
     (
         "ModelTimeoutException",
-        (408, "timeout", "upstream_timeout"),
+        (408, "server_error", "upstream_timeout"),
     ),
     ("ModelErrorException", (424, SERVER, "upstream_model_error")),
     (
@@ -181,7 +181,7 @@ fn by_status(status: u16) -> Meaning {
         401 => CREDENTIAL,
         403 => PERMISSION,
         404 => MODEL_NOT_FOUND,
-        408 => (408, "timeout", "upstream_timeout"),
+        408 => (408, "server_error", "upstream_timeout"),
         413 => (413, INVALID, "request_too_large"),
         429 => (429, "rate_limit_error", "rate_limit_exceeded"),
         400..=499 => (400, INVALID, "invalid_request"),
@@ -300,7 +300,7 @@ mod tests {
             (
                 408,
                 "ModelTimeoutException",
-                (408, "timeout", "upstream_timeout"),
+                (408, "server_error", "upstream_timeout"),
             ),
             (
                 424,

@@ -1,7 +1,7 @@
 //! `inferenceConfig`: the limit of output tokens, temperature, top-p and stop sequences.
 //!
 //! - OpenAI's temperature goes to 2, Converse's to 1: what is above becomes 1, and `temperature` is told
-//!   as not carried.
+//!   as not carried; or all are halved, where the target's quirks say so.
 //! - Where the model takes no sampling, or only one of temperature and top-p (then temperature stays),
 //!   the rest is not carried. The value 1 is OpenAI's default, so an app that sends it asks for nothing:
 //!   it is left out without a word.
@@ -12,7 +12,7 @@ use crate::codec::json::{is_blank, write_u64};
 use crate::fault::Fault;
 use crate::turn::{Escaped, Request, Uncarried};
 
-use super::super::quirks::{Quirks, Sampling};
+use super::super::quirks::{Quirks, Sampling, Temperature};
 use super::reasoning::Steering;
 use super::section::Section;
 
@@ -34,6 +34,15 @@ pub(super) fn write(
         write_u64(config.member("maxTokens"), limit);
     }
     let (temperature, top_p) = numbers(request, quirks, *steering, uncarried)?;
+    let halved = match quirks.temperature {
+        Temperature::Cut => None,
+        Temperature::Halved => temperature.map(|number| (value(number) / 2.0).to_string()),
+    };
+    let mut temperature = halved.as_deref().or(temperature);
+    if temperature.is_some_and(|number| value(number) > 1.0) {
+        uncarried.leave("temperature")?;
+        temperature = Some("1");
+    }
     for (name, number) in [("temperature", temperature), ("topP", top_p)] {
         if let Some(number) = number {
             config.member(name).extend_from_slice(number.as_bytes());
@@ -71,10 +80,6 @@ fn numbers<'a>(
         && top_p.take().is_some()
     {
         uncarried.leave("top_p")?;
-    }
-    if temperature.is_some_and(|number| value(number) > 1.0) {
-        uncarried.leave("temperature")?;
-        temperature = Some("1");
     }
     Ok((temperature, top_p))
 }

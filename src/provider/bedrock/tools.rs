@@ -9,7 +9,9 @@
 //! - A choice that the model cannot be made to follow is not carried; neither is `strict`, as
 //!   `tools.strict`, nor one call at a time where there is no switch.
 //! - A schema for the answer goes to a model without schemas as a tool that it must call: the call's
-//!   arguments are the answer ([`ANSWER_TOOL`]). It takes a request without tools, calls and reasoning.
+//!   arguments are the answer ([`ANSWER_TOOL`]). So does the wish for some JSON object, to any model: what
+//!   a tool is called with is an object whatever the model does. It takes a request without tools, calls and
+//!   reasoning, and a model that can be made to call a tool.
 //! - A tool without parameters takes an empty object. Names are checked; ids of calls that AWS would
 //!   refuse become a hash, the same for the call and its result.
 
@@ -17,39 +19,61 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
 
+use crate::codec::json::write_string_content;
 use crate::fault::{Fault, Invalid};
-use crate::turn::{Effort, Output, Part, Request, Schema, Tool, ToolChoice, Uncarried};
+use crate::turn::{
+    Effort, Output, Part, Request, Schema, TEXT_INPUT, Tool, ToolChoice, ToolInput, Uncarried,
+};
 
 use super::super::quirks::{ForcedTools, ParallelSwitch, Quirks, ToolId};
+use super::cache::{self, Points};
 
 /// The tool whose arguments are the answer's text. Apps' tools may not have its name.
 pub(super) const ANSWER_TOOL: &str = "tollgate_answer";
 
-/// The schema that goes to the model as a tool.
-pub(super) fn answer_schema<'r, 'a>(
+/// The form of the answer that goes to the model as a tool.
+pub(super) enum AnswerTool<'r, 'a> {
+    /// JSON that obeys a schema.
+    Schema(&'r Schema<'a>),
+    /// Some JSON object: what a tool is called with is one.
+    Object,
+}
+
+/// The tool that stands for the answer, where one does.
+pub(super) fn answer_tool<'r, 'a>(
     request: &'r Request<'a>,
     quirks: &Quirks,
-) -> Option<&'r Schema<'a>> {
-    let Output::Schema(schema) = &request.output else {
-        return None;
+) -> Option<AnswerTool<'r, 'a>> {
+    let tool = match &request.output {
+        Output::Schema(schema) if !quirks.output_schema => AnswerTool::Schema(schema),
+        Output::JsonObject => AnswerTool::Object,
+        Output::Text | Output::Schema(_) => return None,
     };
     let reasons = !matches!(request.effort, None | Some(Effort::None));
     let is_free = request.tools.is_empty() && !has_calls(request) && !reasons;
-    let obeys = !quirks.output_schema && quirks.forced_tools != ForcedTools::No;
-    (is_free && obeys).then_some(schema)
+    (is_free && quirks.forced_tools != ForcedTools::No).then_some(tool)
 }
 
-fn write_answer_tool(schema: &Schema<'_>, out: &mut Vec<u8>) {
+fn write_answer_tool(tool: &AnswerTool<'_, '_>, out: &mut Vec<u8>) {
     out.extend_from_slice(br#","toolConfig":{"tools":[{"toolSpec":{"name":""#);
     out.extend_from_slice(ANSWER_TOOL.as_bytes());
     out.push(b'"');
-    if let Some(description) = schema.description.filter(|text| !text.is_empty()) {
+    let description = match tool {
+        AnswerTool::Schema(schema) => schema.description.map_or("", |text| text.as_str()),
+        AnswerTool::Object => {
+            "Gives the answer: the JSON object that was asked for, as the arguments."
+        }
+    };
+    if !description.is_empty() {
         out.extend_from_slice(br#","description":""#);
-        out.extend_from_slice(description.as_str().as_bytes());
+        out.extend_from_slice(description.as_bytes());
         out.push(b'"');
     }
     out.extend_from_slice(br#","inputSchema":{"json":"#);
-    out.extend_from_slice(schema.schema.get().as_bytes());
+    out.extend_from_slice(match tool {
+        AnswerTool::Schema(schema) => schema.schema.get().as_bytes(),
+        AnswerTool::Object => br#"{"type":"object","additionalProperties":true}"#,
+    });
     out.extend_from_slice(br#"}}}],"toolChoice":{"tool":{"name":""#);
     out.extend_from_slice(ANSWER_TOOL.as_bytes());
     out.extend_from_slice(br#""}}}"#);
@@ -60,6 +84,7 @@ fn write_answer_tool(schema: &Schema<'_>, out: &mut Vec<u8>) {
 pub(super) fn write(
     request: &Request<'_>,
     quirks: &Quirks,
+    points: &mut Points,
     uncarried: &mut Uncarried<'_>,
     out: &mut Vec<u8>,
 ) -> Result<bool, Fault> {
@@ -70,8 +95,8 @@ pub(super) fn write(
                 "there are no tools to call; send tools, or leave tool_choice out",
             )));
         }
-        match answer_schema(request, quirks) {
-            Some(schema) => write_answer_tool(schema, out),
+        match answer_tool(request, quirks) {
+            Some(tool) => write_answer_tool(&tool, out),
             None => write_called(request, out),
         }
         return Ok(false);
@@ -87,6 +112,12 @@ pub(super) fn write(
         out.extend_from_slice(before);
         write_tool(tool, at, quirks, uncarried, out)?;
         before = b",";
+        if tool.cache.is_some()
+            && let Some(life) = points.tools.next().flatten()
+        {
+            out.push(b',');
+            cache::write(life, out);
+        }
     }
     out.push(b']');
     let one_at_a_time = match (request.parallel_tool_calls, quirks.parallel_switch) {
@@ -150,21 +181,24 @@ fn write_tool(
     out.extend_from_slice(br#"{"toolSpec":{"name":""#);
     out.extend_from_slice(tool.name.as_bytes());
     out.push(b'"');
-    if let Some(description) = tool.description.filter(|text| !text.is_empty()) {
-        out.extend_from_slice(br#","description":""#);
-        out.extend_from_slice(description.as_str().as_bytes());
-        out.push(b'"');
-    }
+    write_description(tool, out);
     out.extend_from_slice(br#","inputSchema":{"json":"#);
-    let schema = tool.parameters.map_or(ANY_OBJECT, |raw| {
-        let inside = raw.get().strip_prefix('{').unwrap_or_default();
-        // `{}` means no parameters to OpenAI, and a schema without a type to AWS.
-        if inside.trim_start() == "}" {
-            ANY_OBJECT
-        } else {
-            raw.get()
+    let schema = match (&tool.input, tool.parameters) {
+        (ToolInput::Text | ToolInput::Grammar { .. }, _) => {
+            write_text_schema(out);
+            ""
         }
-    });
+        (ToolInput::Json, None) => ANY_OBJECT,
+        (ToolInput::Json, Some(raw)) => {
+            let inside = raw.get().strip_prefix('{').unwrap_or_default();
+            // `{}` means no parameters to OpenAI, and a schema without a type to AWS.
+            if inside.trim_start() == "}" {
+                ANY_OBJECT
+            } else {
+                raw.get()
+            }
+        }
+    };
     out.extend_from_slice(schema.as_bytes());
     out.push(b'}');
     if tool.strict == Some(true) {
@@ -178,12 +212,38 @@ fn write_tool(
     Ok(())
 }
 
+/// A grammar, to which no model of Bedrock can be held, is told in the description.
+fn write_description(tool: &Tool<'_>, out: &mut Vec<u8>) {
+    let description = tool.description.unwrap_or_default();
+    if description.is_empty() && !matches!(tool.input, ToolInput::Grammar { .. }) {
+        return;
+    }
+    out.extend_from_slice(br#","description":""#);
+    out.extend_from_slice(description.as_str().as_bytes());
+    if let ToolInput::Grammar { syntax, definition } = &tool.input {
+        out.extend_from_slice(br"\n\nThe input has to follow this ");
+        write_string_content(out, syntax);
+        out.extend_from_slice(br" grammar:\n");
+        out.extend_from_slice(definition.as_str().as_bytes());
+    }
+    out.push(b'"');
+}
+
+/// Of a tool that takes text.
+fn write_text_schema(out: &mut Vec<u8>) {
+    out.extend_from_slice(br#"{"type":"object","properties":{""#);
+    out.extend_from_slice(TEXT_INPUT.as_bytes());
+    out.extend_from_slice(br#"":{"type":"string"}},"required":[""#);
+    out.extend_from_slice(TEXT_INPUT.as_bytes());
+    out.extend_from_slice(br#""]}"#);
+}
+
 /// The tools that the conversation called, for an app that sends none any more.
 fn write_called(request: &Request<'_>, out: &mut Vec<u8>) {
     let mut seen = BTreeSet::new();
     let mut before: &[u8] = br#","toolConfig":{"tools":["#;
     for part in parts(request) {
-        let Part::ToolCall { name, .. } = part else {
+        let (Part::ToolCall { name, .. } | Part::TextCall { name, .. }) = part else {
             continue;
         };
         if !seen.insert(&**name) {
@@ -204,7 +264,12 @@ fn write_called(request: &Request<'_>, out: &mut Vec<u8>) {
 }
 
 fn has_calls(request: &Request<'_>) -> bool {
-    parts(request).any(|part| matches!(part, Part::ToolCall { .. } | Part::ToolResult { .. }))
+    parts(request).any(|part| {
+        matches!(
+            part,
+            Part::ToolCall { .. } | Part::TextCall { .. } | Part::ToolResult { .. }
+        )
+    })
 }
 
 fn parts<'r, 'a>(request: &'r Request<'a>) -> impl Iterator<Item = &'r Part<'a>> {

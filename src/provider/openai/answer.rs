@@ -12,11 +12,11 @@ use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::refusal;
+use super::{Shape, refusal};
 use crate::fault::{Fault, Upstream};
 use crate::limits::CHOICES_MAX;
 use crate::provider::Sink;
-use crate::turn::{Escaped, Event, Finish, Format, Usage};
+use crate::turn::{Escaped, Event, Finish, Usage};
 
 /// A `chat.completion` or a `chat.completion.chunk`.
 #[derive(Deserialize)]
@@ -163,12 +163,12 @@ const _: () = assert!(CHOICES_MAX <= 128, "one bit of a u128 for each choice");
 ///
 /// # Errors
 /// It is no chat completion with at least one message, or it is an error in spite of its status.
-pub(super) fn inspect(format: Format, body: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
+pub(super) fn inspect(shape: Shape, body: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
     let answer = Answer::parse(body)?;
     // OpenAI-compatible servers leave `object` out or empty; another name is another kind of answer.
-    let name = match format {
-        Format::Chat => "chat.completion",
-        Format::Completions => "text_completion",
+    let name = match shape {
+        Shape::Chat => "chat.completion",
+        Shape::Completions => "text_completion",
     };
     let is_completion = answer
         .object
@@ -176,9 +176,9 @@ pub(super) fn inspect(format: Format, body: &[u8], sink: Sink<'_>) -> Result<(),
     let choices = answer.choices.as_ref();
     let choices = choices.filter(|choices| {
         choices.first.is_some()
-            && choices.iter().all(|choice| match format {
-                Format::Chat => choice.message.is_some(),
-                Format::Completions => choice.text.is_some(),
+            && choices.iter().all(|choice| match shape {
+                Shape::Chat => choice.message.is_some(),
+                Shape::Completions => choice.text.is_some(),
             })
     });
     let choices = choices.filter(|_| is_completion).ok_or_else(corrupt)?;
@@ -248,7 +248,7 @@ mod tests {
     /// What an answer tells, or its fault's code.
     fn told(body: &str) -> Vec<String> {
         let mut told = Vec::new();
-        let result = inspect(Format::Chat, body.as_bytes(), &mut |event| {
+        let result = inspect(Shape::Chat, body.as_bytes(), &mut |event| {
             told.push(format!("{event:?}"));
             Ok(())
         });

@@ -158,10 +158,19 @@ pub(super) struct Model {
     completions: Speaker,
 }
 
+/// The two formats whose answers are choices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// Chat completions: messages and deltas.
+    Chat,
+    /// Legacy completions: texts.
+    Completions,
+}
+
 /// A model, spoken to in one of its formats.
 #[derive(Debug)]
 struct Speaker {
-    format: Format,
+    shape: Shape,
     traits: Rc<Traits>,
 }
 
@@ -222,13 +231,13 @@ impl Model {
 
     fn of(traits: Traits) -> Self {
         let traits = Rc::new(traits);
-        let speaker = |format| Speaker {
-            format,
+        let speaker = |shape| Speaker {
+            shape,
             traits: Rc::clone(&traits),
         };
         Self {
-            chat: speaker(Format::Chat),
-            completions: speaker(Format::Completions),
+            chat: speaker(Shape::Chat),
+            completions: speaker(Shape::Completions),
         }
     }
 }
@@ -238,6 +247,7 @@ impl Target for Model {
         Some(Path::Edited(match format {
             Format::Chat => &self.chat,
             Format::Completions => &self.completions,
+            Format::Responses => return None,
         }))
     }
 
@@ -250,11 +260,11 @@ impl Target for Model {
     }
 }
 
-/// What follows the base of every URL of a format.
-const fn api(format: Format) -> &'static str {
-    match format {
-        Format::Chat => CHAT,
-        Format::Completions => "/completions",
+/// What follows the base of the format's URL.
+const fn api(shape: Shape) -> &'static str {
+    match shape {
+        Shape::Chat => CHAT,
+        Shape::Completions => "/completions",
     }
 }
 
@@ -280,7 +290,7 @@ impl Edit for Speaker {
                 (None, query)
             }
         };
-        call.path.push_str(api(self.format));
+        call.path.push_str(api(self.shape));
         call.path.push_str(query);
         call.headers.set("content-type", "application/json");
         let accept = match ask.stream {
@@ -306,7 +316,7 @@ impl Edit for Speaker {
         let changes = Changes {
             model,
             // Legacy completions know the older name only.
-            rename_max_tokens: self.format == Format::Chat
+            rename_max_tokens: self.shape == Shape::Chat
                 && max_tokens == MaxTokensName::MaxCompletionTokens,
             refused: &traits.refused,
         };
@@ -316,7 +326,7 @@ impl Edit for Speaker {
 
     fn relay(&self, show_usage: bool) -> Box<dyn Relay> {
         Box::new(relay::Chunks::new(
-            self.format,
+            self.shape,
             self.traits.amend.clone(),
             show_usage,
             self.traits.server.event_bytes_max,
@@ -324,7 +334,7 @@ impl Edit for Speaker {
     }
 
     fn inspect(&self, body: &[u8], out: &mut Vec<u8>, sink: Sink<'_>) -> Result<(), Fault> {
-        answer::inspect(self.format, body, sink)?;
+        answer::inspect(self.shape, body, sink)?;
         let text = str::from_utf8(body).ok();
         if let Some(amended) =
             text.and_then(|text| self.traits.amend.clone().write(text, "message"))

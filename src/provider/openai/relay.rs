@@ -21,6 +21,7 @@
 
 use std::ops::Range;
 
+use super::Shape;
 use super::amend::Amend;
 use super::answer::{Answer, Choice, Choices, corrupt};
 use crate::codec::json::{self, Edits, Member, Members, Walk, span_of};
@@ -28,7 +29,7 @@ use crate::codec::sse;
 use crate::fault::{Fault, Upstream};
 use crate::limits;
 use crate::provider::{Relay, Sink};
-use crate::turn::{Event, Format};
+use crate::turn::Event;
 
 /// Relays one stream.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ pub(super) struct Chunks {
 impl Chunks {
     /// `show_usage` says whether the app asked for the usage chunk.
     pub(super) fn new(
-        format: Format,
+        shape: Shape,
         amend: Amend,
         show_usage: bool,
         event_bytes_max: usize,
@@ -50,7 +51,7 @@ impl Chunks {
             passage: Passage {
                 state: State::Waiting,
                 is_first: true,
-                format,
+                shape,
                 amend,
                 show_usage,
                 spoken: 0,
@@ -116,7 +117,7 @@ enum State {
 struct Passage {
     state: State,
     is_first: bool,
-    format: Format,
+    shape: Shape,
     amend: Amend,
     show_usage: bool,
     /// The choices that had a delta, one bit for each.
@@ -319,7 +320,7 @@ impl Passage {
                     if late & choice.bit() != 0 {
                         edits.remove_item(span).ok()?;
                     } else if !choice.speaks() {
-                        add_part(self.format, text, &span, &mut edits)?;
+                        add_part(self.shape, text, &span, &mut edits)?;
                     }
                 }
             }
@@ -346,10 +347,10 @@ impl Passage {
 }
 
 /// Gives the choice at `span` an empty delta, or an empty text.
-fn add_part(format: Format, text: &str, span: &Range<usize>, edits: &mut Edits) -> Option<()> {
-    let (name, empty) = match format {
-        Format::Chat => ("delta", "{}"),
-        Format::Completions => ("text", "\"\""),
+fn add_part(shape: Shape, text: &str, span: &Range<usize>, edits: &mut Edits) -> Option<()> {
+    let (name, empty) = match shape {
+        Shape::Chat => ("delta", "{}"),
+        Shape::Completions => ("text", "\"\""),
     };
     // serde reads arrays as structs too.
     text.get(span.clone())?.strip_prefix('{')?;
@@ -419,7 +420,7 @@ mod tests {
         chunks: impl IntoIterator<Item = &'a [u8]>,
         show_usage: bool,
     ) -> (String, Vec<String>) {
-        let mut relay = Chunks::new(Format::Chat, Amend::default(), show_usage, 1024);
+        let mut relay = Chunks::new(Shape::Chat, Amend::default(), show_usage, 1024);
         let (mut out, mut told) = (Vec::new(), Vec::new());
         let mut sink = |event: Event<'_>| {
             told.push(if let Event::Usage(usage) = event {
@@ -730,7 +731,7 @@ mod tests {
 
     #[test]
     fn the_fault_of_the_sink_comes_back() {
-        let mut relay = Chunks::new(Format::Chat, Amend::default(), false, 1024);
+        let mut relay = Chunks::new(Shape::Chat, Amend::default(), false, 1024);
         let mut out = Vec::new();
         let refused = Fault::Internal("budget");
         let result = relay.push(stream(&[STOP]).as_bytes(), &mut out, &mut |_| {
@@ -754,9 +755,9 @@ mod tests {
 
     /// What comes out of a stream of legacy completions, or of chat completions that are amended.
     #[track_caller]
-    fn check_as(format: Format, amend: &Amend, input: &str, out: &str, told: &[&str]) {
+    fn check_as(shape: Shape, amend: &Amend, input: &str, out: &str, told: &[&str]) {
         for size in [1, 7, input.len()] {
-            let mut relay = Chunks::new(format, amend.clone(), false, 1024);
+            let mut relay = Chunks::new(shape, amend.clone(), false, 1024);
             let (mut got, mut heard) = (Vec::new(), Vec::new());
             let mut sink = |event: Event<'_>| {
                 heard.push(format!("{event:?}"));
@@ -778,7 +779,7 @@ mod tests {
         let filled = filter.replace("[{", r#"[{"text":"","#);
         let stop = r#"{"choices":[{"text":"","index":0,"finish_reason":"stop"}]}"#;
         check_as(
-            Format::Completions,
+            Shape::Completions,
             &Amend::default(),
             &stream(&[PROMPT_FILTER, text, filter, stop, filter, DONE]),
             &stream(&[
@@ -798,7 +799,7 @@ mod tests {
         let (tag, rest) = (says("<reas"), says("oning>why</reasoning>so"));
         let call = |id: &str| chunk(&format!(r#"{{"tool_calls":[{{"index":0,"id":"{id}"}}]}}"#));
         check_as(
-            Format::Chat,
+            Shape::Chat,
             &Amend::new(true, true),
             &stream(&[&tag, &rest, &says("<b>"), &call("call_0"), STOP, DONE]),
             &stream(&[

@@ -1,0 +1,243 @@
+//! The whole request, for a translation.
+//!
+//! Each top-level member is read from its own span, in one pass. What has no place in the pivot goes
+//! by name into `others`, unless it is at OpenAI's own default and so has no effect.
+//!
+//! The gateway stores nothing. `store` is answered as `false`, and left to the policy where it is asked
+//! for; what needs an earlier request (`previous_response_id`, `conversation`), a later one
+//! (`background`) or something stored at OpenAI (`prompt`) is refused.
+
+use super::input::Input;
+use super::tools::{Tools, choose, read_choice};
+use crate::client::read::{Path, Reader, required, set, unsupported, wrong_value};
+use crate::codec::json::Text;
+use crate::fault::Fault;
+use crate::turn::{Ask, Effort, Message, Output, Part, Request, Role, Schema};
+
+/// Kinds of output that one can ask for.
+const INCLUDE_MAX: usize = 32;
+
+/// Values that say no more than leaving the parameter out, written without blanks.
+const DEFAULTS: &[(&str, &[&str])] = &[
+    ("background", &["false"]),
+    ("context_management", &["[]"]),
+    ("metadata", &["{}"]),
+    ("prompt_cache_options", &["{}", "{\"mode\":\"implicit\"}"]),
+    ("service_tier", &["\"auto\"", "\"default\""]),
+    ("store", &["false"]),
+    ("top_logprobs", &["0"]),
+    ("truncation", &["\"disabled\""]),
+];
+
+/// What needs something that is stored, and what to do instead.
+const STATEFUL: &[(&str, &str)] = &[
+    (
+        "background",
+        "this model answers at once only; leave background out and stream the answer",
+    ),
+    (
+        "conversation",
+        "this gateway stores no conversations; send the whole of it as input items",
+    ),
+    (
+        "previous_response_id",
+        "this gateway stores no responses; send the earlier input and output items as input, with \
+         their reasoning items",
+    ),
+    (
+        "prompt",
+        "this gateway stores no prompts; send the prompt's text as instructions and input",
+    ),
+];
+
+pub(super) fn decode<'a>(ask: &Ask<'a>) -> Result<Request<'a>, Fault> {
+    let mut request = Request {
+        stream: ask.stream,
+        ..Request::default()
+    };
+    let mut input = None;
+    let mut choice = None;
+    let mut system = None;
+    // A null counts as absent.
+    for member in ask.members.iter().filter(|member| member.value != "null") {
+        let reader = &mut Reader::new(member.value);
+        match &*member.key {
+            "input" => input = Some(Input::read(reader)?),
+            "instructions" => system = Some(reader.escaped(&Path::top("instructions"))?),
+            "tools" => {
+                let tools = Tools::read(reader)?;
+                request.tools = tools.list;
+                request.others.extend(tools.hosted);
+            }
+            "tool_choice" => choice = Some(read_choice(reader)?),
+            "text" => read_text(reader, &mut request)?,
+            "reasoning" => read_reasoning(reader, &mut request)?,
+            "include" => read_include(reader, &mut request)?,
+            // Read by `ask`.
+            "model" | "stream" | "stream_options" => {}
+            name if is_default(name, member.value) => {}
+            name => {
+                if let Some((known, problem)) = STATEFUL.iter().find(|(known, _)| *known == name) {
+                    return Err(unsupported(&Path::top(known), problem));
+                }
+                if !read_limits(name, reader, &mut request)? {
+                    request.others.push(member.key.clone());
+                }
+            }
+        }
+    }
+    let input = required(input, &Path::top("input"))?;
+    request.messages.extend(system.map(|text| Message {
+        role: Role::System,
+        parts: vec![Part::Text(text)],
+        index: 0,
+    }));
+    request.messages.extend(input.list);
+    request
+        .others
+        .extend(input.others.into_iter().map(Text::from));
+    if let Some(choice) = choice {
+        request.tool_choice = Some(choose(choice, &mut request.tools)?);
+    }
+    Ok(request)
+}
+
+/// Reads limits and sampling; tells whether `name` is one of them.
+fn read_limits<'a>(
+    name: &str,
+    reader: &mut Reader<'a>,
+    request: &mut Request<'a>,
+) -> Result<bool, Fault> {
+    match name {
+        "parallel_tool_calls" => {
+            let at = Path::top("parallel_tool_calls");
+            request.parallel_tool_calls = Some(reader.boolean(&at)?);
+        }
+        "max_output_tokens" => {
+            request.max_tokens = Some(reader.count(&Path::top("max_output_tokens"))?);
+        }
+        "temperature" => {
+            let at = Path::top("temperature");
+            let range = "must be between 0 and 2";
+            request.temperature = Some(reader.number(&at, 2.0, range)?);
+        }
+        "top_p" => {
+            let at = Path::top("top_p");
+            request.top_p = Some(reader.number(&at, 1.0, "must be between 0 and 1")?);
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+fn is_default(name: &str, value: &str) -> bool {
+    let Some((_, defaults)) = DEFAULTS.iter().find(|(known, _)| *known == name) else {
+        return false;
+    };
+    defaults.iter().any(|default| {
+        let written = value.bytes().filter(|byte| !byte.is_ascii_whitespace());
+        written.eq(default.bytes())
+    })
+}
+
+fn read_text<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>) -> Result<(), Fault> {
+    let at = Path::top("text");
+    reader.object(&at, |reader, key| match key {
+        "format" => {
+            request.output = read_output(reader, &at.field("format"))?;
+            Ok(())
+        }
+        "verbosity" => {
+            if reader.text(&at.field("verbosity"))? != "medium" {
+                request.others.push(Text::from("verbosity"));
+            }
+            Ok(())
+        }
+        _ => reader.skip().map(drop),
+    })
+}
+
+fn read_output<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Output<'a>, Fault> {
+    let mut kind = None;
+    let mut name = None;
+    let mut description = None;
+    let mut schema = None;
+    let mut strict = None;
+    reader.object(at, |reader, key| match key {
+        "type" => {
+            let at = at.field("type");
+            set(&mut kind, reader.text(&at)?, &at)
+        }
+        "name" => {
+            let at = at.field("name");
+            set(&mut name, reader.name(&at)?, &at)
+        }
+        "description" => {
+            let at = at.field("description");
+            set(&mut description, reader.escaped(&at)?, &at)
+        }
+        "schema" => {
+            let at = at.field("schema");
+            set(&mut schema, reader.raw_object(&at)?, &at)
+        }
+        "strict" => {
+            let at = at.field("strict");
+            set(&mut strict, reader.boolean(&at)?, &at)
+        }
+        _ => reader.skip().map(drop),
+    })?;
+    let kind_at = at.field("type");
+    match &*required(kind, &kind_at)? {
+        "text" => Ok(Output::Text),
+        "json_object" => Ok(Output::JsonObject),
+        "json_schema" => Ok(Output::Schema(Schema {
+            name: required(name, &at.field("name"))?,
+            description,
+            schema: required(schema, &at.field("schema"))?,
+            strict,
+        })),
+        _ => Err(wrong_value(
+            &kind_at,
+            "must be text, json_object or json_schema",
+        )),
+    }
+}
+
+/// `summary` needs no mapping: reasoning is told as far as the model shows it.
+fn read_reasoning<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>) -> Result<(), Fault> {
+    let at = Path::top("reasoning");
+    reader.object(&at, |reader, key| match key {
+        "effort" => {
+            let at = at.field("effort");
+            let problem = "must be none, minimal, low, medium, high, xhigh or max";
+            let effort = Effort::parse(&reader.text(&at)?);
+            request.effort = Some(effort.ok_or_else(|| wrong_value(&at, problem))?);
+            Ok(())
+        }
+        "mode" => {
+            if reader.text(&at.field("mode"))? != "standard" {
+                request.others.push(Text::from("reasoning.mode"));
+            }
+            Ok(())
+        }
+        "context" => {
+            if reader.text(&at.field("context"))? != "auto" {
+                request.others.push(Text::from("reasoning.context"));
+            }
+            Ok(())
+        }
+        _ => reader.skip().map(drop),
+    })
+}
+
+/// What carries reasoning back is always in the answer, for nothing is stored. The rest asks for more of
+/// what hosted tools did, which there is none of, but for probabilities.
+fn read_include<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>) -> Result<(), Fault> {
+    let at = Path::top("include");
+    reader.list(&at, INCLUDE_MAX, |reader, index| {
+        if reader.text(&at.item(index))? == "message.output_text.logprobs" {
+            request.others.push(Text::from("logprobs"));
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,49 @@
+//! What a reasoning item's `encrypted_content` holds.
+//!
+//! The gateway stores nothing, so what a model wants back with its reasoning travels in the item:
+//! `tollgate1.s.` and the signature of the item's summary, or `tollgate1.r.` and reasoning that the
+//! model does not show, in base64 as it came. Both are the model's own secrets: encrypted by its maker,
+//! of no use to anyone else, and checked by the maker when they come back. The number is the version of
+//! this form.
+
+use crate::codec::json::Text;
+
+const SIGNATURE: &str = "tollgate1.s.";
+const REDACTED: &str = "tollgate1.r.";
+
+/// What came back.
+#[derive(Debug)]
+pub(super) enum Sealed<'a> {
+    /// The signature of the summary.
+    Signature(Text<'a>),
+    /// Bytes in base64.
+    Redacted(Text<'a>),
+}
+
+/// Reads what `encrypted_content` says; nothing if another maker wrote it.
+pub(super) fn open<'a>(content: &Text<'a>) -> Option<Sealed<'a>> {
+    let after = |prefix: &str| -> Option<Text<'a>> {
+        match content.borrowed() {
+            Some(content) => content.strip_prefix(prefix).map(Text::from),
+            None => {
+                let rest = content.strip_prefix(prefix)?;
+                Some(Text::from(rest.to_owned()))
+            }
+        }
+    };
+    let signature = after(SIGNATURE).filter(|text| !text.is_empty());
+    let redacted = || after(REDACTED).filter(|text| !text.is_empty());
+    signature
+        .map(Sealed::Signature)
+        .or_else(|| redacted().map(Sealed::Redacted))
+}
+
+/// Appends the start of a signature's seal; the signature follows.
+pub(super) fn begin_signature(out: &mut String) {
+    out.push_str(SIGNATURE);
+}
+
+/// Appends the start of the seal of what is not shown; its base64 follows.
+pub(super) fn begin_redacted(out: &mut String) {
+    out.push_str(REDACTED);
+}

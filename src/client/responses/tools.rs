@@ -1,0 +1,368 @@
+//! The tools that the model may call, whether it must, and what they are called on the way.
+//!
+//! Responses has kinds of tools that an upstream with function tools only does not know:
+//! - A custom tool takes text, and gives it back as text; its name stays.
+//! - A namespace holds tools. On the way a tool inside is called `{namespace}__{tool}`; where that is
+//!   longer than 64 characters, its first 53, `__` and 9 letters of a hash. Its answers carry
+//!   namespace and name apart again.
+//! - Tools that OpenAI hosts (`web_search` and the like) run nowhere else: each is left, as
+//!   `tools.{type}`, to the policy's rule for parameters.
+//!
+//! `allowed_tools` leaves the model only the tools that it names.
+
+use sha2::{Digest, Sha256};
+
+use crate::client::read::{Path, Reader, required, set, unsupported, wrong_kind, wrong_value};
+use crate::codec::json::{Kind, Text};
+use crate::fault::{Fault, Invalid};
+use crate::limits::TOOLS_MAX;
+use crate::turn::{Tool, ToolChoice, ToolInput};
+
+/// The tools of a request.
+#[derive(Default)]
+pub(super) struct Tools<'a> {
+    pub(super) list: Vec<Tool<'a>>,
+    /// What is left to the policy: `tools.{type}`.
+    pub(super) hosted: Vec<Text<'a>>,
+}
+
+/// What stands around the members of a tool: the namespace that it is in.
+type Namespace<'n> = Option<&'n str>;
+
+impl<'a> Tools<'a> {
+    pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, Fault> {
+        let at = Path::top("tools");
+        let mut tools = Self::default();
+        reader.list(&at, TOOLS_MAX, |reader, index| {
+            tools.tool(reader, &at.item(index), None)
+        })?;
+        Ok(tools)
+    }
+
+    fn tool(
+        &mut self,
+        reader: &mut Reader<'a>,
+        at: &Path<'_>,
+        namespace: Namespace<'_>,
+    ) -> Result<(), Fault> {
+        // The kind says what the other members are, and may come last.
+        let raw = reader.skip()?;
+        let kind_at = at.field("type");
+        match &*kind_of(raw, at)? {
+            "function" => self.push(read_function(raw, at)?, namespace, at),
+            "custom" => self.push(read_custom(raw, at)?, namespace, at),
+            "namespace" if namespace.is_none() => self.namespace(raw, at),
+            kind if namespace.is_none() && is_plain(kind) => {
+                self.hosted.push(Text::from(format!("tools.{kind}")));
+                Ok(())
+            }
+            _ => Err(wrong_value(&kind_at, "must be function or custom")),
+        }
+    }
+
+    fn namespace(&mut self, raw: &'a str, at: &Path<'_>) -> Result<(), Fault> {
+        let name = namespace_of(raw, at)?;
+        Reader::new(raw).object(at, |reader, key| match key {
+            "tools" => {
+                let at = at.field("tools");
+                reader.list(&at, TOOLS_MAX, |reader, index| {
+                    self.tool(reader, &at.item(index), Some(&name))
+                })
+            }
+            _ => reader.skip().map(drop),
+        })
+    }
+
+    fn push(
+        &mut self,
+        mut tool: Tool<'a>,
+        namespace: Namespace<'_>,
+        at: &Path<'_>,
+    ) -> Result<(), Fault> {
+        if self.list.len() >= TOOLS_MAX {
+            let problem = format!("a request may have at most {TOOLS_MAX} tools");
+            return Err(Invalid::value("tools", problem).into());
+        }
+        tool.name = wire_name(namespace, tool.name);
+        if namespace.is_some() && self.list.iter().any(|other| *other.name == *tool.name) {
+            return Err(wrong_value(
+                &at.field("name"),
+                "another tool has this name, or its namespace and name joined by __",
+            ));
+        }
+        self.list.push(tool);
+        Ok(())
+    }
+}
+
+/// The name of a tool on its way to an upstream that knows no namespaces.
+pub(super) fn wire_name<'a>(namespace: Namespace<'_>, name: Text<'a>) -> Text<'a> {
+    const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let Some(namespace) = namespace else {
+        return name;
+    };
+    let joined = format!("{namespace}__{}", &*name);
+    if joined.len() <= NAME_BYTES_MAX {
+        return Text::from(joined);
+    }
+    let digest = Sha256::digest(joined.as_bytes());
+    let letters = digest.iter().take(9).map(|byte| {
+        let letter = LETTERS.get(usize::from(byte % 32)).copied();
+        char::from(letter.unwrap_or(b'a'))
+    });
+    let kept = joined.chars().take(NAME_BYTES_MAX.saturating_sub(11));
+    Text::from(kept.chain("__".chars()).chain(letters).collect::<String>())
+}
+
+/// OpenAI's and AWS's bound.
+const NAME_BYTES_MAX: usize = 64;
+
+/// The tool's `type`.
+pub(super) fn kind_of<'a>(raw: &'a str, at: &Path<'_>) -> Result<Text<'a>, Fault> {
+    member(raw, at, "type", Reader::text)
+}
+
+/// A namespace's name. It is part of a tool's name, and so has its letters.
+pub(super) fn namespace_of<'a>(raw: &'a str, at: &Path<'_>) -> Result<Text<'a>, Fault> {
+    member(raw, at, "name", Reader::name)
+}
+
+fn member<'a>(
+    raw: &'a str,
+    at: &Path<'_>,
+    name: &'static str,
+    read: fn(&mut Reader<'a>, &Path<'_>) -> Result<Text<'a>, Fault>,
+) -> Result<Text<'a>, Fault> {
+    let mut value = None;
+    let field = at.field(name);
+    Reader::new(raw).object(at, |reader, key| match key == name {
+        true => set(&mut value, read(reader, &field)?, &field),
+        false => reader.skip().map(drop),
+    })?;
+    required(value, &field)
+}
+
+/// A kind of tool that may stand in a header and in an error.
+fn is_plain(kind: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    (1..=48).contains(&kind.len()) && kind.bytes().all(is_plain)
+}
+
+fn read_function<'a>(raw: &'a str, at: &Path<'_>) -> Result<Tool<'a>, Fault> {
+    let mut name = None;
+    let mut description = None;
+    let mut parameters = None;
+    let mut strict = None;
+    Reader::new(raw).object(at, |reader, key| match key {
+        "name" => {
+            let at = at.field("name");
+            set(&mut name, reader.name(&at)?, &at)
+        }
+        "description" => {
+            let at = at.field("description");
+            set(&mut description, reader.escaped(&at)?, &at)
+        }
+        "parameters" => {
+            let at = at.field("parameters");
+            set(&mut parameters, reader.raw_object(&at)?, &at)
+        }
+        "strict" => {
+            let at = at.field("strict");
+            set(&mut strict, reader.boolean(&at)?, &at)
+        }
+        // Who may call it, whether it is loaded late, what it returns: hints for tools that OpenAI hosts.
+        _ => reader.skip().map(drop),
+    })?;
+    Ok(Tool {
+        name: required(name, &at.field("name"))?,
+        description,
+        parameters,
+        strict,
+        input: ToolInput::Json,
+        cache: None,
+    })
+}
+
+fn read_custom<'a>(raw: &'a str, at: &Path<'_>) -> Result<Tool<'a>, Fault> {
+    let mut name = None;
+    let mut description = None;
+    let mut input = None;
+    Reader::new(raw).object(at, |reader, key| match key {
+        "name" => {
+            let at = at.field("name");
+            set(&mut name, reader.name(&at)?, &at)
+        }
+        "description" => {
+            let at = at.field("description");
+            set(&mut description, reader.escaped(&at)?, &at)
+        }
+        "format" => {
+            let at = at.field("format");
+            set(&mut input, read_format(reader, &at)?, &at)
+        }
+        _ => reader.skip().map(drop),
+    })?;
+    Ok(Tool {
+        name: required(name, &at.field("name"))?,
+        description,
+        parameters: None,
+        strict: None,
+        input: input.unwrap_or(ToolInput::Text),
+        cache: None,
+    })
+}
+
+fn read_format<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<ToolInput<'a>, Fault> {
+    let mut kind = None;
+    let mut syntax = None;
+    let mut definition = None;
+    reader.object(at, |reader, key| match key {
+        "type" => {
+            let at = at.field("type");
+            set(&mut kind, reader.text(&at)?, &at)
+        }
+        "syntax" => {
+            let at = at.field("syntax");
+            set(&mut syntax, reader.text(&at)?, &at)
+        }
+        "definition" => {
+            let at = at.field("definition");
+            set(&mut definition, reader.escaped(&at)?, &at)
+        }
+        _ => reader.skip().map(drop),
+    })?;
+    let kind_at = at.field("type");
+    match &*required(kind, &kind_at)? {
+        "text" => Ok(ToolInput::Text),
+        "grammar" => Ok(ToolInput::Grammar {
+            syntax: required(syntax, &at.field("syntax"))?,
+            definition: required(definition, &at.field("definition"))?,
+        }),
+        _ => Err(wrong_value(&kind_at, "must be text or grammar")),
+    }
+}
+
+/// `tool_choice` as it is written; its tools are known only after all members are.
+pub(super) enum Choice<'a> {
+    Plain(ToolChoice<'a>),
+    /// Only these; and whether one of them must be called.
+    Allowed(Vec<Text<'a>>, bool),
+}
+
+pub(super) fn read_choice<'a>(reader: &mut Reader<'a>) -> Result<Choice<'a>, Fault> {
+    let at = Path::top("tool_choice");
+    match reader.kind() {
+        Kind::String => Ok(Choice::Plain(match &*reader.text(&at)? {
+            "none" => ToolChoice::None,
+            "auto" => ToolChoice::Auto,
+            "required" => ToolChoice::Required,
+            _ => {
+                return Err(wrong_value(
+                    &at,
+                    "must be none, auto, required or an object that names a tool",
+                ));
+            }
+        })),
+        Kind::Object => read_choice_object(reader.skip()?, &at),
+        Kind::Array | Kind::Bool | Kind::Null | Kind::Number => {
+            Err(wrong_kind(&at, "must be a string or an object"))
+        }
+    }
+}
+
+fn read_choice_object<'a>(raw: &'a str, at: &Path<'_>) -> Result<Choice<'a>, Fault> {
+    let kind_at = at.field("type");
+    match &*kind_of(raw, at)? {
+        "function" | "custom" => Ok(Choice::Plain(ToolChoice::Named(read_reference(raw, at)?))),
+        "allowed_tools" => read_allowed(raw, at),
+        _ => Err(unsupported(
+            &kind_at,
+            "a tool that OpenAI hosts cannot be called at the model's provider; use type function, \
+             custom or allowed_tools",
+        )),
+    }
+}
+
+/// The name, on its way, of the tool that `{name, namespace}` refers to.
+fn read_reference<'a>(raw: &'a str, at: &Path<'_>) -> Result<Text<'a>, Fault> {
+    let mut name = None;
+    let mut namespace = None;
+    Reader::new(raw).object(at, |reader, key| match key {
+        "name" => {
+            let at = at.field("name");
+            set(&mut name, reader.text(&at)?, &at)
+        }
+        "namespace" => {
+            let at = at.field("namespace");
+            set(&mut namespace, reader.text(&at)?, &at)
+        }
+        _ => reader.skip().map(drop),
+    })?;
+    let name = required(name, &at.field("name"))?;
+    Ok(wire_name(namespace.as_deref(), name))
+}
+
+fn read_allowed<'a>(raw: &'a str, at: &Path<'_>) -> Result<Choice<'a>, Fault> {
+    let mut mode = None;
+    let mut names = None;
+    Reader::new(raw).object(at, |reader, key| match key {
+        "mode" => {
+            let at = at.field("mode");
+            set(&mut mode, reader.text(&at)?, &at)
+        }
+        "tools" => {
+            let at = at.field("tools");
+            let mut list = Vec::new();
+            reader.list(&at, TOOLS_MAX, |reader, index| {
+                let at = at.item(index);
+                let raw = reader.skip()?;
+                // Hosted tools are left behind where they are declared.
+                if matches!(&*kind_of(raw, &at)?, "function" | "custom") {
+                    list.push(read_reference(raw, &at)?);
+                }
+                Ok(())
+            })?;
+            set(&mut names, list, &at)
+        }
+        _ => reader.skip().map(drop),
+    })?;
+    let mode_at = at.field("mode");
+    let must = match &*required(mode, &mode_at)? {
+        "auto" => false,
+        "required" => true,
+        _ => return Err(wrong_value(&mode_at, "must be auto or required")),
+    };
+    Ok(Choice::Allowed(required(names, &at.field("tools"))?, must))
+}
+
+/// Makes the choice among the tools that there are.
+pub(super) fn choose<'a>(
+    choice: Choice<'a>,
+    tools: &mut Vec<Tool<'a>>,
+) -> Result<ToolChoice<'a>, Fault> {
+    let at = Path::top("tool_choice");
+    let choice = match choice {
+        Choice::Plain(choice) => choice,
+        Choice::Allowed(names, must) => {
+            tools.retain(|tool| names.iter().any(|name| **name == *tool.name));
+            match (must, tools.is_empty()) {
+                (true, _) => ToolChoice::Required,
+                (false, false) => ToolChoice::Auto,
+                (false, true) => ToolChoice::None,
+            }
+        }
+    };
+    match &choice {
+        ToolChoice::Required if tools.is_empty() => Err(wrong_value(
+            &at,
+            "a tool is required, and there are no tools",
+        )),
+        ToolChoice::Named(name) if !tools.iter().any(|tool| *tool.name == **name) => {
+            let problem = "there is no such tool in tools";
+            Err(wrong_value(&at.field("name"), problem))
+        }
+        ToolChoice::None | ToolChoice::Auto | ToolChoice::Required | ToolChoice::Named(_) => {
+            Ok(choice)
+        }
+    }
+}
