@@ -42,13 +42,16 @@ enum Upstream {
     BedrockKey,
     /// Converse, signed here.
     BedrockSigV4,
+    /// Bedrock's OpenAI endpoint, signed here; the model writes its reasoning into the text, so that every
+    /// delta is edited.
+    GptOss,
     /// OpenAI's own format: the body's model is edited.
     Azure,
 }
 
-use Upstream::{Azure, BedrockKey, BedrockSigV4};
+use Upstream::{Azure, BedrockKey, BedrockSigV4, GptOss};
 
-#[divan::bench(args = [BedrockKey, BedrockSigV4, Azure])]
+#[divan::bench(args = [BedrockKey, BedrockSigV4, GptOss, Azure])]
 fn request(bencher: Bencher<'_, '_>, upstream: Upstream) {
     let policy = upstream.policy();
     let body = body(false);
@@ -62,7 +65,7 @@ fn request(bencher: Bencher<'_, '_>, upstream: Upstream) {
         });
 }
 
-#[divan::bench(args = [BedrockKey, Azure])]
+#[divan::bench(args = [BedrockKey, GptOss, Azure])]
 fn delta(bencher: Bencher<'_, '_>, upstream: Upstream) {
     let mut effects = Vec::new();
     let mut exchange = upstream.streaming(&mut effects);
@@ -79,7 +82,7 @@ fn delta(bencher: Bencher<'_, '_>, upstream: Upstream) {
     );
 }
 
-#[divan::bench(args = [BedrockKey, Azure])]
+#[divan::bench(args = [BedrockKey, GptOss, Azure])]
 fn stream(bencher: Bencher<'_, '_>, upstream: Upstream) {
     let answer = upstream.stream();
     bencher
@@ -137,6 +140,10 @@ impl Upstream {
                 r#"{"name":"it","kind":"bedrock","region":"us-east-1"}"#,
                 r#"{"provider":"it","model":"us.anthropic.claude-sonnet-4-5-20250929-v1:0"}"#,
             ),
+            GptOss => (
+                r#"{"name":"it","kind":"bedrock","region":"us-east-1"}"#,
+                r#"{"provider":"it","model":"openai.gpt-oss-120b-1:0","surface":"openai"}"#,
+            ),
             Azure => (
                 r#"{"name":"it","kind":"azure","endpoint":"https://acme.openai.azure.com"}"#,
                 r#"{"provider":"it","deployment":"gpt-4.1"}"#,
@@ -150,8 +157,8 @@ impl Upstream {
         let variable = |name: &str| {
             let value = match (self, name) {
                 (BedrockKey, "AWS_BEARER_TOKEN_BEDROCK") => "a-key",
-                (BedrockSigV4, "AWS_ACCESS_KEY_ID") => "AKIDEXAMPLE",
-                (BedrockSigV4, "AWS_SECRET_ACCESS_KEY") => "a-secret",
+                (BedrockSigV4 | GptOss, "AWS_ACCESS_KEY_ID") => "AKIDEXAMPLE",
+                (BedrockSigV4 | GptOss, "AWS_SECRET_ACCESS_KEY") => "a-secret",
                 (Azure, "AZURE_OPENAI_API_KEY") => "a-key",
                 _ => return None,
             };
@@ -175,7 +182,7 @@ impl Upstream {
     const fn content_type(self) -> &'static str {
         match self {
             BedrockKey | BedrockSigV4 => "application/vnd.amazon.eventstream",
-            Azure => "text/event-stream; charset=utf-8",
+            GptOss | Azure => "text/event-stream; charset=utf-8",
         }
     }
 
@@ -192,6 +199,11 @@ impl Upstream {
     fn first(self) -> Vec<u8> {
         match self {
             BedrockKey | BedrockSigV4 => message("messageStart", r#"{"role":"assistant"}"#),
+            GptOss => chunk(
+                r#"{"role":"assistant","content":"<reasoning>"}"#,
+                "null",
+                "null",
+            ),
             Azure => chunk(r#"{"role":"assistant","content":""}"#, "null", "null"),
         }
     }
@@ -202,7 +214,7 @@ impl Upstream {
                 let delta = format!(r#"{{"contentBlockIndex":0,"delta":{{"text":"{text}"}}}}"#);
                 message("contentBlockDelta", &delta)
             }
-            Azure => chunk(&format!(r#"{{"content":"{text}"}}"#), "null", "null"),
+            GptOss | Azure => chunk(&format!(r#"{{"content":"{text}"}}"#), "null", "null"),
         }
     }
 
@@ -218,7 +230,7 @@ impl Upstream {
                 ),
             ]
             .concat(),
-            Azure => {
+            GptOss | Azure => {
                 let usage =
                     r#"{"completion_tokens":100,"prompt_tokens":900,"total_tokens":1000}"#;
                 let mut end = chunk("{}", r#""stop""#, "null");

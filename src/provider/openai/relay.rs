@@ -190,14 +190,21 @@ impl Passage {
         let Some(amended) = amended else {
             return self.pass(block, &chunk, out, sink);
         };
-        let chunk = Answer::parse(&amended)?;
+        let mut raw = Vec::with_capacity(amended.len().saturating_add(64));
+        if let Some(name) = block.name {
+            raw.extend_from_slice(b"event: ");
+            raw.extend_from_slice(name);
+            raw.push(b'\n');
+        }
+        raw.extend_from_slice(b"data: ");
+        let start = raw.len();
+        raw.extend_from_slice(&amended);
         // JSON has line feeds between its tokens only, where blanks do as well.
-        let line = amended
-            .iter()
-            .map(|&byte| if byte == b'\n' { b' ' } else { byte });
-        let mut raw = b"data: ".to_vec();
-        raw.extend(line);
+        for byte in raw.iter_mut().skip(start).filter(|byte| **byte == b'\n') {
+            *byte = b' ';
+        }
         raw.extend_from_slice(b"\n\n");
+        // It has the same choices, in the same order.
         let block = sse::Event {
             data: &amended,
             raw: &raw,
