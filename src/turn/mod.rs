@@ -22,7 +22,7 @@ pub use event::{Event, Finish, Usage};
 pub use headers::Headers;
 pub use parameters::{Parameters, Rule, Uncarried};
 pub use request::{
-    Document, DocumentSource, Effort, Image, Message, Output, Part, Request, Role, Schema,
+    Document, DocumentSource, Effort, Image, Message, Output, Part, Request, Role, SEAL, Schema,
     TEXT_INPUT, Tool, ToolChoice, ToolInput, ToolOutput,
 };
 

@@ -57,10 +57,9 @@ impl Client for Responses {
         };
         let param = match RENAMED.iter().find(|(chat, _)| invalid.param == *chat) {
             Some((_, own)) => (*own).to_owned(),
-            None => match invalid.param.strip_prefix("messages") {
-                Some(rest) => format!("input{rest}"),
-                None => invalid.param,
-            },
+            None => NESTED.iter().fold(invalid.param, |param, (chat, own)| {
+                param.replacen(chat, own, 1)
+            }),
         };
         Invalid { param, ..invalid }.into()
     }
@@ -82,4 +81,14 @@ const RENAMED: &[(&str, &str)] = &[
     ("response_format", "text.format"),
     ("tool_choice.function.name", "tool_choice.name"),
     ("verbosity", "text.verbosity"),
+];
+
+/// Parts of chat's paths that are otherwise here: items and tools are less deep.
+const NESTED: &[(&str, &str)] = &[
+    ("messages[", "input["),
+    (".tool_calls[0]", ""),
+    ("].custom", "]"),
+    ("].function", "]"),
+    (".image_url.url", ".image_url"),
+    ("].file.", "]."),
 ];

@@ -7,9 +7,10 @@
 //! this form.
 
 use crate::codec::json::Text;
+use crate::turn::SEAL;
 
-const SIGNATURE: &str = "tollgate1.s.";
-const REDACTED: &str = "tollgate1.r.";
+const SIGNATURE: &str = "s.";
+const REDACTED: &str = "r.";
 
 /// What came back.
 #[derive(Debug)]
@@ -24,9 +25,12 @@ pub(super) enum Sealed<'a> {
 pub(super) fn open<'a>(content: &Text<'a>) -> Option<Sealed<'a>> {
     let after = |prefix: &str| -> Option<Text<'a>> {
         match content.borrowed() {
-            Some(content) => content.strip_prefix(prefix).map(Text::from),
+            Some(content) => content
+                .strip_prefix(SEAL)?
+                .strip_prefix(prefix)
+                .map(Text::from),
             None => {
-                let rest = content.strip_prefix(prefix)?;
+                let rest = content.strip_prefix(SEAL)?.strip_prefix(prefix)?;
                 Some(Text::from(rest.to_owned()))
             }
         }
@@ -40,10 +44,12 @@ pub(super) fn open<'a>(content: &Text<'a>) -> Option<Sealed<'a>> {
 
 /// Appends the start of a signature's seal; the signature follows.
 pub(super) fn begin_signature(out: &mut String) {
+    out.push_str(SEAL);
     out.push_str(SIGNATURE);
 }
 
 /// Appends the start of the seal of what is not shown; its base64 follows.
 pub(super) fn begin_redacted(out: &mut String) {
+    out.push_str(SEAL);
     out.push_str(REDACTED);
 }

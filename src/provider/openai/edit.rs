@@ -1,4 +1,4 @@
-//! A chat completions body, edited where it must be. Every other byte stays as the app wrote it:
+//! A body of chat completions or responses, edited where it must be. Every other byte stays as the app wrote it:
 //! prompt caches depend on it.
 //!
 //! - `model` becomes the upstream's name, where that differs.
@@ -6,17 +6,24 @@
 //!   wrote both, the newer one counts.
 //! - A stream is asked for its usage, whether the app wants to see it or not: metering needs it.
 
-use crate::codec::json::{Edits, Error, Member, Members, write_string};
+use super::MaxTokensName;
+use crate::codec::json::{Edits, Error, Kind, Member, Members, Walk, span_of, write_string};
 use crate::fault::Fault;
-use crate::turn::Ask;
+use crate::limits::MESSAGES_MAX;
+use crate::turn::{Ask, SEAL};
+use memchr::memmem;
 
 /// What is changed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Changes<'c> {
     /// The upstream's name of the model, if it goes into the body.
     pub(super) model: Option<&'c str>,
-    /// Whether the model refuses `max_tokens`.
-    pub(super) rename_max_tokens: bool,
+    /// What the model calls the limit of output tokens.
+    pub(super) max_tokens: MaxTokensName,
+    /// Whether a stream's usage has to be asked for.
+    pub(super) include_usage: bool,
+    /// Whether reasoning that this gateway sealed is taken out of `input`.
+    pub(super) drops_sealed: bool,
 }
 
 impl Changes<'_> {
@@ -26,7 +33,12 @@ impl Changes<'_> {
     /// The ask's members are none of its body's: a mistake of ours.
     pub(super) fn write(self, ask: &Ask<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
         let room = self.model.map_or(0, quoted_bytes_max);
-        let mut edits = Edits::new(EDITS_MAX, room.saturating_add(OWN_BYTES_MAX));
+        let edits_max = if self.drops_sealed {
+            ITEMS_MAX
+        } else {
+            EDITS_MAX
+        };
+        let mut edits = Edits::new(edits_max, room.saturating_add(OWN_BYTES_MAX));
         self.collect(ask, &mut edits)
             .and_then(|()| edits.apply(ask.body.as_bytes(), out))
             .map_err(impossible)
@@ -40,7 +52,7 @@ impl Changes<'_> {
             write_string(&mut value, model);
             edits.replace(member.value_span.clone(), &value)?;
         }
-        if self.rename_max_tokens
+        if self.max_tokens == MaxTokensName::MaxCompletionTokens
             && let Some(older) = ask.member("max_tokens")
         {
             match ask.member("max_completion_tokens") {
@@ -53,8 +65,11 @@ impl Changes<'_> {
                 }
             }
         }
-        if ask.stream {
+        if self.include_usage {
             include_usage(ask, edits)?;
+        }
+        if self.drops_sealed {
+            drop_sealed(ask, edits)?;
         }
         Ok(())
     }
@@ -65,6 +80,8 @@ const fn impossible(_error: Error) -> Fault {
     Fault::Internal("an edit of a request")
 }
 
+/// Items of reasoning that are taken out, and the changes.
+const ITEMS_MAX: usize = MESSAGES_MAX + EDITS_MAX;
 /// At most six changes and removals are made.
 const EDITS_MAX: usize = 8;
 /// The bytes of our own names and values.
@@ -73,6 +90,42 @@ const OWN_BYTES_MAX: usize = 128;
 /// A name with its quotes, if every byte of it is escaped.
 const fn quoted_bytes_max(model: &str) -> usize {
     model.len().saturating_mul(6).saturating_add(2)
+}
+
+/// Takes reasoning items out of `input` that only Bedrock's models can read.
+fn drop_sealed(ask: &Ask<'_>, edits: &mut Edits) -> Result<(), Error> {
+    let Some(input) = ask.member("input") else {
+        return Ok(());
+    };
+    if memmem::find(input.value.as_bytes(), SEAL.as_bytes()).is_none() {
+        return Ok(());
+    }
+    let mut items = Walk::new(input.value);
+    if items.kind() != Kind::Array {
+        return Ok(());
+    }
+    items.open();
+    // More than a model takes are left for the upstream to refuse.
+    let mut left = MESSAGES_MAX;
+    while left > 0 && items.next_item()? {
+        let item = items.skip()?;
+        let mut members = Members::new(item).map_while(Result::ok);
+        let is_sealed = |member: Member<'_>| {
+            member.key == "encrypted_content"
+                && member
+                    .value
+                    .get(1..)
+                    .is_some_and(|text| text.starts_with(SEAL))
+        };
+        if item.starts_with('{')
+            && members.any(is_sealed)
+            && let Some(span) = span_of(ask.body.as_bytes(), item.as_bytes())
+        {
+            edits.remove_item(span)?;
+            left = left.saturating_sub(1);
+        }
+    }
+    Ok(())
 }
 
 /// Sets `stream_options.include_usage`.
@@ -124,10 +177,18 @@ mod tests {
     fn check(body: &str, want: &str) {
         let changes = Changes {
             model: Some("up"),
-            rename_max_tokens: true,
+            max_tokens: MaxTokensName::MaxCompletionTokens,
+            include_usage: true,
+            drops_sealed: false,
         };
         let mut out = Vec::new();
-        changes.write(&ask(body), &mut out).unwrap();
+        let ask = ask(body);
+        let include_usage = ask.stream;
+        let changes = Changes {
+            include_usage,
+            ..changes
+        };
+        changes.write(&ask, &mut out).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), want);
     }
 
@@ -135,6 +196,32 @@ mod tests {
     fn a_body_that_fits_passes_unchanged() {
         let body = "{ \"model\" : \"u\\u0070\",\n\"x\":[1e2, \"\\/\"], \"stream\":false }";
         check(body, body);
+    }
+
+    #[test]
+    fn sealed_reasoning_is_taken_out() {
+        let check = |body: &str, want: &str| {
+            let changes = Changes {
+                model: None,
+                max_tokens: MaxTokensName::AsWritten,
+                include_usage: false,
+                drops_sealed: true,
+            };
+            let mut out = Vec::new();
+            changes.write(&ask(body), &mut out).unwrap();
+            assert_eq!(str::from_utf8(&out).unwrap(), want);
+        };
+        let sealed = r#"{"type":"reasoning","encrypted_content":"tollgate1.s.x"}"#;
+        let theirs = r#"{"type":"reasoning","encrypted_content":"gAAA"}"#;
+        check(
+            &format!(r#"{{"input":[{sealed}, {sealed},{theirs},"tollgate1.",{sealed}]}}"#),
+            &format!(r#"{{"input":[{theirs},"tollgate1."]}}"#),
+        );
+        check(
+            r#"{"input":"tollgate1.s.x"}"#,
+            r#"{"input":"tollgate1.s.x"}"#,
+        );
+        check("{}", "{}");
     }
 
     #[test]
@@ -150,7 +237,9 @@ mod tests {
         let model = "\u{1}\"".repeat(100);
         let changes = Changes {
             model: Some(&model),
-            rename_max_tokens: false,
+            max_tokens: MaxTokensName::AsWritten,
+            include_usage: false,
+            drops_sealed: false,
         };
         let mut out = Vec::new();
         changes

@@ -1,11 +1,11 @@
-//! OpenAI, and every server that speaks chat completions as OpenAI does.
+//! OpenAI, and every server that speaks chat completions or responses as OpenAI does.
 //!
 //! Requests are in the upstream's format already: they are edited, not translated, and answers pass
 //! unchanged but for what [`relay`] says. Azure speaks the same and differs in addresses and keys
 //! only, so `azure` compiles its own settings into this room's [`Server`] and uses the rest.
 //!
 //! Settings: `endpoint` (default `https://api.openai.com/v1`), `organization`, `project`, `auth`
-//! (default: bearer from `OPENAI_API_KEY`). The endpoint may end in `/chat/completions`, and `/v1` is
+//! (default: bearer from `OPENAI_API_KEY`). The endpoint may end in `/chat/completions` or `/responses`, and `/v1` is
 //! added to a path that names no version. A target's: `model` (absent: the name that the app asked
 //! for, as globs need it) and `quirks`.
 
@@ -15,11 +15,13 @@ mod edit;
 pub(super) mod fixture;
 mod refusal;
 mod relay;
+mod responses;
 
 use std::fmt;
 use std::rc::Rc;
 
 use self::edit::Changes;
+use self::responses::Responses;
 use super::credential::{Credential, Default};
 use super::endpoint::push_segment;
 use super::quirks::{MaxTokensName, MaxTokensNames, Quirks};
@@ -37,6 +39,8 @@ pub(super) const KIND: Kind = Kind {
 const ENDPOINT: &str = "https://api.openai.com/v1";
 /// What follows the base of every chat completions URL.
 pub(super) const CHAT: &str = "/chat/completions";
+/// What follows the base of every responses URL.
+pub(super) const RESPONSES: &str = "/responses";
 
 fn compile(fields: &mut Fields<'_>, environment: &Environment<'_>) -> Option<Rc<dyn Provider>> {
     let endpoint = if fields.has("endpoint") {
@@ -54,7 +58,8 @@ fn compile(fields: &mut Fields<'_>, environment: &Environment<'_>) -> Option<Rc<
     let credential = Credential::read(fields, environment, Default::Bearer("OPENAI_API_KEY"));
     let endpoint = endpoint?;
     let server = Server {
-        chat: Address::Fixed(chat_path(&endpoint)),
+        chat: Address::Fixed(path(&endpoint, CHAT)),
+        responses: Some(path(&endpoint, RESPONSES)),
         authority: endpoint.authority,
         headers: headers
             .into_iter()
@@ -73,8 +78,10 @@ fn header_value(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
-fn chat_path(endpoint: &Endpoint) -> String {
-    let base = endpoint.path.strip_suffix(CHAT).unwrap_or(&endpoint.path);
+fn path(endpoint: &Endpoint, api: &str) -> String {
+    let written = [CHAT, RESPONSES];
+    let mut bases = written.iter().map(|api| endpoint.path.strip_suffix(api));
+    let base = bases.find_map(|base| base).unwrap_or(&endpoint.path);
     // `/v1`, `/api/v3`, `/v1beta/openai`: a path that names a version is complete.
     let is_version = |segment: &str| {
         let mut bytes = segment.bytes();
@@ -86,7 +93,7 @@ fn chat_path(endpoint: &Endpoint) -> String {
         "/v1"
     };
     let mark = if endpoint.query.is_empty() { "" } else { "?" };
-    format!("{base}{version}{CHAT}{mark}{}", endpoint.query)
+    format!("{base}{version}{api}{mark}{}", endpoint.query)
 }
 
 #[derive(Debug)]
@@ -107,6 +114,8 @@ impl Provider for OpenAi {
 pub(super) struct Server {
     pub(super) authority: String,
     pub(super) chat: Address,
+    /// Path and query of the responses API, where the server has it.
+    pub(super) responses: Option<String>,
     /// Headers of every call.
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) credential: Credential,
@@ -137,6 +146,25 @@ impl fmt::Debug for Server {
     }
 }
 
+impl Server {
+    /// Begins a call: all but its credential and its body.
+    fn open(&self, path: &str, stream: bool, call: &mut Call) {
+        call.authority.clone_from(&self.authority);
+        call.path.clear();
+        call.path.push_str(path);
+        call.headers.set("content-type", "application/json");
+        let accept = match stream {
+            true => "text/event-stream",
+            false => "application/json",
+        };
+        call.headers.set("accept", accept);
+        for (name, value) in &self.headers {
+            call.headers.set(*name, value.as_str());
+        }
+        call.body.clear();
+    }
+}
+
 /// A model at a server.
 #[derive(Debug)]
 pub(super) struct Model {
@@ -144,6 +172,7 @@ pub(super) struct Model {
     /// What the server calls it; absent: as the app does.
     name: Option<String>,
     max_tokens: MaxTokens,
+    responses: Option<Responses>,
 }
 
 /// What the model calls the limit of output tokens.
@@ -169,10 +198,17 @@ impl Model {
             let quirks = Quirks::resolve(base.unwrap_or_default(), fields);
             MaxTokens::Known(quirks.max_tokens_name)
         };
+        let name = name.map(str::to_owned);
+        let responses = server.responses.as_ref().map(|path| Responses {
+            server: Rc::clone(&server),
+            path: path.clone(),
+            name: name.clone(),
+        });
         Self {
             server,
-            name: name.map(str::to_owned),
+            name,
             max_tokens,
+            responses,
         }
     }
 }
@@ -181,7 +217,10 @@ impl Target for Model {
     fn path(&self, format: Format) -> Option<Path<'_>> {
         match format {
             Format::Chat => Some(Path::Edited(self)),
-            Format::Responses => None,
+            Format::Responses => match &self.responses {
+                Some(responses) => Some(Path::Edited(responses)),
+                None => None,
+            },
         }
     }
 
@@ -197,8 +236,7 @@ impl Target for Model {
 impl Edit for Model {
     fn edit(&self, ask: &Ask<'_>, call: &mut Call) -> Result<(), Fault> {
         let name = self.name.as_deref().unwrap_or(&ask.model);
-        call.authority.clone_from(&self.server.authority);
-        call.path.clear();
+        self.server.open("", ask.stream, call);
         let model = match &self.server.chat {
             Address::Fixed(path) => {
                 call.path.push_str(path);
@@ -211,24 +249,16 @@ impl Edit for Model {
                 None
             }
         };
-        call.headers.set("content-type", "application/json");
-        let accept = match ask.stream {
-            true => "text/event-stream",
-            false => "application/json",
-        };
-        call.headers.set("accept", accept);
-        for (name, value) in &self.server.headers {
-            call.headers.set(*name, value.as_str());
-        }
         let max_tokens = match &self.max_tokens {
             MaxTokens::Known(known) => *known,
             MaxTokens::Asked(names) => names.of(&ask.model),
         };
         let changes = Changes {
             model,
-            rename_max_tokens: max_tokens == MaxTokensName::MaxCompletionTokens,
+            max_tokens,
+            include_usage: ask.stream,
+            drops_sealed: false,
         };
-        call.body.clear();
         changes.write(ask, &mut call.body)
     }
 
