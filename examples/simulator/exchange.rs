@@ -100,13 +100,14 @@ pub(crate) enum Dialect {
         has_stop_path: bool,
     },
     Chat(crate::openai::answer::Style),
+    Responses(crate::openai::responses::Style),
 }
 
 impl Dialect {
     pub(crate) fn wire(&self) -> Wire {
         match self {
             Self::Converse { .. } => Wire::Frames,
-            Self::Chat(_) => Wire::Sse,
+            Self::Chat(_) | Self::Responses(_) => Wire::Sse,
         }
     }
 
@@ -117,6 +118,7 @@ impl Dialect {
                 has_stop_path,
             } => crate::bedrock::answer::body(model, *has_stop_path, prompt),
             Self::Chat(style) => crate::openai::answer::body(style, prompt),
+            Self::Responses(style) => crate::openai::responses::body(style, prompt),
         }
     }
 
@@ -125,6 +127,7 @@ impl Dialect {
         match self {
             Self::Converse { .. } => crate::bedrock::answer::events(answer, cuts),
             Self::Chat(style) => crate::openai::answer::events(style, answer, cuts),
+            Self::Responses(style) => crate::openai::responses::events(style, answer, cuts),
         }
     }
 }

@@ -1,7 +1,8 @@
-//! OpenAI's chat completions, and Azure's several ways to the same.
+//! OpenAI's chat completions and responses, and Azure's several ways to the same.
 
 pub(crate) mod answer;
 mod prompt;
+pub(crate) mod responses;
 mod rules;
 
 use std::sync::LazyLock;
@@ -71,29 +72,25 @@ pub(crate) fn accept(
         )
         .reply());
     }
-    let model = match request.upstream {
+    let route = match request.upstream {
         Upstream::Azure => {
-            let deployment = route_azure(request)?;
+            let route = route_azure(request)?;
             check_azure_key(keys, request)?;
-            if let Some(name) = &deployment {
+            if let Some(name) = &route.deployment {
                 check_deployment(deployments, name)?;
             }
-            deployment
+            route
         }
         Upstream::OpenAi | Upstream::Bedrock => {
-            route_openai(request)?;
+            let route = route_openai(request)?;
             check_openai_key(keys, request)?;
-            None
+            route
         }
     };
-    accept_body(deployments, request, model)
+    accept_body(deployments, request, route)
 }
 
-fn accept_body(
-    deployments: &Deployments,
-    request: &Received,
-    deployment: Option<String>,
-) -> Result<Turn, Reply> {
+fn accept_body(deployments: &Deployments, request: &Received, route: Route) -> Result<Turn, Reply> {
     if !request
         .header("content-type")
         .is_some_and(|kind| kind.starts_with("application/json"))
@@ -114,7 +111,7 @@ fn accept_body(
         .reply()
     })?;
     let is_azure = request.upstream == Upstream::Azure;
-    let model = match deployment {
+    let model = match route.deployment {
         Some(deployment) => deployment,
         None => {
             let named = body["model"].as_str().ok_or_else(|| {
@@ -135,7 +132,11 @@ fn accept_body(
         }
         .reply());
     }
-    rules::check(&model, &body, is_azure).map_err(|refusal| refusal.reply())?;
+    let checked = match route.is_responses {
+        true => responses::check(&body, is_azure),
+        false => rules::check(&model, &body, is_azure),
+    };
+    checked.map_err(|refusal| refusal.reply())?;
     if is_azure
         && request
             .body
@@ -143,6 +144,16 @@ fn accept_body(
             .any(|window| window == b"trigger-content-filter")
     {
         return Err(content_filter());
+    }
+    if route.is_responses {
+        return Ok(Turn {
+            prompt: responses::prompt(&body, &model, request.body.len()),
+            is_stream: body["stream"] == true,
+            dialect: Dialect::Responses(responses::Style {
+                model,
+                request: body,
+            }),
+        });
     }
     Ok(Turn {
         prompt: prompt::read(&body, &model, request.body.len()),
@@ -156,9 +167,25 @@ fn accept_body(
     })
 }
 
-fn route_openai(request: &Received) -> Result<(), Reply> {
-    if (request.method.as_str(), request.path()) == ("POST", "/v1/chat/completions") {
-        return Ok(());
+/// Which API a request is for.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Route {
+    /// The deployment, where the path names one.
+    deployment: Option<String>,
+    is_responses: bool,
+}
+
+fn route_openai(request: &Received) -> Result<Route, Reply> {
+    let is_responses = match (request.method.as_str(), request.path()) {
+        ("POST", "/v1/chat/completions") => Some(false),
+        ("POST", "/v1/responses") => Some(true),
+        _ => None,
+    };
+    if let Some(is_responses) = is_responses {
+        return Ok(Route {
+            deployment: None,
+            is_responses,
+        });
     }
     let message = format!("Invalid URL ({} {})", request.method, request.path());
     Err(Refusal {
@@ -171,10 +198,29 @@ fn route_openai(request: &Received) -> Result<(), Reply> {
 static API_VERSION: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^\d{4}-\d{2}-\d{2}(-preview)?$").expect("a pattern"));
 
-/// The deployment, where the path names one.
-fn route_azure(request: &Received) -> Result<Option<String>, Reply> {
-    let segments: Vec<&str> = request.path().split('/').skip(1).collect();
+/// The first version with responses beside the deployments.
+const RESPONSES_SINCE: &str = "2025-03-01";
+
+fn route_azure(request: &Received) -> Result<Route, Reply> {
+    let mut segments: Vec<&str> = request.path().split('/').skip(1).collect();
     let version = request.query("api-version");
+    let is_responses = segments.last() == Some(&"responses");
+    if segments == ["openai", "responses"] {
+        let is_served = version.is_some_and(|version| {
+            API_VERSION.is_match(version) && &version[..10] >= RESPONSES_SINCE
+        });
+        return match is_served && request.method == "POST" {
+            true => Ok(Route {
+                deployment: None,
+                is_responses,
+            }),
+            false => Err(azure_error(404, "404", "Resource not found")),
+        };
+    }
+    if is_responses {
+        segments.pop();
+        segments.extend(["chat", "completions"]);
+    }
     let is_v1 = matches!(
         segments.as_slice(),
         ["openai", "v1", "chat", "completions"]
@@ -183,13 +229,19 @@ fn route_azure(request: &Received) -> Result<Option<String>, Reply> {
     match segments.as_slice() {
         _ if request.method != "POST" => Err(azure_error(404, "404", "Resource not found")),
         _ if is_v1 && version.is_none_or(|version| version == "preview" || version == "v1") => {
-            Ok(None)
+            Ok(Route {
+                deployment: None,
+                is_responses,
+            })
         }
         _ if is_v1 => Err(azure_error(400, "BadRequest", "API version not supported")),
         ["openai", "deployments", deployment, "chat", "completions"]
-            if version.is_some_and(|version| API_VERSION.is_match(version)) =>
+            if !is_responses && version.is_some_and(|version| API_VERSION.is_match(version)) =>
         {
-            Ok(Some((*deployment).to_owned()))
+            Ok(Route {
+                deployment: Some((*deployment).to_owned()),
+                is_responses,
+            })
         }
         _ => Err(azure_error(404, "404", "Resource not found")),
     }
@@ -299,6 +351,7 @@ mod tests {
     #[track_caller]
     fn check_route(target: &str, want: Result<Option<&str>, u16>) {
         let got = route_azure(&Received::for_test(target, &[], "")).map_err(|reply| reply.status);
+        let got = got.map(|route| route.deployment);
         assert_eq!(got, want.map(|name| name.map(str::to_owned)));
     }
 
@@ -311,6 +364,18 @@ mod tests {
         check_route("/openai/v1/chat/completions", Ok(None));
         check_route("/openai/v1/chat/completions?api-version=preview", Ok(None));
         check_route("/api/projects/p/openai/v1/chat/completions", Ok(None));
+    }
+
+    #[test]
+    fn azure_has_responses_beside_the_deployments() {
+        check_route("/openai/v1/responses", Ok(None));
+        check_route("/openai/responses?api-version=2025-04-01-preview", Ok(None));
+        check_route("/openai/responses?api-version=2024-10-21", Err(404));
+        check_route("/openai/responses", Err(404));
+        check_route(
+            "/openai/deployments/gpt/responses?api-version=2025-04-01-preview",
+            Err(404),
+        );
     }
 
     #[test]

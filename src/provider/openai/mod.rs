@@ -217,10 +217,10 @@ impl Target for Model {
     fn path(&self, format: Format) -> Option<Path<'_>> {
         match format {
             Format::Chat => Some(Path::Edited(self)),
-            Format::Responses => match &self.responses {
-                Some(responses) => Some(Path::Edited(responses)),
-                None => None,
-            },
+            Format::Responses => {
+                let responses = self.responses.as_ref();
+                responses.map(|responses| Path::Edited(responses))
+            }
         }
     }
 
