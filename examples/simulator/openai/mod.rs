@@ -145,18 +145,27 @@ fn accept_body(deployments: &Deployments, request: &Received, route: Route) -> R
     {
         return Err(content_filter());
     }
-    if route.is_responses {
-        return Ok(Turn {
-            prompt: responses::prompt(&body, &model, request.body.len()),
-            is_stream: body["stream"] == true,
-            dialect: Dialect::Responses(responses::Style {
-                model,
-                request: body,
-            }),
-        });
+    let body_bytes = request.body.len();
+    Ok(match route.is_responses {
+        true => responses_turn(body, model, body_bytes),
+        false => chat_turn(&body, model, is_azure, body_bytes),
+    })
+}
+
+fn responses_turn(body: Value, model: String, body_bytes: usize) -> Turn {
+    Turn {
+        prompt: responses::prompt(&body, &model, body_bytes),
+        is_stream: body["stream"] == true,
+        dialect: Dialect::Responses(responses::Style {
+            model,
+            request: body,
+        }),
     }
-    Ok(Turn {
-        prompt: prompt::read(&body, &model, request.body.len()),
+}
+
+fn chat_turn(body: &Value, model: String, is_azure: bool, body_bytes: usize) -> Turn {
+    Turn {
+        prompt: prompt::read(body, &model, body_bytes),
         is_stream: body["stream"] == true,
         dialect: Dialect::Chat(Style {
             is_azure,
@@ -164,7 +173,7 @@ fn accept_body(deployments: &Deployments, request: &Received, route: Route) -> R
             choices: body["n"].as_u64().unwrap_or(1),
             model,
         }),
-    })
+    }
 }
 
 /// Which API a request is for.

@@ -53,3 +53,44 @@ pub(super) fn begin_redacted(out: &mut String) {
     out.push_str(SEAL);
     out.push_str(REDACTED);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(content: &str, want: &str) {
+        for content in [Text::from(content), Text::from(content.to_owned())] {
+            let got = match open(&content) {
+                Some(Sealed::Signature(text)) => format!("signature {}", &*text),
+                Some(Sealed::Redacted(text)) => format!("redacted {}", &*text),
+                None => "nothing".to_owned(),
+            };
+            assert_eq!(got, want);
+        }
+    }
+
+    #[test]
+    fn what_is_sealed_is_opened() {
+        let mut sealed = String::new();
+        begin_signature(&mut sealed);
+        check(&format!("{sealed}a.b"), "signature a.b");
+        sealed.clear();
+        begin_redacted(&mut sealed);
+        check(&format!("{sealed}YQ=="), "redacted YQ==");
+    }
+
+    #[test]
+    fn what_others_wrote_is_nothing() {
+        for content in [
+            "",
+            "gAAAAAB",
+            "tollgate1.",
+            "tollgate1.s.",
+            "tollgate2.s.x",
+            "s.x",
+        ] {
+            check(content, "nothing");
+        }
+    }
+}

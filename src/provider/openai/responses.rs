@@ -157,9 +157,12 @@ impl Passage {
             return Ok(());
         }
         let event: StreamEvent<'_> = read(data)?;
-        let Some(kind) = event.kind.as_deref() else {
-            return Err(event.error.map_or_else(corrupt, refusal::read_error));
-        };
+        // OpenAI's SDKs raise on any event with an `error`, whatever its type.
+        let (kind, error) = (event.kind.as_deref(), event.error);
+        if let Some(error) = error.filter(|_| kind != Some("error")) {
+            return Err(refusal::read_error(error));
+        }
+        let kind = kind.ok_or_else(corrupt)?;
         if self.state == State::Waiting {
             self.state = State::Streaming;
             sink(Event::Start)?;
