@@ -104,13 +104,14 @@ pub(crate) enum Dialect {
     Chat(crate::openai::answer::Style),
     /// Legacy completions.
     Text(crate::openai::answer::Style),
+    Responses(crate::openai::responses::Style),
 }
 
 impl Dialect {
     pub(crate) fn wire(&self) -> Wire {
         match self {
             Self::Converse { .. } => Wire::Frames,
-            Self::Chat(_) | Self::Text(_) => Wire::Sse,
+            Self::Chat(_) | Self::Text(_) | Self::Responses(_) => Wire::Sse,
         }
     }
 
@@ -122,6 +123,7 @@ impl Dialect {
             } => crate::bedrock::answer::body(model, *has_stop_path, prompt),
             Self::Chat(style) => crate::openai::answer::body(style, prompt),
             Self::Text(style) => crate::openai::text::body(style, prompt),
+            Self::Responses(style) => crate::openai::responses::body(style, prompt),
         }
     }
 
@@ -131,6 +133,7 @@ impl Dialect {
             Self::Converse { .. } => crate::bedrock::answer::events(answer, cuts),
             Self::Chat(style) => crate::openai::answer::events(style, answer, cuts),
             Self::Text(style) => crate::openai::text::events(style, answer, cuts),
+            Self::Responses(style) => crate::openai::responses::events(style, answer, cuts),
         }
     }
 }

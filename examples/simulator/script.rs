@@ -211,7 +211,7 @@ fn scripted(events: &[Value], dialect: &Dialect) -> Result<Vec<Value>, String> {
         return Err("an event of a rule is an object with one member, its type".to_owned());
     }
     let mut events = events.to_vec();
-    if !is_frames && events.last().is_none_or(|event| event != "[DONE]") {
+    if matches!(dialect, Dialect::Chat(_)) && events.last().is_none_or(|event| event != "[DONE]") {
         events.push(json!("[DONE]"));
     }
     Ok(events)

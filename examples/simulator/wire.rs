@@ -59,7 +59,11 @@ impl Wire {
     pub(crate) fn event(self, event: &Value) -> Bytes {
         match (self, event) {
             (Self::Sse, Value::String(raw)) => Bytes::from(format!("data: {raw}\n\n")),
-            (Self::Sse, json) => Bytes::from(format!("data: {json}\n\n")),
+            // Events of responses have a type, and go by it.
+            (Self::Sse, json) => match json["type"].as_str() {
+                Some(kind) => Bytes::from(format!("event: {kind}\ndata: {json}\n\n")),
+                None => Bytes::from(format!("data: {json}\n\n")),
+            },
             (Self::Frames, event) => {
                 let (kind, payload) = event
                     .as_object()

@@ -3,7 +3,8 @@
 //! Settings: `endpoint`, `api_version`, `auth` (default: api-key from `AZURE_OPENAI_API_KEY`). The
 //! endpoint may be any URL that Azure's portals show; what follows the resource (or the prefix of a
 //! proxy before it) is taken off and written anew:
-//! - A dated `api_version` is the deployments path: `/openai/deployments/{deployment}/..`.
+//! - A dated `api_version` is the deployments path: `/openai/deployments/{deployment}/..`; responses are at
+//!   `/openai/responses` with the deployment in the body, from 2025-03-01 on.
 //! - None, or `preview`, is the v1 path: `/openai/v1/..`, with `?api-version=preview` where asked.
 //! - A version in the endpoint's query counts where the setting is absent, but not against a path
 //!   that says v1. A Foundry project (`/api/projects/{project}`) has the v1 path only.
@@ -15,7 +16,7 @@
 use std::rc::Rc;
 
 use super::credential::{Credential, Default};
-use super::openai::{Address, CHAT, Model, Server};
+use super::openai::{Address, CHAT, Model, RESPONSES, Server};
 use super::{Endpoint, Environment, Kind, Provider, Target};
 use crate::document::Fields;
 
@@ -34,8 +35,8 @@ fn compile(fields: &mut Fields<'_>, environment: &Environment<'_>) -> Option<Rc<
     };
     let credential = Credential::read(fields, environment, Default::ApiKey("AZURE_OPENAI_API_KEY"));
     let endpoint = endpoint?;
-    let address = match address(&endpoint, version?) {
-        Ok(address) => address,
+    let (address, responses) = match address(&endpoint, version?) {
+        Ok(addresses) => addresses,
         Err(problem) => {
             fields.problem("endpoint", problem);
             return None;
@@ -44,6 +45,7 @@ fn compile(fields: &mut Fields<'_>, environment: &Environment<'_>) -> Option<Rc<
     let server = Server {
         authority: endpoint.authority,
         address,
+        responses,
         headers: Vec::new(),
         credential: Rc::new(credential?),
         event_bytes_max: environment.limits.event_bytes_max,
@@ -83,7 +85,11 @@ impl<'a> Version<'a> {
     }
 }
 
-fn address(endpoint: &Endpoint, setting: Option<Version<'_>>) -> Result<Address, &'static str> {
+/// Where chat completions are, and where responses are if there are any.
+fn address(
+    endpoint: &Endpoint,
+    setting: Option<Version<'_>>,
+) -> Result<(Address, Option<String>), &'static str> {
     let mut of_query = None;
     let mut query = String::new();
     for parameter in endpoint.query.split('&').filter(|text| !text.is_empty()) {
@@ -105,23 +111,31 @@ fn address(endpoint: &Endpoint, setting: Option<Version<'_>>) -> Result<Address,
     Ok(match setting.or(of_query).unwrap_or(Version::V1) {
         Version::Dated(version) if !is_project => {
             push_parameter(&mut query, &format!("api-version={version}"));
-            Address::Deployment {
+            let chat = Address::Deployment {
                 before: format!("{prefix}/openai/deployments/"),
-                query,
-            }
+                query: query.clone(),
+            };
+            let has_responses = version
+                .get(..10)
+                .is_some_and(|date| date >= RESPONSES_SINCE);
+            let responses = has_responses.then(|| format!("{prefix}/openai{RESPONSES}{query}"));
+            (chat, responses)
         }
         Version::Preview => {
             push_parameter(&mut query, "api-version=preview");
-            Address::Fixed {
-                base: format!("{prefix}/openai/v1"),
-                query,
-            }
+            v1(prefix, query)
         }
-        Version::V1 | Version::Dated(_) => Address::Fixed {
-            base: format!("{prefix}/openai/v1"),
-            query,
-        },
+        Version::V1 | Version::Dated(_) => v1(prefix, query),
     })
+}
+
+/// Older versions have no responses.
+const RESPONSES_SINCE: &str = "2025-03-01";
+
+fn v1(prefix: &str, query: String) -> (Address, Option<String>) {
+    let base = format!("{prefix}/openai/v1");
+    let responses = format!("{base}{RESPONSES}{query}");
+    (Address::Fixed { base, query }, Some(responses))
 }
 
 fn push_parameter(query: &mut String, parameter: &str) {

@@ -201,6 +201,10 @@ impl Apis {
     pub(super) const fn has_chat(self) -> bool {
         matches!(self, Self::Both | Self::Chat)
     }
+
+    pub(super) const fn has_responses(self) -> bool {
+        matches!(self, Self::Both | Self::Responses)
+    }
 }
 
 /// Where mantle serves a model.

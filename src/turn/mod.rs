@@ -22,7 +22,7 @@ pub use event::{Detail, Event, Finish, Usage};
 pub use headers::Headers;
 pub use parameters::{Parameters, Rule, Uncarried};
 pub use request::{
-    CacheLife, Document, DocumentSource, Effort, Image, Message, Output, Part, Request, Role,
+    CacheLife, Document, DocumentSource, Effort, Image, Message, Output, Part, Request, Role, SEAL,
     Schema, ServiceTier, TEXT_INPUT, Tool, ToolChoice, ToolInput, ToolOutput,
 };
 

@@ -201,6 +201,9 @@ pub enum ToolInput<'a> {
     },
 }
 
+/// How `encrypted_content` begins that this gateway wrote. Other providers cannot read what follows.
+pub const SEAL: &str = "tollgate1.";
+
 /// The member of an object that holds the text of a tool that takes text.
 pub const TEXT_INPUT: &str = "input";
 

@@ -1,7 +1,8 @@
-//! OpenAI's chat completions and legacy completions, and Azure's several ways to the same.
+//! OpenAI's chat completions, responses and legacy completions, and Azure's several ways to the same.
 
 pub(crate) mod answer;
 mod prompt;
+pub(crate) mod responses;
 mod rules;
 pub(crate) mod text;
 
@@ -76,29 +77,25 @@ pub(crate) fn accept(
         )
         .reply());
     }
-    let model = match request.upstream {
+    let route = match request.upstream {
         Upstream::Azure => {
-            let deployment = route_azure(request)?;
+            let route = route_azure(request)?;
             check_azure_key(keys, request)?;
-            if let Some(name) = &deployment {
+            if let Some(name) = &route.deployment {
                 check_deployment(deployments, name)?;
             }
-            deployment
+            route
         }
         Upstream::OpenAi | Upstream::Bedrock | Upstream::Mantle => {
-            route_openai(request)?;
+            let route = route_openai(request)?;
             check_openai_key(keys, request)?;
-            None
+            route
         }
     };
-    accept_body(deployments, request, model)
+    accept_body(deployments, request, route)
 }
 
-fn accept_body(
-    deployments: &Deployments,
-    request: &Received,
-    deployment: Option<String>,
-) -> Result<Turn, Reply> {
+fn accept_body(deployments: &Deployments, request: &Received, route: Route) -> Result<Turn, Reply> {
     if !request
         .header("content-type")
         .is_some_and(|kind| kind.starts_with("application/json"))
@@ -119,7 +116,7 @@ fn accept_body(
         .reply()
     })?;
     let is_azure = request.upstream == Upstream::Azure;
-    let model = match deployment {
+    let model = match route.deployment {
         Some(deployment) => deployment,
         None => {
             let named = body["model"].as_str().ok_or_else(|| {
@@ -140,13 +137,12 @@ fn accept_body(
         }
         .reply());
     }
-    let is_text = !request.path().ends_with("/chat/completions");
-    if is_text {
-        text::check(&model, &body)
-    } else {
-        rules::check(&model, &body, is_azure)
-    }
-    .map_err(|refusal| refusal.reply())?;
+    let checked = match route.api {
+        Api::Chat => rules::check(&model, &body, is_azure),
+        Api::Text => text::check(&model, &body),
+        Api::Responses => responses::check(&body, is_azure),
+    };
+    checked.map_err(|refusal| refusal.reply())?;
     if is_azure
         && request
             .body
@@ -155,29 +151,36 @@ fn accept_body(
     {
         return Err(content_filter());
     }
-    Ok(turn(request, &body, model, is_text))
+    Ok(turn(request, body, model, route.api))
 }
 
-fn turn(request: &Received, body: &Value, model: String, is_text: bool) -> Turn {
+fn turn(request: &Received, body: Value, model: String, api: Api) -> Turn {
     let body_bytes = request.body.len();
-    let prompt = match is_text {
-        true => text::read(body, body_bytes),
-        false => prompt::read(body, &model, body_bytes),
+    let is_stream = body["stream"] == true;
+    let prompt = match api {
+        Api::Chat => prompt::read(&body, &model, body_bytes),
+        Api::Text => text::read(&body, body_bytes),
+        Api::Responses => responses::prompt(&body, &model, body_bytes),
     };
-    let style = Style {
+    let style = |model| Style {
         is_azure: request.upstream == Upstream::Azure,
         include_usage: body["stream_options"]["include_usage"] == true,
         choices: body["n"].as_u64().unwrap_or(1),
         is_gpt_oss: false,
         model,
     };
+    let dialect = match api {
+        Api::Chat => Dialect::Chat(style(model)),
+        Api::Text => Dialect::Text(style(model)),
+        Api::Responses => Dialect::Responses(responses::Style {
+            model,
+            request: body,
+        }),
+    };
     Turn {
         prompt,
-        is_stream: body["stream"] == true,
-        dialect: match is_text {
-            true => Dialect::Text(style),
-            false => Dialect::Chat(style),
-        },
+        is_stream,
+        dialect,
     }
 }
 
@@ -205,10 +208,33 @@ pub(crate) fn accept_for_bedrock(
     })
 }
 
-fn route_openai(request: &Received) -> Result<(), Reply> {
-    let is_known = ["/v1/chat/completions", "/v1/completions"].contains(&request.path());
-    if request.method == "POST" && is_known {
-        return Ok(());
+/// Which of OpenAI's APIs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Api {
+    Chat,
+    Text,
+    Responses,
+}
+
+/// What a path asks for.
+struct Route {
+    /// The deployment, where the path names one.
+    deployment: Option<String>,
+    api: Api,
+}
+
+fn route_openai(request: &Received) -> Result<Route, Reply> {
+    let api = match (request.method.as_str(), request.path()) {
+        ("POST", "/v1/chat/completions") => Some(Api::Chat),
+        ("POST", "/v1/completions") => Some(Api::Text),
+        ("POST", "/v1/responses") => Some(Api::Responses),
+        _ => None,
+    };
+    if let Some(api) = api {
+        return Ok(Route {
+            deployment: None,
+            api,
+        });
     }
     let message = format!("Invalid URL ({} {})", request.method, request.path());
     Err(Refusal {
@@ -221,31 +247,42 @@ fn route_openai(request: &Received) -> Result<(), Reply> {
 static API_VERSION: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^\d{4}-\d{2}-\d{2}(-preview)?$").expect("a pattern"));
 
-/// The deployment, where the path names one.
-fn route_azure(request: &Received) -> Result<Option<String>, Reply> {
+/// The first version with responses beside the deployments.
+const RESPONSES_SINCE: &str = "2025-03-01";
+
+fn route_azure(request: &Received) -> Result<Route, Reply> {
     let segments: Vec<&str> = request.path().split('/').skip(1).collect();
     let version = request.query("api-version");
-    let is_v1 = matches!(
-        segments.as_slice(),
-        ["openai", "v1", "chat", "completions"]
-            | ["openai", "v1", "completions"]
-            | ["api", "projects", _, "openai", "v1", "chat", "completions"]
-            | ["api", "projects", _, "openai", "v1", "completions"]
-    );
-    match segments.as_slice() {
-        _ if request.method != "POST" => Err(azure_error(404, "404", "Resource not found")),
-        _ if is_v1 && version.is_none_or(|version| version == "preview" || version == "v1") => {
-            Ok(None)
+    let is_dated = version.is_some_and(|version| API_VERSION.is_match(version));
+    let (before, api) = match segments.as_slice() {
+        _ if request.method != "POST" => return Err(not_found()),
+        [before @ .., "chat", "completions"] => (before, Api::Chat),
+        [before @ .., "completions"] => (before, Api::Text),
+        [before @ .., "responses"] => (before, Api::Responses),
+        _ => return Err(not_found()),
+    };
+    let deployment = match (before, api) {
+        (["openai", "v1"] | ["api", "projects", _, "openai", "v1"], _) => {
+            if version.is_some_and(|version| version != "preview" && version != "v1") {
+                return Err(azure_error(400, "BadRequest", "API version not supported"));
+            }
+            None
         }
-        _ if is_v1 => Err(azure_error(400, "BadRequest", "API version not supported")),
-        ["openai", "deployments", deployment, "chat", "completions"]
-        | ["openai", "deployments", deployment, "completions"]
-            if version.is_some_and(|version| API_VERSION.is_match(version)) =>
+        (["openai"], Api::Responses)
+            if is_dated && version.is_some_and(|version| &version[..10] >= RESPONSES_SINCE) =>
         {
-            Ok(Some((*deployment).to_owned()))
+            None
         }
-        _ => Err(azure_error(404, "404", "Resource not found")),
-    }
+        (["openai", "deployments", deployment], Api::Chat | Api::Text) if is_dated => {
+            Some((*deployment).to_owned())
+        }
+        _ => return Err(not_found()),
+    };
+    Ok(Route { deployment, api })
+}
+
+fn not_found() -> Reply {
+    azure_error(404, "404", "Resource not found")
 }
 
 fn check_deployment(deployments: &Deployments, name: &str) -> Result<(), Reply> {
@@ -352,6 +389,7 @@ mod tests {
     #[track_caller]
     fn check_route(target: &str, want: Result<Option<&str>, u16>) {
         let got = route_azure(&Received::for_test(target, &[], "")).map_err(|reply| reply.status);
+        let got = got.map(|route| route.deployment);
         assert_eq!(got, want.map(|name| name.map(str::to_owned)));
     }
 
@@ -364,6 +402,18 @@ mod tests {
         check_route("/openai/v1/chat/completions", Ok(None));
         check_route("/openai/v1/chat/completions?api-version=preview", Ok(None));
         check_route("/api/projects/p/openai/v1/chat/completions", Ok(None));
+    }
+
+    #[test]
+    fn azure_has_responses_beside_the_deployments() {
+        check_route("/openai/v1/responses", Ok(None));
+        check_route("/openai/responses?api-version=2025-04-01-preview", Ok(None));
+        check_route("/openai/responses?api-version=2024-10-21", Err(404));
+        check_route("/openai/responses", Err(404));
+        check_route(
+            "/openai/deployments/gpt/responses?api-version=2025-04-01-preview",
+            Err(404),
+        );
     }
 
     #[test]

@@ -8,13 +8,18 @@ use serde_json::Value;
 
 use super::Refusal;
 
-pub(super) type Checked = Result<(), Refusal>;
+pub(crate) type Checked = Result<(), Refusal>;
 
 pub(crate) fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-pub(crate) fn check(model: &str, body: &Value, is_azure: bool) -> Checked {
+/// Whether all parameters are known and of their types.
+pub(crate) fn check_parameters(
+    parameters: &[(&str, Kind)],
+    body: &Value,
+    is_azure: bool,
+) -> Checked {
     let Some(object) = body.as_object() else {
         return Err(Refusal::invalid(
             "",
@@ -23,7 +28,7 @@ pub(crate) fn check(model: &str, body: &Value, is_azure: bool) -> Checked {
         ));
     };
     for (name, value) in object {
-        let Some((_, kind)) = PARAMETERS.iter().find(|(known, _)| known == name) else {
+        let Some((_, kind)) = parameters.iter().find(|(known, _)| known == name) else {
             return Err(if is_azure {
                 Refusal::invalid(
                     "",
@@ -40,6 +45,11 @@ pub(crate) fn check(model: &str, body: &Value, is_azure: bool) -> Checked {
         };
         kind.check(name, value)?;
     }
+    Ok(())
+}
+
+pub(crate) fn check(model: &str, body: &Value, is_azure: bool) -> Checked {
+    check_parameters(PARAMETERS, body, is_azure)?;
     check_messages(list(&body["messages"]))?;
     check_tools(body)?;
     check_response_format(body)?;
@@ -64,7 +74,7 @@ pub(crate) fn is_reasoning_model(model: &str) -> bool {
 }
 
 #[derive(Clone, Copy)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Bool,
     Text,
     Object,
@@ -73,6 +83,7 @@ pub(super) enum Kind {
     Number(f64, f64),
     OneOf(&'static [&'static str]),
     Stop,
+    TextOrArray,
     TextOrObject,
 }
 
@@ -139,6 +150,10 @@ impl Kind {
             Self::Integer(..) => (value.is_i64(), "an integer"),
             Self::Number(..) => (value.is_number(), "a number"),
             Self::OneOf(_) => (value.is_string(), "a string"),
+            Self::TextOrArray => (
+                value.is_string() || value.is_array(),
+                "a string or an array",
+            ),
             Self::TextOrObject => (
                 value.is_string() || value.is_object(),
                 "a string or an object",
@@ -222,7 +237,7 @@ fn wrong_type(place: &str, wanted: &str, value: &Value) -> Refusal {
     )
 }
 
-pub(super) fn missing(place: &str) -> Refusal {
+pub(crate) fn missing(place: &str) -> Refusal {
     Refusal::invalid(
         place,
         Some("missing_required_parameter"),
@@ -230,7 +245,7 @@ pub(super) fn missing(place: &str) -> Refusal {
     )
 }
 
-fn invalid_value(place: &str, message: impl Into<String>) -> Refusal {
+pub(crate) fn invalid_value(place: &str, message: impl Into<String>) -> Refusal {
     Refusal::invalid(place, Some("invalid_value"), message)
 }
 

@@ -164,12 +164,14 @@ impl Item {
 }
 
 fn write_call(call: &Call, status: &[u8], begins: bool, out: &mut Vec<u8>) {
-    out.extend_from_slice(match call.is_custom {
-        true => b"\",\"type\":\"custom_tool_call\",\"status\":\"" as &[u8],
-        false => b"\",\"type\":\"function_call\",\"status\":\"",
-    });
-    out.extend_from_slice(status);
-    out.extend_from_slice(b"\",\"call_id\":");
+    // A custom tool's call has no status.
+    if call.is_custom {
+        out.extend_from_slice(b"\",\"type\":\"custom_tool_call\",\"call_id\":");
+    } else {
+        out.extend_from_slice(b"\",\"type\":\"function_call\",\"status\":\"");
+        out.extend_from_slice(status);
+        out.extend_from_slice(b"\",\"call_id\":");
+    }
     write_escaped(&call.id, out);
     out.extend_from_slice(b",\"name\":");
     write_escaped(&call.name, out);

@@ -366,3 +366,83 @@ pub(super) fn choose<'a>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The tools' names on their way, then what is left; or the fault.
+    #[track_caller]
+    fn check(tools: &str, want: &str) {
+        let got = match Tools::read(&mut Reader::new(tools)) {
+            Ok(tools) => {
+                let names = tools.list.iter().map(|tool| &*tool.name);
+                let hosted = tools.hosted.iter().map(|name| &**name);
+                names.chain(hosted).collect::<Vec<_>>().join(" ")
+            }
+            Err(fault) => fault.to_string(),
+        };
+        assert_eq!(got, want);
+    }
+
+    #[test]
+    fn a_tools_kind_may_come_last() {
+        check(
+            r#"[{"name":"f","type":"function"},{"name":"g","type":"custom"}]"#,
+            "f g",
+        );
+    }
+
+    #[test]
+    fn tools_in_a_namespace_carry_its_name() {
+        check(
+            r#"[{"type":"namespace","tools":[{"type":"function","name":"f"}],"name":"n"}]"#,
+            "n__f",
+        );
+        let long = "a".repeat(64);
+        let nested = format!(
+            r#"[{{"type":"namespace","name":"n","tools":[{{"type":"custom","name":"{long}"}}]}}]"#
+        );
+        let mut reader = Reader::new(&nested);
+        let tools = Tools::read(&mut reader).unwrap();
+        assert_eq!(tools.list[0].name.len(), 64);
+        let other = wire_name(Some("m"), Text::from(long));
+        assert_ne!(*tools.list[0].name, *other);
+    }
+
+    #[test]
+    fn a_namespace_holds_no_namespaces_and_no_doubles() {
+        check(
+            r#"[{"type":"namespace","name":"n","tools":[{"type":"namespace","name":"m","tools":[]}]}]"#,
+            "tools[0].tools[0].type: must be function or custom",
+        );
+        check(
+            r#"[{"type":"function","name":"n__f"},{"type":"namespace","name":"n","tools":[{"type":"function","name":"f"}]}]"#,
+            "tools[1].tools[0].name: another tool has this name, or its namespace and name joined by __",
+        );
+    }
+
+    #[test]
+    fn hosted_tools_are_left_by_their_kind() {
+        check(
+            r#"[{"type":"web_search"},{"type":"web_search_preview_2025_03_11"}]"#,
+            "tools.web_search tools.web_search_preview_2025_03_11",
+        );
+        check(
+            r#"[{"type":"Odd Kind"}]"#,
+            "tools[0].type: must be function or custom",
+        );
+    }
+
+    #[test]
+    fn a_grammar_is_kept() {
+        check(
+            r#"[{"type":"custom","name":"f","format":{"type":"grammar","syntax":"lark"}}]"#,
+            "tools[0].format.definition: this field is required",
+        );
+        check(
+            r#"[{"type":"custom","name":"f","format":{"type":"text"}}]"#,
+            "f",
+        );
+    }
+}

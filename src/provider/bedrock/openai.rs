@@ -10,7 +10,7 @@
 use std::rc::Rc;
 
 use crate::fault::{Fault, Upstream};
-use crate::provider::openai::{Address, Model, Server};
+use crate::provider::openai::{Address, Model, RESPONSES, Server};
 use crate::turn::{Format, Headers, Now};
 
 use super::super::quirks::{Apis, MantlePath, Quirks};
@@ -58,6 +58,7 @@ fn server(runtime: &Runtime, base: &str, project: Option<&str>) -> Rc<Server> {
     let endpoint = &runtime.endpoint;
     Rc::new(Server {
         authority: endpoint.authority.clone(),
+        responses: Some(format!("{}{base}{RESPONSES}", endpoint.path)),
         address: Address::Fixed {
             base: format!("{}{base}", endpoint.path),
             query: String::new(),
@@ -86,7 +87,9 @@ impl Target for OpenAi {
         match format {
             Format::Chat if self.apis.has_chat() => self.model.path(format),
             Format::Chat => None,
-            Format::Responses | Format::Completions => self.converse.as_ref()?.path(format),
+            Format::Responses if self.apis.has_responses() => self.model.path(format),
+            Format::Responses => None,
+            Format::Completions => self.converse.as_ref()?.path(format),
         }
     }
 

@@ -235,7 +235,7 @@ mod tests {
         check(
             &with_stop(&[r"\n\n", "b"]),
             CLAUDE,
-            r#","inferenceConfig":{"stopSequences":["b"]}"#,
+            r#","inferenceConfig":{"stopSequences":["b"]},"additionalModelResponseFieldPaths":["/stop_sequence"]"#,
             &["stop"],
         );
         check(&with_stop(&[r"\n"]), CLAUDE, "", &["stop"]);

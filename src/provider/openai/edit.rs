@@ -1,4 +1,4 @@
-//! A body of chat completions or of legacy completions, edited where it must be. Every other byte stays as the app wrote it:
+//! A body in one of OpenAI's formats, edited where it must be. Every other byte stays as the app wrote it:
 //! prompt caches depend on it.
 //!
 //! - `model` becomes the upstream's name, where that differs.
@@ -7,17 +7,24 @@
 //! - A parameter that the model refuses is taken out.
 //! - A stream is asked for its usage, whether the app wants to see it or not: metering needs it.
 
-use crate::codec::json::{Edits, Error, Member, Members, write_string};
+use super::MaxTokensName;
+use crate::codec::json::{Edits, Error, Kind, Member, Members, Walk, span_of, write_string};
 use crate::fault::Fault;
-use crate::turn::Ask;
+use crate::limits::MESSAGES_MAX;
+use crate::turn::{Ask, SEAL};
+use memchr::memmem;
 
 /// What is changed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Changes<'c> {
     /// The upstream's name of the model, if it goes into the body.
     pub(super) model: Option<&'c str>,
-    /// Whether the model refuses `max_tokens`.
-    pub(super) rename_max_tokens: bool,
+    /// What the model calls the limit of output tokens.
+    pub(super) max_tokens: MaxTokensName,
+    /// Whether a stream's usage has to be asked for.
+    pub(super) include_usage: bool,
+    /// Whether reasoning that this gateway sealed is taken out of `input`.
+    pub(super) drops_sealed: bool,
     /// Parameters that it refuses.
     pub(super) refused: &'c [String],
 }
@@ -29,7 +36,10 @@ impl Changes<'_> {
     /// The ask's members are none of its body's: a mistake of ours.
     pub(super) fn write(self, ask: &Ask<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
         let room = self.model.map_or(0, quoted_bytes_max);
-        let edits_max = self.refused.len().saturating_add(EDITS_MAX);
+        let items = if self.drops_sealed { MESSAGES_MAX } else { 0 };
+        let edits_max = EDITS_MAX
+            .saturating_add(items)
+            .saturating_add(self.refused.len());
         let mut edits = Edits::new(edits_max, room.saturating_add(OWN_BYTES_MAX));
         self.collect(ask, &mut edits)
             .and_then(|()| edits.apply(ask.body.as_bytes(), out))
@@ -44,7 +54,7 @@ impl Changes<'_> {
             write_string(&mut value, model);
             edits.replace(member.value_span.clone(), &value)?;
         }
-        if self.rename_max_tokens
+        if self.max_tokens == MaxTokensName::MaxCompletionTokens
             && let Some(older) = ask.member("max_tokens")
         {
             match ask.member("max_completion_tokens") {
@@ -60,8 +70,11 @@ impl Changes<'_> {
         for member in self.refused.iter().filter_map(|name| ask.member(name)) {
             edits.remove_member(member)?;
         }
-        if ask.stream {
+        if self.include_usage {
             include_usage(ask, edits)?;
+        }
+        if self.drops_sealed {
+            drop_sealed(ask, edits)?;
         }
         Ok(())
     }
@@ -80,6 +93,42 @@ const OWN_BYTES_MAX: usize = 128;
 /// A name with its quotes, if every byte of it is escaped.
 const fn quoted_bytes_max(model: &str) -> usize {
     model.len().saturating_mul(6).saturating_add(2)
+}
+
+/// Takes reasoning items out of `input` that only Bedrock's models can read.
+fn drop_sealed(ask: &Ask<'_>, edits: &mut Edits) -> Result<(), Error> {
+    let Some(input) = ask.member("input") else {
+        return Ok(());
+    };
+    if memmem::find(input.value.as_bytes(), SEAL.as_bytes()).is_none() {
+        return Ok(());
+    }
+    let mut items = Walk::new(input.value);
+    if items.kind() != Kind::Array {
+        return Ok(());
+    }
+    items.open();
+    // More than a model takes are left for the upstream to refuse.
+    let mut left = MESSAGES_MAX;
+    while left > 0 && items.next_item()? {
+        let item = items.skip()?;
+        let mut members = Members::new(item).map_while(Result::ok);
+        let is_sealed = |member: Member<'_>| {
+            member.key == "encrypted_content"
+                && member
+                    .value
+                    .get(1..)
+                    .is_some_and(|text| text.starts_with(SEAL))
+        };
+        if item.starts_with('{')
+            && members.any(is_sealed)
+            && let Some(span) = span_of(ask.body.as_bytes(), item.as_bytes())
+        {
+            edits.remove_item(span)?;
+            left = left.saturating_sub(1);
+        }
+    }
+    Ok(())
 }
 
 /// Sets `stream_options.include_usage`.
@@ -131,11 +180,19 @@ mod tests {
     fn check(body: &str, want: &str) {
         let changes = Changes {
             model: Some("up"),
-            rename_max_tokens: true,
+            max_tokens: MaxTokensName::MaxCompletionTokens,
+            include_usage: true,
+            drops_sealed: false,
             refused: &["n".to_owned(), "logit_bias".to_owned()],
         };
         let mut out = Vec::new();
-        changes.write(&ask(body), &mut out).unwrap();
+        let ask = ask(body);
+        let include_usage = ask.stream;
+        let changes = Changes {
+            include_usage,
+            ..changes
+        };
+        changes.write(&ask, &mut out).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), want);
     }
 
@@ -143,6 +200,33 @@ mod tests {
     fn a_body_that_fits_passes_unchanged() {
         let body = "{ \"model\" : \"u\\u0070\",\n\"x\":[1e2, \"\\/\"], \"stream\":false }";
         check(body, body);
+    }
+
+    #[test]
+    fn sealed_reasoning_is_taken_out() {
+        let check = |body: &str, want: &str| {
+            let changes = Changes {
+                model: None,
+                max_tokens: MaxTokensName::AsWritten,
+                include_usage: false,
+                drops_sealed: true,
+                refused: &[],
+            };
+            let mut out = Vec::new();
+            changes.write(&ask(body), &mut out).unwrap();
+            assert_eq!(str::from_utf8(&out).unwrap(), want);
+        };
+        let sealed = r#"{"type":"reasoning","encrypted_content":"tollgate1.s.x"}"#;
+        let theirs = r#"{"type":"reasoning","encrypted_content":"gAAA"}"#;
+        check(
+            &format!(r#"{{"input":[{sealed}, {sealed},{theirs},"tollgate1.",{sealed}]}}"#),
+            &format!(r#"{{"input":[{theirs},"tollgate1."]}}"#),
+        );
+        check(
+            r#"{"input":"tollgate1.s.x"}"#,
+            r#"{"input":"tollgate1.s.x"}"#,
+        );
+        check("{}", "{}");
     }
 
     #[test]
@@ -158,7 +242,9 @@ mod tests {
         let model = "\u{1}\"".repeat(100);
         let changes = Changes {
             model: Some(&model),
-            rename_max_tokens: false,
+            max_tokens: MaxTokensName::AsWritten,
+            include_usage: false,
+            drops_sealed: false,
             refused: &[],
         };
         let mut out = Vec::new();

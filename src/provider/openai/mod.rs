@@ -1,4 +1,4 @@
-//! OpenAI, and every server that speaks chat completions as OpenAI does.
+//! OpenAI, and every server that speaks chat completions or responses as OpenAI does.
 //!
 //! Requests are in the upstream's format already, be it chat completions or legacy completions: they
 //! are edited, not translated, and answers pass unchanged but for what [`relay`] and [`amend`] say.
@@ -6,7 +6,7 @@
 //! compile their own settings into this room's [`Server`] and use the rest.
 //!
 //! Settings: `endpoint` (default `https://api.openai.com/v1`), `organization`, `project`, `auth`
-//! (default: bearer from `OPENAI_API_KEY`). The endpoint may end in `/chat/completions`, and `/v1` is
+//! (default: bearer from `OPENAI_API_KEY`). The endpoint may end in `/chat/completions` or `/responses`, and `/v1` is
 //! added to a path that names no version. A target's: `model` (absent: the name that the app asked
 //! for, as globs need it) and `quirks`.
 
@@ -17,12 +17,14 @@ mod edit;
 pub(super) mod fixture;
 mod refusal;
 mod relay;
+mod responses;
 
 use std::fmt;
 use std::rc::Rc;
 
 use self::amend::Amend;
 use self::edit::Changes;
+use self::responses::Responses;
 use super::catalogue::{Catalogue, MaxTokensNames};
 use super::credential::{Credential, Default};
 use super::endpoint::push_segment;
@@ -41,6 +43,8 @@ pub(super) const KIND: Kind = Kind {
 const ENDPOINT: &str = "https://api.openai.com/v1";
 /// What follows the base of every chat completions URL.
 pub(super) const CHAT: &str = "/chat/completions";
+/// What follows the base of every responses URL.
+pub(super) const RESPONSES: &str = "/responses";
 
 fn compile(fields: &mut Fields<'_>, environment: &Environment<'_>) -> Option<Rc<dyn Provider>> {
     let endpoint = if fields.has("endpoint") {
@@ -58,6 +62,7 @@ fn compile(fields: &mut Fields<'_>, environment: &Environment<'_>) -> Option<Rc<
     let credential = Credential::read(fields, environment, Default::Bearer("OPENAI_API_KEY"));
     let endpoint = endpoint?;
     let server = Server {
+        responses: Some(responses(&endpoint)),
         address: address(&endpoint),
         authority: endpoint.authority,
         headers: headers
@@ -79,7 +84,21 @@ fn header_value(text: &str) -> Result<String, &'static str> {
 }
 
 fn address(endpoint: &Endpoint) -> Address {
-    let base = endpoint.path.strip_suffix(CHAT).unwrap_or(&endpoint.path);
+    let (base, query) = split(endpoint);
+    Address::Fixed { base, query }
+}
+
+/// Path and query of the responses API.
+fn responses(endpoint: &Endpoint) -> String {
+    let (base, query) = split(endpoint);
+    format!("{base}{RESPONSES}{query}")
+}
+
+/// The path up to the API's own, and the query with its question mark.
+fn split(endpoint: &Endpoint) -> (String, String) {
+    let written = [CHAT, RESPONSES];
+    let mut bases = written.iter().map(|api| endpoint.path.strip_suffix(api));
+    let base = bases.find_map(|base| base).unwrap_or(&endpoint.path);
     // `/v1`, `/api/v3`, `/v1beta/openai`: a path that names a version is complete.
     let is_version = |segment: &str| {
         let mut bytes = segment.bytes();
@@ -91,10 +110,10 @@ fn address(endpoint: &Endpoint) -> Address {
         "/v1"
     };
     let mark = if endpoint.query.is_empty() { "" } else { "?" };
-    Address::Fixed {
-        base: format!("{base}{version}"),
-        query: format!("{mark}{}", endpoint.query),
-    }
+    (
+        format!("{base}{version}"),
+        format!("{mark}{}", endpoint.query),
+    )
 }
 
 #[derive(Debug)]
@@ -115,6 +134,8 @@ impl Provider for OpenAi {
 pub(super) struct Server {
     pub(super) authority: String,
     pub(super) address: Address,
+    /// Path and query of the responses API, where the server has it.
+    pub(super) responses: Option<String>,
     /// Headers of every call.
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) credential: Rc<Credential>,
@@ -151,11 +172,31 @@ impl fmt::Debug for Server {
     }
 }
 
+impl Server {
+    /// Begins a call: all but its credential and its body.
+    fn open(&self, path: &str, stream: bool, call: &mut Call) {
+        call.authority.clone_from(&self.authority);
+        call.path.clear();
+        call.path.push_str(path);
+        call.headers.set("content-type", "application/json");
+        let accept = match stream {
+            true => "text/event-stream",
+            false => "application/json",
+        };
+        call.headers.set("accept", accept);
+        for (name, value) in &self.headers {
+            call.headers.set(*name, value.as_str());
+        }
+        call.body.clear();
+    }
+}
+
 /// A model at a server.
 #[derive(Debug)]
 pub(super) struct Model {
     chat: Speaker,
     completions: Speaker,
+    responses: Option<Responses>,
 }
 
 /// The two formats whose answers are choices.
@@ -184,6 +225,19 @@ struct Traits {
     /// Parameters that it refuses.
     refused: Vec<String>,
     amend: Amend,
+}
+
+impl Traits {
+    /// Counts what the model refuses as left behind.
+    fn leave_refused(&self, ask: &Ask<'_>, uncarried: &mut Uncarried<'_>) -> Result<(), Fault> {
+        for name in &self.refused {
+            let member = ask.member(name);
+            if member.is_some_and(|member| asks(name, member.value)) {
+                uncarried.leave(name)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What the model calls the limit of output tokens.
@@ -236,6 +290,7 @@ impl Model {
             traits: Rc::clone(&traits),
         };
         Self {
+            responses: Responses::of(&traits),
             chat: speaker(Shape::Chat),
             completions: speaker(Shape::Completions),
         }
@@ -247,7 +302,7 @@ impl Target for Model {
         Some(Path::Edited(match format {
             Format::Chat => &self.chat,
             Format::Completions => &self.completions,
-            Format::Responses => return None,
+            Format::Responses => self.responses.as_ref()?,
         }))
     }
 
@@ -277,8 +332,7 @@ impl Edit for Speaker {
     ) -> Result<(), Fault> {
         let traits = &*self.traits;
         let name = traits.name.as_deref().unwrap_or(&ask.model);
-        call.authority.clone_from(&traits.server.authority);
-        call.path.clear();
+        traits.server.open("", ask.stream, call);
         let (model, query) = match &traits.server.address {
             Address::Fixed { base, query } => {
                 call.path.push_str(base);
@@ -292,23 +346,7 @@ impl Edit for Speaker {
         };
         call.path.push_str(api(self.shape));
         call.path.push_str(query);
-        call.headers.set("content-type", "application/json");
-        let accept = match ask.stream {
-            true => "text/event-stream",
-            false => "application/json",
-        };
-        call.headers.set("accept", accept);
-        for (name, value) in &traits.server.headers {
-            call.headers.set(*name, value.as_str());
-        }
-        for name in &traits.refused {
-            if ask
-                .member(name)
-                .is_some_and(|member| asks(name, member.value))
-            {
-                uncarried.leave(name)?;
-            }
-        }
+        traits.leave_refused(ask, uncarried)?;
         let max_tokens = match &traits.max_tokens {
             MaxTokens::Known(known) => *known,
             MaxTokens::Asked(names) => names.of(&ask.model),
@@ -316,11 +354,14 @@ impl Edit for Speaker {
         let changes = Changes {
             model,
             // Legacy completions know the older name only.
-            rename_max_tokens: self.shape == Shape::Chat
-                && max_tokens == MaxTokensName::MaxCompletionTokens,
+            max_tokens: match self.shape {
+                Shape::Chat => max_tokens,
+                Shape::Completions => MaxTokensName::AsWritten,
+            },
+            include_usage: ask.stream,
+            drops_sealed: false,
             refused: &traits.refused,
         };
-        call.body.clear();
         changes.write(ask, &mut call.body)
     }
 

@@ -74,16 +74,7 @@ impl Relay for Chunks {
         });
         match pushed {
             Err(_) if self.passage.state == State::Done => Ok(()),
-            Err(Stop::Fault(fault)) => Err(fault),
-            Err(Stop::Framing(error)) => {
-                let code = match error {
-                    sse::Error::TooLarge { .. } => "upstream_too_large",
-                    sse::Error::Truncated { .. } => "upstream_truncated",
-                };
-                let message = format!("the provider's stream cannot be read: {error}");
-                Err(Upstream::broken(code, message).into())
-            }
-            Ok(()) => Ok(()),
+            pushed => pushed.map_err(Stop::into_fault),
         }
     }
 
@@ -96,9 +87,25 @@ impl Relay for Chunks {
 }
 
 /// Why the decoder stopped.
-enum Stop {
+pub(super) enum Stop {
     Framing(sse::Error),
     Fault(Fault),
+}
+
+impl Stop {
+    pub(super) fn into_fault(self) -> Fault {
+        match self {
+            Self::Fault(fault) => fault,
+            Self::Framing(error) => {
+                let code = match error {
+                    sse::Error::TooLarge { .. } => "upstream_too_large",
+                    sse::Error::Truncated { .. } => "upstream_truncated",
+                };
+                let message = format!("the provider's stream cannot be read: {error}");
+                Upstream::broken(code, message).into()
+            }
+        }
+    }
 }
 
 impl From<sse::Error> for Stop {
