@@ -61,6 +61,19 @@ pub enum Event<'a> {
     },
     /// What the answer cost. A later one replaces an earlier one.
     Usage(Usage),
+    /// A source of some of the text told before.
+    Citation {
+        /// Which alternative.
+        choice: u32,
+        /// Where the text begins that it is the source of, in characters from the beginning of the answer.
+        start: u64,
+        /// Where that text ends.
+        end: u64,
+        /// The source on the web.
+        url: Escaped<'a>,
+        /// The source's title.
+        title: Escaped<'a>,
+    },
     /// Something about how it was answered. It may come at any time after the start, also after the
     /// last `Finish`, and may be skipped.
     Detail(Detail<'a>),

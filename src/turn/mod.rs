@@ -23,7 +23,7 @@ pub use headers::Headers;
 pub use parameters::{Parameters, Rule, Uncarried};
 pub use request::{
     CacheLife, Document, DocumentSource, Effort, Image, Message, Output, Part, Request, Role, SEAL,
-    Schema, ServiceTier, TEXT_INPUT, Tool, ToolChoice, ToolInput, ToolOutput,
+    Schema, SearchResult, ServiceTier, TEXT_INPUT, Tool, ToolChoice, ToolInput, ToolOutput,
 };
 
 /// Milliseconds since the Unix epoch, as the host's clock gave them with an input.

@@ -73,8 +73,10 @@ pub enum Part<'a> {
     Text(Escaped<'a>),
     /// A picture.
     Image(Image<'a>),
-    /// A document.
+    /// A document; by its media type also sound or a film.
     Document(Document<'a>),
+    /// Something that the app found, for the model to cite.
+    SearchResult(SearchResult<'a>),
     /// A call that the assistant made earlier.
     ToolCall {
         /// The call's id.
@@ -152,6 +154,21 @@ pub struct Document<'a> {
     pub file_name: Option<Text<'a>>,
     /// Where its bytes are.
     pub source: DocumentSource<'a>,
+    /// Whether the model shall cite it.
+    pub cited: bool,
+}
+
+/// Something that the app found.
+#[derive(Debug)]
+pub struct SearchResult<'a> {
+    /// Where it was found, such as a URL.
+    pub source: Escaped<'a>,
+    /// Its title.
+    pub title: Escaped<'a>,
+    /// What it says.
+    pub texts: Vec<Escaped<'a>>,
+    /// Whether the model shall cite it.
+    pub cited: bool,
 }
 
 /// Where a document's bytes are.

@@ -14,7 +14,8 @@ use crate::codec::json::{Kind, Text};
 use crate::fault::{Fault, Invalid};
 use crate::limits::{MESSAGES_MAX, PARTS_MAX, TOOL_CALLS_MAX};
 use crate::turn::{
-    CacheLife, Document, DocumentSource, Escaped, Image, Message, Part, Role, ToolOutput,
+    CacheLife, Document, DocumentSource, Escaped, Image, Message, Part, Role, SearchResult,
+    ToolOutput,
 };
 
 /// Reads `messages`, and remembers what else it met on the way.
@@ -159,7 +160,17 @@ impl<'a> Messages<'a> {
         let mut refusal = None;
         let mut image = None;
         let mut document = None;
+        let mut found = Found::default();
         reader.object(at, |reader, key| match key {
+            "source" | "title" | "content" | "citations" => found.read(reader, at, key),
+            "input_audio" => {
+                let at = at.field("input_audio");
+                set(&mut document, read_audio(reader, &at)?, &at)
+            }
+            "video_url" => {
+                let at = at.field("video_url");
+                set(&mut document, read_video(reader, &at)?, &at)
+            }
             "type" => {
                 let at = at.field("type");
                 set(&mut kind, reader.text(&at)?, &at)
@@ -194,17 +205,17 @@ impl<'a> Messages<'a> {
             "text" => Part::Text(required(text, &at.field("text"))?),
             "refusal" => Part::Refusal(required(refusal, &at.field("refusal"))?),
             "image_url" => Part::Image(required(image, &at.field("image_url"))?),
-            "file" => Part::Document(required(document, &at.field("file"))?),
-            "input_audio" => {
-                return Err(unsupported(
-                    &kind_at,
-                    "audio cannot be carried to the model's provider",
-                ));
-            }
+            "file" => Part::Document(Document {
+                cited: found.cited,
+                ..required(document, &at.field("file"))?
+            }),
+            "input_audio" => Part::Document(required(document, &at.field("input_audio"))?),
+            "video_url" => Part::Document(required(document, &at.field("video_url"))?),
+            "search_result" => Part::SearchResult(found.finish(at)?),
             _ => {
                 return Err(wrong_value(
                     &kind_at,
-                    "unknown part; use text, image_url or file",
+                    "unknown part; use text, image_url, input_audio or file",
                 ));
             }
         };
@@ -383,7 +394,9 @@ fn check_part(role: Role, part: &Part<'_>, at: &Path<'_>) -> Result<(), Fault> {
             matches!(role, Role::User | Role::Tool),
             "only a user's message may hold pictures",
         ),
-        Part::Document(_) => (role == Role::User, "only a user's message may hold files"),
+        Part::Document(_) | Part::SearchResult(_) => {
+            (role == Role::User, "only a user's message may hold files")
+        }
         Part::Refusal(_) => (
             role == Role::Assistant,
             "only an assistant's message may hold a refusal",
@@ -408,6 +421,7 @@ fn tool_output(part: Part<'_>) -> Option<ToolOutput<'_>> {
         Part::Text(text) => Some(ToolOutput::Text(text)),
         Part::Image(image) => Some(ToolOutput::Image(image)),
         Part::Document(_)
+        | Part::SearchResult(_)
         | Part::ToolCall { .. }
         | Part::ToolResult { .. }
         | Part::Refusal(_)
@@ -416,6 +430,115 @@ fn tool_output(part: Part<'_>) -> Option<ToolOutput<'_>> {
         | Part::TextCall { .. }
         | Part::CacheBreakpoint(_) => None,
     }
+}
+
+/// What an app found, as Anthropic writes it; OpenAI has no such part. Of it, files have `citations`.
+#[derive(Default)]
+struct Found<'a> {
+    source: Option<Escaped<'a>>,
+    title: Option<Escaped<'a>>,
+    texts: Vec<Escaped<'a>>,
+    cited: bool,
+}
+
+impl<'a> Found<'a> {
+    fn read(&mut self, reader: &mut Reader<'a>, at: &Path<'_>, key: &str) -> Result<(), Fault> {
+        match key {
+            "source" => {
+                let at = at.field("source");
+                set(&mut self.source, reader.escaped(&at)?, &at)
+            }
+            "title" => {
+                let at = at.field("title");
+                set(&mut self.title, reader.escaped(&at)?, &at)
+            }
+            "citations" => {
+                let at = at.field("citations");
+                reader.object(&at, |reader, key| match key {
+                    "enabled" => {
+                        self.cited = reader.boolean(&at.field("enabled"))?;
+                        Ok(())
+                    }
+                    _ => reader.skip().map(drop),
+                })
+            }
+            _ => {
+                let at = at.field("content");
+                reader.list(&at, PARTS_MAX, |reader, index| {
+                    let at = at.item(index);
+                    reader.object(&at, |reader, key| match key {
+                        "text" => {
+                            self.texts.push(reader.escaped(&at.field("text"))?);
+                            Ok(())
+                        }
+                        _ => reader.skip().map(drop),
+                    })
+                })
+            }
+        }
+    }
+
+    fn finish(self, at: &Path<'_>) -> Result<SearchResult<'a>, Fault> {
+        Ok(SearchResult {
+            source: required(self.source, &at.field("source"))?,
+            title: required(self.title, &at.field("title"))?,
+            texts: self.texts,
+            cited: self.cited,
+        })
+    }
+}
+
+fn read_audio<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Document<'a>, Fault> {
+    let mut data = None;
+    let mut format = None;
+    reader.object(at, |reader, key| match key {
+        "data" => {
+            let at = at.field("data");
+            set(&mut data, reader.text(&at)?, &at)
+        }
+        "format" => {
+            let at = at.field("format");
+            set(&mut format, reader.text(&at)?, &at)
+        }
+        _ => reader.skip().map(drop),
+    })?;
+    let data_at = at.field("data");
+    let format = required(format, &at.field("format"))?;
+    let source = data_url::document(&required(data, &data_at)?, &data_at)?;
+    let source = match source {
+        DocumentSource::Inline { base64, .. } => DocumentSource::Inline {
+            media_type: Text::from(format!("audio/{}", &*format)),
+            base64,
+        },
+        stored @ DocumentSource::FileId(_) => stored,
+    };
+    Ok(Document {
+        file_name: None,
+        source,
+        cited: false,
+    })
+}
+
+/// A film, as other gateways and servers take it; OpenAI has no such part.
+fn read_video<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Document<'a>, Fault> {
+    let mut url = None;
+    let url_at = at.field("url");
+    reader.object(at, |reader, key| match key {
+        "url" => set(&mut url, reader.text(&url_at)?, &url_at),
+        _ => reader.skip().map(drop),
+    })?;
+    let url = required(url, &url_at)?;
+    if !url.starts_with("data:") {
+        return Err(wrong_value(
+            &url_at,
+            "must be a data URL (data:video/mp4;base64,...)",
+        ));
+    }
+    Ok(Document {
+        file_name: None,
+        source: data_url::document(&url, &url_at)?,
+        cited: false,
+    })
 }
 
 fn read_document<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Document<'a>, Fault> {
@@ -444,7 +567,11 @@ fn read_document<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Document<
         (None, Some(id)) => DocumentSource::FileId(id),
         (None, None) => required(None, &at)?,
     };
-    Ok(Document { file_name, source })
+    Ok(Document {
+        file_name,
+        source,
+        cited: false,
+    })
 }
 
 fn read_tool_call<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Part<'a>, Fault> {
@@ -565,6 +692,7 @@ mod tests {
                     format!("thought '{}' {}", &**text, &**signature)
                 }
                 Part::Redacted(base64) => format!("redacted {}", &**base64),
+                Part::SearchResult(found) => format!("found {}", found.source.as_str()),
                 Part::CacheBreakpoint(life) => format!("cache {}", life.minutes.unwrap_or(0)),
             });
         }
@@ -764,12 +892,7 @@ mod tests {
     fn a_part_that_does_not_fit_is_named() {
         refuse(
             r#"{"role":"user","content":[{"type":"text","text":"x"},{"type":"video"}]}"#,
-            "invalid_value messages[0].content[1].type: unknown part; use text, image_url or file",
-        );
-        refuse(
-            r#"{"role":"user","content":[{"type":"input_audio","input_audio":{}}]}"#,
-            "unsupported_parameter messages[0].content[0].type: audio cannot be carried to the \
-             model's provider",
+            "invalid_value messages[0].content[1].type: unknown part; use text, image_url, input_audio or file",
         );
         refuse(
             r#"{"role":"user","content":[{"type":"text","text":7}]}"#,

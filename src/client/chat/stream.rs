@@ -6,7 +6,9 @@
 //! only by `finish`, and only when every choice that began has ended.
 
 use super::names::{Names, text_of};
-use super::wire::{Progress, finish_reason, write_id, write_service_tier, write_stop, write_usage};
+use super::wire::{
+    Progress, finish_reason, write_citation, write_id, write_service_tier, write_stop, write_usage,
+};
 use crate::client::{Opening, Writer};
 use crate::codec::json::{write_string, write_u64};
 use crate::fault::{Fault, Upstream};
@@ -131,6 +133,34 @@ impl Stream {
         self.end(None, out);
     }
 
+    /// Takes what is told about the text.
+    fn annotate(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
+        if let Event::Citation {
+            choice,
+            start,
+            end,
+            url,
+            title,
+        } = event
+        {
+            self.open(choice, out)?;
+            let (url, title) = (url.as_str(), title.as_str());
+            self.begin(choice, url.len().saturating_add(title.len()), out);
+            out.extend_from_slice(b"\"annotations\":[");
+            write_citation((start, end), url, title, out);
+            out.push(b']');
+            self.end(None, out);
+        }
+        if let Event::Detail(Detail::ServiceTier(tier)) = event {
+            self.service_tier = Some(tier);
+        }
+        if let Event::Detail(Detail::StopSequence { choice, text }) = event {
+            self.open(choice, out)?;
+            self.stops.push((choice, text.as_str().to_owned()));
+        }
+        Ok(())
+    }
+
     /// Keeps arguments of a custom tool; tells whether they are.
     fn hold_back(&mut self, choice: u32, index: u32, fragment: Escaped<'_>) -> Result<bool, Fault> {
         let mut inputs = self.inputs.iter_mut();
@@ -247,12 +277,7 @@ impl Writer for Stream {
                 }
             }
             Event::Usage(usage) => self.usage = Some(usage),
-            Event::Detail(Detail::ServiceTier(tier)) => self.service_tier = Some(tier),
-            Event::Detail(Detail::StopSequence { choice, text }) => {
-                self.open(choice, out)?;
-                self.stops.push((choice, text.as_str().to_owned()));
-            }
-            Event::Detail(Detail::InvokedModel(_) | Detail::Guardrail(_)) => {}
+            Event::Citation { .. } | Event::Detail(_) => self.annotate(event, out)?,
             Event::Finish { choice, reason } => {
                 self.open(choice, out)?;
                 self.close(choice, reason, out)?;

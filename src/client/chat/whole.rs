@@ -4,7 +4,9 @@
 //! is collected has a bound.
 
 use super::names::{Names, text_of};
-use super::wire::{Progress, finish_reason, write_id, write_service_tier, write_stop, write_usage};
+use super::wire::{
+    Progress, finish_reason, write_citation, write_id, write_service_tier, write_stop, write_usage,
+};
 use crate::client::{Opening, Writer};
 use crate::codec::json::{write_string, write_u64};
 use crate::fault::{Fault, Upstream};
@@ -29,6 +31,8 @@ struct Choice {
     content: String,
     reasoning: String,
     thoughts: Vec<Thought>,
+    /// A JSON list without its brackets.
+    annotations: Vec<u8>,
     tool_calls: Vec<ToolCall>,
     /// The stop sequence that ended it.
     stop: Option<String>,
@@ -135,6 +139,43 @@ impl Whole {
             .ok_or(Fault::Internal("an open choice is not there"))
     }
 
+    /// Takes what is told about the text and the reasoning.
+    fn annotate(&mut self, event: Event<'_>) -> Result<(), Fault> {
+        if let Event::Signature { choice, text } = event {
+            self.take(text)?;
+            self.open(choice)?.sign(text.as_str());
+        }
+        if let Event::Redacted { choice, base64 } = event {
+            self.take(base64)?;
+            let thought = Thought::Redacted(base64.as_str().to_owned());
+            self.open(choice)?.thoughts.push(thought);
+        }
+        if let Event::Citation {
+            choice,
+            start,
+            end,
+            url,
+            title,
+        } = event
+        {
+            self.take(url)?;
+            self.take(title)?;
+            let annotations = &mut self.open(choice)?.annotations;
+            if !annotations.is_empty() {
+                annotations.push(b',');
+            }
+            write_citation((start, end), url.as_str(), title.as_str(), annotations);
+        }
+        if let Event::Detail(Detail::ServiceTier(tier)) = event {
+            self.service_tier = Some(tier);
+        }
+        if let Event::Detail(Detail::StopSequence { choice, text }) = event {
+            self.take(text)?;
+            self.open(choice)?.stop = Some(text.as_str().to_owned());
+        }
+        Ok(())
+    }
+
     fn take(&mut self, text: Escaped<'_>) -> Result<(), Fault> {
         let left = self.bytes_left.checked_sub(text.as_str().len());
         self.bytes_left = left.ok_or_else(|| {
@@ -159,15 +200,6 @@ impl Writer for Whole {
             Event::Reasoning { choice, text } => {
                 self.take(text)?;
                 self.open(choice)?.reasoning.push_str(text.as_str());
-            }
-            Event::Signature { choice, text } => {
-                self.take(text)?;
-                self.open(choice)?.sign(text.as_str());
-            }
-            Event::Redacted { choice, base64 } => {
-                self.take(base64)?;
-                let thought = Thought::Redacted(base64.as_str().to_owned());
-                self.open(choice)?.thoughts.push(thought);
             }
             Event::ToolCall {
                 choice,
@@ -204,12 +236,10 @@ impl Writer for Whole {
                 }
             }
             Event::Usage(usage) => self.usage = Some(usage),
-            Event::Detail(Detail::ServiceTier(tier)) => self.service_tier = Some(tier),
-            Event::Detail(Detail::StopSequence { choice, text }) => {
-                self.take(text)?;
-                self.open(choice)?.stop = Some(text.as_str().to_owned());
-            }
-            Event::Detail(Detail::InvokedModel(_) | Detail::Guardrail(_)) => {}
+            Event::Signature { .. }
+            | Event::Redacted { .. }
+            | Event::Citation { .. }
+            | Event::Detail(_) => self.annotate(event)?,
             Event::Finish { choice, reason } => {
                 self.open(choice)?.reason = Some(reason);
                 self.progress.finish(choice)?;
@@ -263,6 +293,11 @@ fn write_choice(index: u64, choice: &Choice, reason: Finish, out: &mut Vec<u8>) 
         write_escaped(out, &choice.reasoning);
     }
     choice.write_thoughts(out);
+    if !choice.annotations.is_empty() {
+        out.extend_from_slice(b",\"annotations\":[");
+        out.extend_from_slice(&choice.annotations);
+        out.push(b']');
+    }
     for (call, before) in choice
         .tool_calls
         .iter()

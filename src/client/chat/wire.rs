@@ -174,6 +174,19 @@ pub(in crate::client) fn write_usage(usage: &Usage, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
+/// Appends an annotation; URL and title are escaped.
+pub(super) fn write_citation(range: (u64, u64), url: &str, title: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"type\":\"url_citation\",\"url_citation\":{\"start_index\":");
+    write_u64(out, range.0);
+    out.extend_from_slice(b",\"end_index\":");
+    write_u64(out, range.1);
+    out.extend_from_slice(b",\"title\":\"");
+    out.extend_from_slice(title.as_bytes());
+    out.extend_from_slice(b"\",\"url\":\"");
+    out.extend_from_slice(url.as_bytes());
+    out.extend_from_slice(b"\"}}");
+}
+
 /// Appends the tier that served the answer, where the upstream says it.
 pub(super) fn write_service_tier(tier: Option<ServiceTier>, out: &mut Vec<u8>) {
     let Some(tier) = tier else {

@@ -63,6 +63,7 @@ impl Writer for Stream {
             | Event::Redacted { .. }
             | Event::ToolCall { .. }
             | Event::Arguments { .. }
+            | Event::Citation { .. }
             | Event::Detail(_) => {}
             Event::Usage(usage) => self.usage = Some(usage),
             Event::Finish { choice, reason } => {
@@ -162,6 +163,7 @@ impl Writer for Whole {
             | Event::Redacted { .. }
             | Event::ToolCall { .. }
             | Event::Arguments { .. }
+            | Event::Citation { .. }
             | Event::Detail(_) => {}
             Event::Usage(usage) => self.usage = Some(usage),
             Event::Finish { choice, reason } => {

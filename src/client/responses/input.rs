@@ -222,6 +222,7 @@ impl<'a> Input<'a> {
                 | Part::Reasoning { .. }
                 | Part::Redacted(_)
                 | Part::ToolResult { .. }
+                | Part::SearchResult(_)
                 | Part::CacheBreakpoint(_)
                 | Part::Refusal(_) => {
                     return Err(unsupported(
@@ -347,6 +348,7 @@ impl<'a> Draft<'a> {
         Ok(Document {
             file_name: self.file_name,
             source,
+            cited: false,
         })
     }
 }

@@ -481,7 +481,7 @@ impl Writer for Answer {
                 }
             }
             Event::Usage(usage) => self.usage = Some(usage),
-            Event::Detail(_) => {}
+            Event::Detail(_) | Event::Citation { .. } => {}
             Event::Finish { choice, reason } => {
                 self.take(choice, 0)?;
                 let state = match reason {

@@ -57,6 +57,7 @@ impl Points {
                     Part::Text(_)
                     | Part::Image(_)
                     | Part::Document(_)
+                    | Part::SearchResult(_)
                     | Part::ToolCall { .. }
                     | Part::ToolResult { .. }
                     | Part::Refusal(_)

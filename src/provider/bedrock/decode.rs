@@ -38,10 +38,12 @@ pub(super) fn whole(body: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
         .as_deref()
         .ok_or_else(|| Fault::from(Upstream::truncated()))?;
     let mut calls = 0_u32;
+    let mut letters = 0_u64;
     let mut arguments = Vec::new();
     sink(Event::Start)?;
     for block in &message.content {
         if let Some(text) = block.text {
+            letters = letters.saturating_add(letters_of(text));
             tell_text(text, sink)?;
         }
         if let Some(reasoning) = &block.reasoning_content {
@@ -50,8 +52,15 @@ pub(super) fn whole(body: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
             let signature = signed.and_then(|signed| signed.signature);
             tell_reasoning(text, signature, reasoning.redacted_content, sink)?;
         }
-        for cited in block.citations_content.iter().flat_map(|it| &it.content) {
-            tell_text(cited.text, sink)?;
+        if let Some(cited) = &block.citations_content {
+            let start = letters;
+            for text in &cited.content {
+                letters = letters.saturating_add(letters_of(text.text));
+                tell_text(text.text, sink)?;
+            }
+            for citation in &cited.citations {
+                tell_citation(citation, start, letters, sink)?;
+            }
         }
         if let Some(call) = &block.tool_use
             && !call.is_the_servers()
@@ -200,6 +209,11 @@ struct Speech {
     /// The tool calls whose blocks have not ended.
     open: Vec<OpenCall>,
     calls: u32,
+    /// Characters of text told so far, and up to the block that is being told.
+    letters: u64,
+    block_letters: u64,
+    /// Sources of the block that is being told: URL and title.
+    citations: Vec<(String, String)>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -261,6 +275,7 @@ impl Speech {
             "contentBlockDelta" => self.delta(&read(payload)?, sink),
             "contentBlockStop" => {
                 let block = read::<BlockStop>(payload)?.content_block_index;
+                self.tell_citations(sink)?;
                 self.stop_block(|open| open.block == block, sink)
             }
             "messageStop" => self.stop(&read(payload)?, sink),
@@ -274,6 +289,34 @@ impl Speech {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Keeps a source until its block ends, for its text may be told after it.
+    fn cite(&mut self, citation: &Citation<'_>) -> Result<(), Fault> {
+        if self.citations.len() >= CITATIONS_MAX {
+            let message = format!("a text of the answer has more than {CITATIONS_MAX} sources");
+            return Err(Fault::from(Upstream::broken("upstream_too_large", message)));
+        }
+        if let Some(url) = citation.url() {
+            let title = citation.title.unwrap_or_default();
+            let source = (url.as_str().to_owned(), title.as_str().to_owned());
+            self.citations.push(source);
+        }
+        Ok(())
+    }
+
+    fn tell_citations(&mut self, sink: Sink<'_>) -> Result<(), Fault> {
+        let start = std::mem::replace(&mut self.block_letters, self.letters);
+        for (url, title) in self.citations.drain(..) {
+            sink(Event::Citation {
+                choice: 0,
+                start,
+                end: self.letters,
+                url: Escaped::from_content(&url),
+                title: Escaped::from_content(&title),
+            })?;
+        }
+        Ok(())
     }
 
     /// The first of anything begins the message.
@@ -324,7 +367,11 @@ impl Speech {
             return Ok(());
         };
         if let Some(text) = delta.text {
+            self.letters = self.letters.saturating_add(letters_of(text));
             tell_text(text, sink)?;
+        }
+        if let Some(citation) = &delta.citation {
+            self.cite(citation)?;
         }
         if let Some(reasoning) = &delta.reasoning_content {
             let ReasoningDelta {
@@ -396,6 +443,51 @@ fn finish(reason: &str, has_calls: bool) -> Result<Finish, Fault> {
         _ => Finish::Stop,
     })
 }
+
+/// A source that is no place on the web has no form in OpenAI's answers and is not told.
+fn tell_citation(
+    citation: &Citation<'_>,
+    start: u64,
+    end: u64,
+    sink: Sink<'_>,
+) -> Result<(), Fault> {
+    let Some(url) = citation.url() else {
+        return Ok(());
+    };
+    sink(Event::Citation {
+        choice: 0,
+        start,
+        end,
+        url,
+        title: citation.title.unwrap_or_default(),
+    })
+}
+
+/// Characters of a text, each escape being one and each pair of surrogates one.
+fn letters_of(text: Escaped<'_>) -> u64 {
+    let mut letters = 0_u64;
+    let mut rest = text.as_str().as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        let is_letter = match (first, tail) {
+            (b'\\', [b'u', high, next, tail @ ..]) => {
+                rest = tail.get(2..).unwrap_or_default();
+                !(matches!(high, b'd' | b'D')
+                    && matches!(next, b'8' | b'9' | b'a' | b'b' | b'A' | b'B'))
+            }
+            (b'\\', [_, tail @ ..]) => {
+                rest = tail;
+                true
+            }
+            // A byte that goes on a character of several.
+            _ => first & 0xc0 != 0x80,
+        };
+        letters = letters.saturating_add(u64::from(is_letter));
+    }
+    letters
+}
+
+const CITATIONS_MAX: usize = 1024;
 
 fn tell_text(text: Escaped<'_>, sink: Sink<'_>) -> Result<(), Fault> {
     if text.is_empty() {
@@ -541,6 +633,46 @@ struct PlainText<'a> {
 struct Cited<'a> {
     #[serde(borrow, default)]
     content: Vec<PlainText<'a>>,
+    #[serde(borrow, default)]
+    citations: Vec<Citation<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Citation<'a> {
+    #[serde(borrow)]
+    title: Option<Escaped<'a>>,
+    #[serde(borrow)]
+    source: Option<Escaped<'a>>,
+    #[serde(borrow)]
+    location: Option<Location<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Location<'a> {
+    #[serde(borrow)]
+    web: Option<Web<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Web<'a> {
+    #[serde(borrow)]
+    url: Option<Escaped<'a>>,
+}
+
+impl<'a> Citation<'a> {
+    /// Where the source is on the web: a page, or what the app gave as a search result's source.
+    fn url(&self) -> Option<Escaped<'a>> {
+        let web = self
+            .location
+            .as_ref()
+            .and_then(|location| location.web.as_ref());
+        let is_url = |source: &Escaped<'_>| {
+            let source = source.as_str().replace("\\/", "/");
+            source.starts_with("https://") || source.starts_with("http://")
+        };
+        web.and_then(|web| web.url)
+            .or_else(|| self.source.filter(is_url))
+    }
 }
 
 /// Of a whole answer, or the start of one in a stream.
@@ -599,6 +731,8 @@ struct Delta<'a> {
     tool_use: Option<ToolUseDelta<'a>>,
     #[serde(borrow)]
     reasoning_content: Option<ReasoningDelta<'a>>,
+    #[serde(borrow)]
+    citation: Option<Citation<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -719,6 +853,9 @@ mod tests {
             ),
             Event::Detail(Detail::StopSequence { text, .. }) => format!("stop {}", text.as_str()),
             Event::Detail(detail) => format!("{detail:?}"),
+            Event::Citation {
+                start, end, url, ..
+            } => format!("cites {start} {end} {}", url.as_str()),
             Event::Finish { reason, .. } => format!("finish {reason:?}"),
         }
     }

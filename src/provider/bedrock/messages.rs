@@ -22,7 +22,8 @@ use serde_json::value::RawValue;
 use crate::codec::json::{is_blank, unescape, validate, write_string};
 use crate::fault::{Fault, Invalid};
 use crate::turn::{
-    Document, DocumentSource, Escaped, Image, Message, Part, Request, Role, TEXT_INPUT, ToolOutput,
+    Document, DocumentSource, Escaped, Image, Message, Part, Request, Role, SearchResult,
+    TEXT_INPUT, ToolOutput,
 };
 
 use super::super::quirks::{Quirks, Reasoning};
@@ -215,6 +216,10 @@ impl<'o, 'a> Turns<'o, 'a> {
                     self.text_call(id, name, *input, param)?;
                     calls = calls.saturating_add(1);
                 }
+                Part::SearchResult(found) => {
+                    self.block(side);
+                    write_found(self.out, found);
+                }
                 Part::ToolResult { id, output } => {
                     self.result(side, id, output, message.index)?;
                 }
@@ -333,6 +338,19 @@ impl<'o, 'a> Turns<'o, 'a> {
         if let Some(format) = image_format(media_type) {
             self.block(side);
             write_bytes(self.out, br#"{"image":{"format":""#, format, base64);
+        } else if let Some((kind, format)) = recording_format(media_type) {
+            self.block(side);
+            let before = match kind {
+                Recording::Sound => br#"{"audio":{"format":""#.as_slice(),
+                Recording::Film => br#"{"video":{"format":""#,
+            };
+            write_bytes(self.out, before, format, base64);
+        } else if media_type.starts_with("audio/") || media_type.starts_with("video/") {
+            return Err(Fault::from(Invalid::value(
+                param().trim_end_matches(".file"),
+                "the recording has none of the formats that this provider takes, such as mp3, wav, \
+                 mp4 and webm",
+            )));
         } else {
             let format = document_format(media_type, file_name).ok_or_else(|| {
                 invalid(
@@ -344,7 +362,13 @@ impl<'o, 'a> Turns<'o, 'a> {
             self.out.extend_from_slice(br#"{"document":{"name":""#);
             let name = self.document_name(file_name);
             self.out.extend_from_slice(name.as_bytes());
-            write_bytes(self.out, br#"","format":""#, format, base64);
+            if document.cited {
+                self.out
+                    .extend_from_slice(br#"","citations":{"enabled":true},"format":""#);
+                write_bytes(self.out, b"", format, base64);
+            } else {
+                write_bytes(self.out, br#"","format":""#, format, base64);
+            }
         }
         Ok(())
     }
@@ -569,6 +593,75 @@ fn image_format(media_type: &str) -> Option<&'static str> {
     })
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Recording {
+    Sound,
+    Film,
+}
+
+fn recording_format(media_type: &str) -> Option<(Recording, &'static str)> {
+    let find = |formats: &[(&str, &'static str)], name: &str| {
+        let format = formats.iter().find(|(known, _)| *known == name);
+        format.map(|(_, format)| *format)
+    };
+    if let Some(name) = media_type.strip_prefix("audio/") {
+        return find(SOUND_FORMATS, name).map(|format| (Recording::Sound, format));
+    }
+    let name = media_type.strip_prefix("video/")?;
+    find(FILM_FORMATS, name).map(|format| (Recording::Film, format))
+}
+
+const SOUND_FORMATS: &[(&str, &str)] = &[
+    ("mp3", "mp3"),
+    ("mpeg", "mp3"),
+    ("opus", "opus"),
+    ("wav", "wav"),
+    ("x-wav", "wav"),
+    ("wave", "wav"),
+    ("aac", "aac"),
+    ("x-aac", "x-aac"),
+    ("flac", "flac"),
+    ("x-flac", "flac"),
+    ("mp4", "mp4"),
+    ("m4a", "m4a"),
+    ("x-m4a", "m4a"),
+    ("ogg", "ogg"),
+    ("pcm", "pcm"),
+    ("webm", "webm"),
+    ("x-matroska", "mka"),
+];
+const FILM_FORMATS: &[(&str, &str)] = &[
+    ("mp4", "mp4"),
+    ("quicktime", "mov"),
+    ("webm", "webm"),
+    ("x-matroska", "mkv"),
+    ("x-flv", "flv"),
+    ("mpeg", "mpeg"),
+    ("x-ms-wmv", "wmv"),
+    ("3gpp", "three_gp"),
+];
+
+/// Blank texts are left out: AWS refuses them.
+fn write_found(out: &mut Vec<u8>, found: &SearchResult<'_>) {
+    out.extend_from_slice(br#"{"searchResult":{"source":""#);
+    out.extend_from_slice(found.source.as_str().as_bytes());
+    out.extend_from_slice(br#"","title":""#);
+    out.extend_from_slice(found.title.as_str().as_bytes());
+    out.extend_from_slice(br#"","content":["#);
+    let texts = found.texts.iter().filter(|text| !is_blank(text.as_str()));
+    for (text, at) in texts.zip(0_usize..) {
+        if at > 0 {
+            out.push(b',');
+        }
+        write_text(out, *text);
+    }
+    out.push(b']');
+    if found.cited {
+        out.extend_from_slice(br#","citations":{"enabled":true}"#);
+    }
+    out.extend_from_slice(b"}}");
+}
+
 /// The media type decides; where it says nothing, the file name's extension.
 fn document_format(media_type: &str, file_name: &str) -> Option<&'static str> {
     let known = DOCUMENT_FORMATS
@@ -635,6 +728,7 @@ mod tests {
                 media_type: media_type.into(),
                 base64: "AAAA".into(),
             },
+            cited: false,
         })
     }
 
@@ -772,6 +866,17 @@ mod tests {
     }
 
     #[test]
+    fn sound_and_films_are_blocks_of_their_own() {
+        check(
+            vec![(
+                Role::User,
+                vec![file("a", "audio/wav"), file("b", "video/quicktime")],
+            )],
+            r#""messages":[{"role":"user","content":[{"audio":{"format":"wav","source":{"bytes":"AAAA"}}},{"video":{"format":"mov","source":{"bytes":"AAAA"}}}]}]"#,
+        );
+    }
+
+    #[test]
     fn objects_in_a_row_are_one() {
         for (several, want) in [
             (r#"{} {"a":1}"#, r#"{"a":1}"#),
@@ -906,6 +1011,7 @@ mod tests {
         let stored = Part::Document(Document {
             file_name: None,
             source: DocumentSource::FileId("file-1".into()),
+            cited: false,
         });
         refuse(
             &ask(vec![(Role::User, vec![stored])]),
