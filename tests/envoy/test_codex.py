@@ -1,17 +1,17 @@
 """Codex on AWS: the Codex CLI, with a home of its own, works with a Claude model on Bedrock Converse through a real Envoy.
 
-The binary is that of npm's `@openai/codex` (0.169), named by the variable CODEX or found on the PATH; without it there is nothing to show.
+The binary is that of npm's `@openai/codex`, which `node/package.json` names.
 """
 
 import json
 import os
-import shutil
+import pathlib
 import subprocess
 
 import pytest
 import run
 
-CODEX = os.environ.get("CODEX") or shutil.which("codex")
+CODEX = pathlib.Path(__file__).parent / "node/node_modules/.bin/codex"
 
 
 def says(thought, name, arguments, number):
@@ -30,7 +30,6 @@ def says(thought, name, arguments, number):
     ]
 
 
-@pytest.mark.skipif(CODEX is None, reason="there is no codex; see this file's first lines")
 def test_codex_completes_a_task_with_two_tool_turns(gateway, simulator, tmp_path):
     home, work = tmp_path / "home", tmp_path / "work"
     home.mkdir()
