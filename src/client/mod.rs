@@ -10,6 +10,7 @@ pub mod completions;
 mod data_url;
 pub mod error;
 pub mod models;
+mod parameters;
 mod read;
 pub mod responses;
 

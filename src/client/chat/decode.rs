@@ -6,15 +6,14 @@
 use super::cache::read_cache_life;
 use super::messages::Messages;
 use super::tools::{read_tool_choice, read_tools};
+use crate::client::parameters::{read_metadata, read_service_tier};
 use crate::client::read::{Path, Reader, required, set, wrong_kind, wrong_value};
 use crate::codec::json::{Kind, Text};
 use crate::fault::Fault;
-use crate::turn::{Ask, Effort, Escaped, Output, Request, Schema, ServiceTier};
+use crate::turn::{Ask, Effort, Escaped, Output, Request, Schema};
 
 /// Stop sequences of one request, as OpenAI counts.
 const STOP_MAX: usize = 4;
-/// Pairs of `metadata`, as OpenAI counts.
-const METADATA_MAX: usize = 16;
 
 /// Values that say no more than leaving the parameter out, written without blanks.
 const DEFAULTS: &[(&str, &[&str])] = &[
@@ -141,38 +140,6 @@ fn read_effort(reader: &mut Reader<'_>) -> Result<Effort, Fault> {
             "must be none, minimal, low, medium, high, xhigh or max",
         )
     })
-}
-
-/// `fast` is another word for `priority`. A tier that no other provider has, or that is newer than
-/// this, is left behind.
-fn read_service_tier(reader: &mut Reader<'_>, request: &mut Request<'_>) -> Result<(), Fault> {
-    request.service_tier = match &*reader.text(&Path::top("service_tier"))? {
-        "auto" => None,
-        "default" => Some(ServiceTier::Default),
-        "flex" => Some(ServiceTier::Flex),
-        "priority" | "fast" => Some(ServiceTier::Priority),
-        _ => {
-            request.others.push(Text::from("service_tier"));
-            None
-        }
-    };
-    Ok(())
-}
-
-fn read_metadata<'a>(reader: &mut Reader<'a>) -> Result<Vec<(Text<'a>, Text<'a>)>, Fault> {
-    let at = Path::top("metadata");
-    let mut pairs = Vec::new();
-    reader.object(&at, |reader, key| {
-        if pairs.len() >= METADATA_MAX {
-            return Err(wrong_value(&at, "may have at most 16 pairs"));
-        }
-        if reader.kind() != Kind::String {
-            return Err(wrong_kind(&at, "every value must be a string"));
-        }
-        pairs.push((Text::from(key.to_owned()), reader.text(&at)?));
-        Ok(())
-    })?;
-    Ok(pairs)
 }
 
 fn read_output<'a>(reader: &mut Reader<'a>) -> Result<Output<'a>, Fault> {

@@ -9,6 +9,7 @@
 
 use super::input::Input;
 use super::tools::{Tools, choose, read_choice};
+use crate::client::parameters::{read_metadata, read_service_tier};
 use crate::client::read::{Path, Reader, required, set, unsupported, wrong_value};
 use crate::codec::json::Text;
 use crate::fault::Fault;
@@ -21,9 +22,7 @@ const INCLUDE_MAX: usize = 32;
 const DEFAULTS: &[(&str, &[&str])] = &[
     ("background", &["false"]),
     ("context_management", &["[]"]),
-    ("metadata", &["{}"]),
     ("prompt_cache_options", &["{}", "{\"mode\":\"implicit\"}"]),
-    ("service_tier", &["\"auto\"", "\"default\""]),
     ("store", &["false"]),
     ("top_logprobs", &["0"]),
     ("truncation", &["\"disabled\""]),
@@ -73,6 +72,8 @@ pub(super) fn decode<'a>(ask: &Ask<'a>) -> Result<Request<'a>, Fault> {
             "text" => read_text(reader, &mut request)?,
             "reasoning" => read_reasoning(reader, &mut request)?,
             "include" => read_include(reader, &mut request)?,
+            "service_tier" => read_service_tier(reader, &mut request)?,
+            "metadata" => request.metadata = read_metadata(reader)?,
             // Read by `ask`.
             "model" | "stream" | "stream_options" => {}
             name if is_default(name, member.value) => {}

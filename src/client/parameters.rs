@@ -1,0 +1,46 @@
+//! Parameters that are the same in chat completions and in responses.
+
+use super::read::{Path, Reader, wrong_kind, wrong_value};
+use crate::codec::json::{Kind, Text};
+use crate::fault::Fault;
+use crate::turn::{Request, ServiceTier};
+
+/// Pairs of `metadata`, as OpenAI counts.
+const METADATA_MAX: usize = 16;
+
+/// `fast` is another word for `priority`. A tier that no other provider has, or that is newer than
+/// this, is left behind.
+pub(super) fn read_service_tier(
+    reader: &mut Reader<'_>,
+    request: &mut Request<'_>,
+) -> Result<(), Fault> {
+    request.service_tier = match &*reader.text(&Path::top("service_tier"))? {
+        "auto" => None,
+        "default" => Some(ServiceTier::Default),
+        "flex" => Some(ServiceTier::Flex),
+        "priority" | "fast" => Some(ServiceTier::Priority),
+        _ => {
+            request.others.push(Text::from("service_tier"));
+            None
+        }
+    };
+    Ok(())
+}
+
+pub(super) fn read_metadata<'a>(
+    reader: &mut Reader<'a>,
+) -> Result<Vec<(Text<'a>, Text<'a>)>, Fault> {
+    let at = Path::top("metadata");
+    let mut pairs = Vec::new();
+    reader.object(&at, |reader, key| {
+        if pairs.len() >= METADATA_MAX {
+            return Err(wrong_value(&at, "may have at most 16 pairs"));
+        }
+        if reader.kind() != Kind::String {
+            return Err(wrong_kind(&at, "every value must be a string"));
+        }
+        pairs.push((Text::from(key.to_owned()), reader.text(&at)?));
+        Ok(())
+    })?;
+    Ok(pairs)
+}
