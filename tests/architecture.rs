@@ -42,6 +42,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("auth", &["secret"]),
+    ("redact", &["document", "secret"]),
     ("turn", &["codec", "fault"]),
     ("codec", &[]),
     ("document", &[]),
@@ -291,6 +292,10 @@ fn every_file_keeps_to_the_arrows() {
         }
         let name = path.strip_prefix(&root).unwrap();
         let modules = modules(name);
+        // Programs stand above the crate and see it from outside.
+        if modules[0] == "bin" {
+            continue;
+        }
         if modules.last().unwrap() == "tests" {
             continue;
         }
