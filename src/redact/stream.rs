@@ -83,6 +83,11 @@ impl Stream {
         self.text.len().saturating_sub(self.done)
     }
 
+    #[cfg(test)]
+    pub(super) const fn buffered_bytes(&self) -> usize {
+        self.text.len()
+    }
+
     /// The entity for which all is refused. Nothing comes out any more then.
     #[must_use]
     pub const fn blocked(&self) -> Option<Entity> {
@@ -123,6 +128,9 @@ impl Stream {
         let (done, open, blocked) = (&mut self.done, &mut self.open, &mut self.blocked);
         let text_base = self.text_base;
         let decided = self.scan.advance(plan, &view, is_end, &mut |piece: Piece| {
+            if blocked.is_some() {
+                return;
+            }
             let start = folded.start(text, piece.from.wrapping_sub(base));
             let end = folded.end(text, piece.to.wrapping_sub(base)).max(*done);
             let (mut value, from) = open.take().unwrap_or_else(|| {
@@ -155,7 +163,7 @@ impl Stream {
             value.finish(out);
             found(finding);
         });
-        if self.open.is_none() {
+        if self.open.is_none() && self.blocked.is_none() {
             let is_all = decided >= view.end();
             let end = if is_all {
                 text.len()
