@@ -75,7 +75,7 @@ impl Topics {
             );
             let length = word_length(word.1);
             #[cfg(test)]
-            view.steps.set(view.steps.get() + 1 + length as u64);
+            view.looked(length.max(1));
             if length > 0 && is_beginning(view.before(at), word.1) {
                 self.note(at, word.1.get(..length).unwrap_or_default());
             }
@@ -85,10 +85,11 @@ impl Topics {
 
     fn note(&mut self, at: usize, word: &[u8]) {
         for (known, topic) in candidates(word) {
-            if known.len() == word.len() && known.as_bytes().eq_ignore_ascii_case(word) {
-                if let Some(last) = self.last.get_mut(usize::from(*topic as u8)) {
-                    *last = at.wrapping_add(1);
-                }
+            if known.len() == word.len()
+                && known.as_bytes().eq_ignore_ascii_case(word)
+                && let Some(last) = self.last.get_mut(usize::from(*topic as u8))
+            {
+                *last = at.wrapping_add(1);
             }
         }
     }

@@ -132,7 +132,7 @@ fn folded(letter: char) -> Fold {
         0x2460..=0x2468 => digit(code.wrapping_sub(0x245F)),
         0x1D400..=0x1D6A3 => match code.wrapping_sub(0x1D400) % 52 {
             capital @ 0..26 => low(capital.wrapping_add(u32::from(b'A'))),
-            small => low(small.wrapping_add(u32::from(b'a') - 26)),
+            small => low(small.wrapping_add(u32::from(b'G'))),
         },
         0x370..=0x556 => look_alike(letter),
         _ => other_digit(code),

@@ -1,5 +1,12 @@
 //! What holds for any text: a stream gives what the whole gives, and work is linear.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::string_slice,
+    clippy::print_stdout,
+    reason = "clippy knows test functions, not the helpers of a test file"
+)]
+
 use super::*;
 use std::collections::BTreeMap;
 

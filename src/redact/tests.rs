@@ -1,5 +1,10 @@
 //! Each entity by a few values in a few surroundings, and what looks like it and is not.
 
+#![expect(
+    clippy::string_slice,
+    reason = "clippy knows test functions, not the helpers of a test file"
+)]
+
 use super::*;
 
 /// What is found, as `entity:value`.

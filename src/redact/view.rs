@@ -42,6 +42,12 @@ impl<'t> View<'t> {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn looked(&self, bytes: usize) {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.steps.set(self.steps.get().saturating_add(bytes));
+    }
+
     /// Where the text so far ends.
     pub(super) const fn end(&self) -> usize {
         self.base.wrapping_add(self.bytes.len())
@@ -58,7 +64,7 @@ impl<'t> View<'t> {
     #[inline]
     pub(super) fn ahead(&self, at: usize) -> Result<u8, More> {
         #[cfg(test)]
-        self.steps.set(self.steps.get() + 1);
+        self.looked(1);
         match self.bytes.get(at.wrapping_sub(self.base)) {
             Some(&byte) => Ok(byte),
             None if self.is_end => Ok(0),
@@ -70,7 +76,7 @@ impl<'t> View<'t> {
     #[inline]
     pub(super) fn before(&self, at: usize) -> u8 {
         #[cfg(test)]
-        self.steps.set(self.steps.get() + 1);
+        self.looked(1);
         let before = at.checked_sub(1).and_then(|at| at.checked_sub(self.base));
         let byte = before.and_then(|at| self.bytes.get(at));
         byte.copied().unwrap_or(0)

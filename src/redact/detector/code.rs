@@ -59,10 +59,11 @@ fn identity(sight: &mut Sight<'_, '_>, start: usize, word: &[u8]) {
                 offer(Entity::SgNric, 80);
             }
         }
-        10 if has_shape(word, b"LLLLLDDDDL") && is_upper(word) => {
-            if b"ABCFGHLJPT".contains(&upper(word, 3)) {
-                offer(Entity::InPan, 75);
-            }
+        10 if has_shape(word, b"LLLLLDDDDL")
+            && is_upper(word)
+            && b"ABCFGHLJPT".contains(&upper(word, 3)) =>
+        {
+            offer(Entity::InPan, 75);
         }
         11 if has_shape(word, b"DDDDDDLDDDA") => {
             let digits: [u8; 9] = [0, 1, 2, 3, 4, 5, 7, 8, 9].map(|at| digit(word, at));

@@ -225,6 +225,13 @@ fn eleven(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
             55,
         );
     }
+    eleven_more(sight, number);
+}
+
+/// Belgium, Brazil, Turkey, Argentina.
+fn eleven_more(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
+    let digits = number.digits;
+    let is_bare = number.is_bare();
     let base = modulo(digits.get(..9).unwrap_or_default(), 97);
     // Who was born since 2000 has a 2 in front.
     let since_2000 = (base + 2_000_000_000 % 97) % 97;

@@ -166,10 +166,9 @@ impl Prefix<'_> {
     /// The number that some of its digits write.
     pub(super) fn value(&self, from: usize, to: usize) -> u32 {
         let digits = self.digits.get(from..to).unwrap_or_default();
-        let value = digits.iter().fold(0_u32, |value, &digit| {
+        digits.iter().fold(0_u32, |value, &digit| {
             value.wrapping_mul(10).wrapping_add(u32::from(digit))
-        });
-        value
+        })
     }
 
     pub(super) fn digit(&self, at: usize) -> u8 {

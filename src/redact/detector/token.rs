@@ -198,8 +198,6 @@ const PREFIXES: &[Row] = &[
     ("xoxr-", SlackToken, Url, 20),
     ("xoxs-", SlackToken, Url, 20),
     ("ya29.", GoogleKey, Url, 30),
-    ("access_token$production$", PaymentToken, Dotted, 32),
-    ("EZAK", PaymentToken, Url, 50),
 ];
 
 /// Prefixes without a separator: the word has a digit, which calls. The last number is the word's length, 0 for any.
@@ -229,12 +227,51 @@ const WORDS: &[(&str, Entity, Alphabet, usize, usize)] = &[
     ("oy2", PackageToken, Url, 40, 46),
 ];
 
-/// Most separators stand in words that no row begins like; this tells most of them apart by one look.
-const fn may_begin(first: u8) -> bool {
-    matches!(
-        first,
-        b'A'..=b'C' | b'E'..=b'G' | b'N' | b'P' | b'S' | b'a'..=b'd' | b'f'..=b'i' | b'k' | b'l' | b'n'..=b'p' | b'r'..=b't' | b'v'..=b'y'
-    )
+/// A row's place by the hash of its prefix up to the first separator; most words that stand before one have no bucket.
+const BUCKETS: usize = 512;
+const FIRST: [u8; BUCKETS] = first_rows();
+
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler, which refuses to build where it goes wrong"
+)]
+const fn first_rows() -> [u8; BUCKETS] {
+    let mut table = [u8::MAX; BUCKETS];
+    let mut row = PREFIXES.len();
+    assert!(row < u8::MAX as usize);
+    // Backwards, so that the earliest row of a bucket stays.
+    while row > 0 {
+        row -= 1;
+        let prefix = PREFIXES[row].0.as_bytes();
+        let mut length = 0;
+        while length < prefix.len() && is_word(prefix[length]) {
+            length += 1;
+        }
+        table[bucket(prefix[0], prefix[length - 1], length)] = row as u8;
+    }
+    table
+}
+
+/// The bucket of a word by its first byte, its last, and its length.
+const fn bucket(first: u8, last: u8, length: usize) -> usize {
+    let mixed = (first as usize)
+        .wrapping_mul(31)
+        .wrapping_add((last as usize).wrapping_mul(7))
+        .wrapping_add(length.wrapping_mul(131));
+    mixed % BUCKETS
+}
+
+/// The rows from the first on that a word may be the beginning of.
+fn rows(word: &[u8]) -> &'static [Row] {
+    let (Some(&first), Some(&last)) = (word.first(), word.last()) else {
+        return &[];
+    };
+    let row = FIRST.get(bucket(first, last, word.len())).copied();
+    let row = row.filter(|&row| row != u8::MAX);
+    row.and_then(|row| PREFIXES.get(usize::from(row)..))
+        .unwrap_or_default()
 }
 
 /// A separator: perhaps the first in a prefix, a private key's, or one of a few that stand in the middle.
@@ -253,10 +290,7 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
         return Ok(());
     }
     let word = view.part(start..at);
-    if !word.first().is_some_and(|&first| may_begin(first)) {
-        return Ok(());
-    }
-    for &(prefix, entity, alphabet, least) in PREFIXES {
+    for &(prefix, entity, alphabet, least) in rows(word) {
         let Some((head, tail)) = prefix.as_bytes().split_at_checked(length) else {
             continue;
         };
@@ -429,11 +463,15 @@ pub(super) fn detect_word(sight: &mut Sight<'_, '_>, start: usize, end: usize) -
 pub(super) fn begins(text: &[u8]) -> bool {
     let is_prefix = |prefix: &str| text.starts_with(prefix.as_bytes());
     let more = ["eyJ", "AIza", "AKIA", "ABSK", "AKCp", "-----BEGIN"];
-    text.first()
-        .is_some_and(|&first| may_begin(first) || first == b'e' || first == b'-' || first == b'o')
-        && (PREFIXES
-            .iter()
-            .any(|row| is_prefix(row.0) && text.len() > row.0.len().saturating_add(row.3.min(30)))
-            || text.len() >= 20 && WORDS.iter().any(|row| is_prefix(row.0))
-            || more.iter().any(|prefix| is_prefix(prefix)))
+    let word = text
+        .iter()
+        .position(|&byte| !is_word(byte))
+        .unwrap_or(text.len());
+    let is_row =
+        |row: &Row| is_prefix(row.0) && text.len() > row.0.len().saturating_add(row.3.min(30));
+    rows(text.get(..word).unwrap_or_default())
+        .iter()
+        .any(is_row)
+        || text.len() >= 20 && WORDS.iter().any(|row| is_prefix(row.0))
+        || more.iter().any(|prefix| is_prefix(prefix))
 }

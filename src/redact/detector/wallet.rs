@@ -8,25 +8,19 @@ use crate::redact::entity::Entity;
 pub(super) fn detect(sight: &mut Sight<'_, '_>, start: usize, end: usize) {
     let word = sight.view.part(start..end);
     match word {
-        [b'0', b'x' | b'X', digits @ ..] => {
-            if digits.len() == 40 && digits.iter().all(u8::is_ascii_hexdigit) {
-                sight.offer(Entity::EthereumAddress, start, end, 80);
-            }
+        [b'0', b'x' | b'X', digits @ ..]
+            if digits.len() == 40 && digits.iter().all(u8::is_ascii_hexdigit) =>
+        {
+            sight.offer(Entity::EthereumAddress, start, end, 80);
         }
-        [b'b' | b'B', b'c' | b'C', b'1', ..] => {
-            if is_bech32(word) {
-                sight.offer(Entity::BitcoinAddress, start, end, 95);
-            }
+        [b'b' | b'B', b'c' | b'C', b'1', ..] if is_bech32(word) => {
+            sight.offer(Entity::BitcoinAddress, start, end, 95);
         }
-        [b'1' | b'3', ..] if (26..=35).contains(&word.len()) => {
-            if is_base58(word, &[0, 5]) {
-                sight.offer(Entity::BitcoinAddress, start, end, 95);
-            }
+        [b'1' | b'3', ..] if (26..=35).contains(&word.len()) && is_base58(word, &[0, 5]) => {
+            sight.offer(Entity::BitcoinAddress, start, end, 95);
         }
-        [b'T', ..] if word.len() == 34 => {
-            if is_base58(word, &[0x41]) {
-                sight.offer(Entity::TronAddress, start, end, 95);
-            }
+        [b'T', ..] if word.len() == 34 && is_base58(word, &[0x41]) => {
+            sight.offer(Entity::TronAddress, start, end, 95);
         }
         _ => {}
     }
