@@ -164,18 +164,42 @@ impl Piece {
     }
 }
 
-/// How far the first trigger is. Sixteen bytes at a time, without a branch between them, so that they fit a vector.
+/// What may call a detector, by byte.
+const TRIGGERS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        if let Some(slot) = table.split_at_mut(byte as usize).1.first_mut() {
+            *slot = is_trigger(byte);
+        }
+        byte = byte.wrapping_add(1);
+    }
+    table
+};
+
+/// How far the first trigger is. First few bytes one by one, since triggers come in crowds; then blocks without a branch
+/// between their bytes, so that they fit vectors.
 #[inline]
 fn first_trigger(bytes: &[u8]) -> Option<usize> {
-    let (blocks, rest) = bytes.as_chunks::<16>();
-    for (at, block) in blocks.iter().enumerate() {
-        let flags = block.map(|byte| u8::from(is_trigger(byte)));
-        let flags = u128::from_le_bytes(flags);
-        if flags != 0 {
-            let offset = usize::try_from(flags.trailing_zeros() / 8).unwrap_or(0);
-            return Some(at.wrapping_mul(16).wrapping_add(offset));
-        }
+    let is_known = |&byte: &u8| TRIGGERS.get(usize::from(byte)).copied().unwrap_or(false);
+    let (near, far) = bytes.split_at_checked(NEAR_BYTES).unwrap_or((bytes, &[]));
+    if let Some(offset) = near.iter().position(is_known) {
+        return Some(offset);
     }
-    let offset = rest.iter().position(|&byte| is_trigger(byte))?;
-    Some(blocks.len().wrapping_mul(16).wrapping_add(offset))
+    let (blocks, _) = far.as_chunks::<BLOCK_BYTES>();
+    let has_trigger = |block: &&[u8; BLOCK_BYTES]| {
+        block
+            .iter()
+            .fold(false, |any, &byte| any | is_trigger(byte))
+    };
+    let clear = blocks
+        .iter()
+        .take_while(|block| !has_trigger(block))
+        .count();
+    let skipped = clear.wrapping_mul(BLOCK_BYTES);
+    let offset = far.get(skipped..)?.iter().position(is_known)?;
+    Some(near.len().wrapping_add(skipped).wrapping_add(offset))
 }
+
+const NEAR_BYTES: usize = 8;
+const BLOCK_BYTES: usize = 32;

@@ -86,7 +86,13 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize, byte: u8) -> Result<(
             token::detect(sight, at)?;
             address::detect_mac(sight, at)
         }
-        b'.' => token::detect(sight, at),
+        // Most dots end a sentence or a decimal.
+        b'.' => match sight.view.ahead(at.wrapping_add(1))? {
+            next if is_word(next) && !sight.view.before(at).is_ascii_whitespace() => {
+                token::detect(sight, at)
+            }
+            _ => Ok(()),
+        },
         b':' => {
             url::detect(sight, at)?;
             assignment::detect(sight, at)?;
