@@ -126,14 +126,22 @@ fn detect_digit(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
         return Ok(());
     }
     let number = number::Number::read(&view, at)?;
-    address::detect_ipv4(sight, at)?;
-    for prefix in number.prefixes() {
-        card::detect(sight, &prefix);
-        identity::detect(sight, &prefix);
-        phone::detect(sight, &prefix)?;
+    let first = number.first_length();
+    let behind = at.wrapping_add(usize::from(first));
+    let next = view.ahead(behind)?;
+    if next == b'.' && first <= 3 {
+        address::detect_ipv4(sight, at)?;
     }
-    identity::detect_letter(sight, &number)?;
-    if number.first_length() < 18 {
+    if number.count() > 2 {
+        for prefix in number.prefixes() {
+            card::detect(sight, &prefix);
+            identity::detect(sight, &prefix);
+            phone::detect(sight, &prefix)?;
+        }
+        identity::detect_letter(sight, &number)?;
+    }
+    // A word that goes on with letters, or groups that end in one.
+    if first < 18 && (next.is_ascii_alphabetic() || next == b'.' && first <= 2) {
         code::detect(sight, at)?;
     }
     Ok(())

@@ -24,8 +24,8 @@ struct Group {
     sum: u8,
     /// What stands before it.
     separator: u8,
-    /// Where it ends.
-    end: usize,
+    /// How far behind the number's start it ends.
+    end: u8,
     /// Whether the number may end here.
     is_last: bool,
 }
@@ -70,7 +70,7 @@ impl Number {
                 length: u8::try_from(sum.wrapping_sub(from)).unwrap_or(0),
                 sum: u8::try_from(sum).unwrap_or(0),
                 separator,
-                end: at,
+                end: u8::try_from(at.wrapping_sub(start)).unwrap_or(u8::MAX),
                 is_last: !is_name(next) && next != b'@',
             };
             number.count = number.count.wrapping_add(1);
@@ -101,11 +101,18 @@ impl Number {
     pub(super) fn dashed_pair(&self, lengths: [u8; 2]) -> Option<usize> {
         let [first, second, ..] = &self.groups;
         let is_pair = self.count == 2 && [first.length, second.length] == lengths;
-        (is_pair && second.separator == b'-').then_some(second.end)
+        (is_pair && second.separator == b'-')
+            .then(|| self.start.wrapping_add(usize::from(second.end)))
     }
 
     pub(super) fn digits(&self) -> &[u8] {
         &self.digits
+    }
+
+    /// How many digits there are in all.
+    pub(in crate::redact) fn count(&self) -> u8 {
+        let groups = self.groups.iter().take(self.count);
+        groups.map(|group| group.sum).next_back().unwrap_or(0)
     }
 
     /// How long the first group is.
@@ -120,7 +127,7 @@ impl Number {
             .filter(|(_, group)| group.is_last)
             .map(|(at, group)| Prefix {
                 start: self.start,
-                end: group.end,
+                end: self.start.wrapping_add(usize::from(group.end)),
                 digits: self
                     .digits
                     .get(..usize::from(group.sum))
