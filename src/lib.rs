@@ -13,6 +13,7 @@
 //!   provider formats that upstreams speak   (with auth below it)
 //!    turn    the pivot: requests, events
 //!     codec  SSE, AWS event stream, JSON members and edits
+//!   redact   finds sensitive values in text, and replaces them
 //! leaves: document, fault, glob, limits, secret
 //! ```
 //!
@@ -44,5 +45,6 @@ pub mod glob;
 pub mod limits;
 pub mod policy;
 pub mod provider;
+pub mod redact;
 pub mod secret;
 pub mod turn;

@@ -42,6 +42,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("auth", &["secret"]),
+    ("redact", &["document", "secret"]),
     ("turn", &["codec", "fault"]),
     ("codec", &[]),
     ("document", &[]),
@@ -111,7 +112,8 @@ fn problems(source: &Source<'_>) -> Vec<String> {
                     check_arrows(source, &heads(words, last), &mut problems);
                 }
             }
-            "std" | "core" if source.room != "abi" && is_path(words, at) => {
+            // `core` does no I/O: what it has of `net` is addresses.
+            "std" if source.room != "abi" && is_path(words, at) => {
                 for module in heads(words, at) {
                     if FORBIDDEN_MODULES.contains(&module) {
                         problems.push(format!("names std::{module}; below abi there is no I/O"));
@@ -291,6 +293,10 @@ fn every_file_keeps_to_the_arrows() {
         }
         let name = path.strip_prefix(&root).unwrap();
         let modules = modules(name);
+        // Programs stand above the crate and see it from outside.
+        if modules[0] == "bin" {
+            continue;
+        }
         if modules.last().unwrap() == "tests" {
             continue;
         }

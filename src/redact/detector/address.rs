@@ -1,0 +1,131 @@
+//! Addresses of machines: IPv4, IPv6, MAC. Those that name no one's machine are let through: loopback, link-local,
+//! multicast, masks, and what RFC 5737 and 3849 set aside for documentation.
+
+use core::net::{Ipv4Addr, Ipv6Addr};
+
+use super::{Sight, Topic, is_edge};
+use crate::redact::entity::Entity;
+use crate::redact::view::{More, is_word};
+
+pub(super) fn detect_ipv4(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
+    let view = sight.view;
+    let end = view.run(at, 16, |byte| byte.is_ascii_digit() || byte == b'.')?;
+    let text = view.part(at..end);
+    let text = text.strip_suffix(b".").unwrap_or(text);
+    let end = at.wrapping_add(text.len());
+    let Some(address) = str::from_utf8(text).ok().and_then(|text| text.parse().ok()) else {
+        return Ok(());
+    };
+    let next = view.ahead(end)?;
+    let is_product = view.before(at) == b'/' && is_word(view.before(at.wrapping_sub(1)));
+    let is_longer =
+        !is_edge(next) || matches!(next, b'.' | b'-') && is_word(view.ahead(end.wrapping_add(1))?);
+    if is_product || is_longer || view.before(at) == b'-' || is_reserved(address) {
+        return Ok(());
+    }
+    if sight.has(at, &[Topic::Version]) {
+        return Ok(());
+    }
+    let [_, b, c, d] = address.octets();
+    // `1.2.0.0` is a network or a version more often than a machine.
+    let score = match (address.is_private(), b, c, d) {
+        (true, ..) => 60,
+        (_, _, 0, 0) => 50,
+        _ => 85,
+    };
+    sight.offer(Entity::Ipv4, at, end, score);
+    Ok(())
+}
+
+fn is_reserved(address: Ipv4Addr) -> bool {
+    let [a, b, ..] = address.octets();
+    a == 0
+        || a >= 224
+        || address.is_loopback()
+        || address.is_link_local()
+        || address.is_documentation()
+        // Benchmarks, RFC 2544.
+        || a == 198 && (b & 0xFE) == 18
+}
+
+/// The first colon of an address.
+pub(super) fn detect_ipv6(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
+    let view = sight.view;
+    let start = view.run_back(at, 5, |byte| byte.is_ascii_hexdigit());
+    let before = view.before(start);
+    if at.wrapping_sub(start) > 4 || !is_edge(before) || matches!(before, b':' | b'.' | b'-') {
+        return Ok(());
+    }
+    // Two colons in a row, or another group: everything else is a label or a time.
+    let first = view.ahead(at.wrapping_add(1))?;
+    if first != b':' && (start == at || !first.is_ascii_hexdigit()) {
+        return Ok(());
+    }
+    let end = view.run(start, 46, |byte| {
+        byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.')
+    })?;
+    let text = view.part(start..end);
+    let text = text.strip_suffix(b".").unwrap_or(text);
+    let text = match text.strip_suffix(b":") {
+        Some(shorter) if !shorter.ends_with(b":") => shorter,
+        _ => text,
+    };
+    let end = start.wrapping_add(text.len());
+    let address = str::from_utf8(text)
+        .ok()
+        .and_then(|text| text.parse::<Ipv6Addr>().ok());
+    if !address.is_some_and(is_machine) {
+        return Ok(());
+    }
+    let groups = text
+        .split(|&byte| byte == b':')
+        .filter(|group| !group.is_empty());
+    let longest = groups.clone().map(<[u8]>::len).max().unwrap_or(0);
+    // `a::b` and `bed::fade` are paths in code.
+    let is_plain = groups.count() >= 2 && longest >= 3 && text.iter().any(u8::is_ascii_digit);
+    if is_plain && is_edge(view.ahead(end)?) {
+        sight.offer(Entity::Ipv6, start, end, 90);
+    }
+    Ok(())
+}
+
+fn is_machine(address: Ipv6Addr) -> bool {
+    let [first, second, ..] = address.segments();
+    let is_global = first & 0xE000 == 0x2000 && !(first == 0x2001 && second == 0x0DB8);
+    let is_local = first & 0xFE00 == 0xFC00 || first & 0xFFC0 == 0xFE80;
+    let mapped = address.to_ipv4_mapped();
+    is_global || is_local || mapped.is_some_and(|address| !is_reserved(address))
+}
+
+/// The first separator of a MAC address: six pairs, `:` or `-` between them.
+pub(super) fn detect_mac(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
+    let view = sight.view;
+    let separator = view.ahead(at)?;
+    let start = at.wrapping_sub(2);
+    if view.run_back(at, 3, |byte| byte.is_ascii_hexdigit()) != start {
+        return Ok(());
+    }
+    let before = view.before(start);
+    if !is_edge(before) || before == separator {
+        return Ok(());
+    }
+    let mut end = at;
+    for _ in 0..5 {
+        if view.ahead(end)? != separator {
+            return Ok(());
+        }
+        let pair = end.wrapping_add(1);
+        end = view.run(pair, 2, |byte| byte.is_ascii_hexdigit())?;
+        if end != pair.wrapping_add(2) {
+            return Ok(());
+        }
+    }
+    let next = view.ahead(end)?;
+    let text = view.part(start..end);
+    let digits = || text.iter().filter(|&&byte| byte != separator);
+    let is_one_digit = digits().all(|byte| Some(byte) == text.first());
+    if is_edge(next) && next != separator && !is_one_digit {
+        sight.offer(Entity::MacAddress, start, end, 85);
+    }
+    Ok(())
+}

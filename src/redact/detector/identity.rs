@@ -1,0 +1,508 @@
+//! Numbers of people and firms: those with check digits and printed groups by themselves, the others by the words before.
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "sums over at most 24 digits with small weights"
+)]
+
+use super::number::{Number, Prefix};
+use super::{Sight, Topic, is_edge};
+use crate::redact::checksum::{
+    is_date, luhn, luhn_sum, mod_11_2, mod_11_10, modulo, verhoeff, weighted,
+};
+use crate::redact::entity::Entity;
+use crate::redact::view::More;
+
+pub(super) fn detect(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
+    match number.digits.len() {
+        8 => birth(sight, number),
+        9 => nine(sight, number),
+        10 => ten(sight, number),
+        11 => eleven(sight, number),
+        12 => twelve(sight, number),
+        13 => thirteen(sight, number),
+        14 => fourteen(sight, number),
+        15 => fifteen(sight, number),
+        18 => eighteen(sight, number),
+        _ => {}
+    }
+    if (6..=7).contains(&number.digits.len()) {
+        birth(sight, number);
+    }
+    account(sight, number);
+}
+
+/// Offers a number that one score suits when words speak of it, and another when it stands alone.
+fn offer(
+    sight: &mut Sight<'_, '_>,
+    entity: Entity,
+    number: &Prefix<'_>,
+    topics: &[Topic],
+    with: u8,
+    alone: u8,
+) {
+    // Asking for words costs more than not asking.
+    let score = if with > alone && sight.has(number.start, topics) {
+        with
+    } else {
+        alone
+    };
+    sight.offer(entity, number.start, number.end, score);
+}
+
+fn nine(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
+    let digits = number.digits;
+    let is_bare = number.is_bare();
+    let is_ssn_shaped = number.is(&[3, 2, 4]) && number.is_separated_by(b"- .");
+    if is_ssn_shaped || is_bare {
+        let alone = match number.separators().next() {
+            Some(b'-') => 85,
+            Some(_) => 60,
+            None => 20,
+        };
+        if is_ssn(number) {
+            offer(sight, Entity::UsSsn, number, &[Topic::Ssn], 90, alone);
+        } else if is_itin(number) {
+            offer(
+                sight,
+                Entity::UsItin,
+                number,
+                &[Topic::Tax, Topic::Ssn],
+                85,
+                alone.min(70),
+            );
+        }
+    }
+    if number.is(&[2, 7]) && number.is_separated_by(b"-") {
+        offer(sight, Entity::UsEin, number, &[Topic::Tax], 75, 40);
+    }
+    let is_triple = number.is(&[3, 3, 3]) && number.is_separated_by(b"- ");
+    if !is_triple && !is_bare {
+        return;
+    }
+    if luhn(digits) && !matches!(number.digit(0), 0 | 8) {
+        let alone = if is_triple { 60 } else { 20 };
+        offer(sight, Entity::CaSin, number, &[Topic::Sin], 85, alone);
+    }
+    if weighted(digits, &[1, 4, 3, 7, 5, 8, 6, 9, 10]).is_multiple_of(11) {
+        offer(sight, Entity::AuTfn, number, &[Topic::Australia], 80, 20);
+    }
+    // The last weight is -1.
+    if weighted(digits, &[9, 8, 7, 6, 5, 4, 3, 2, 10]).is_multiple_of(11) {
+        offer(sight, Entity::NlBsn, number, &[Topic::Bsn], 85, 20);
+    }
+    let check = 11 - weighted(digits, &[9, 8, 7, 6, 5, 4, 3, 2]) % 11;
+    if (if check > 9 { 0 } else { check }) == u32::from(number.digit(8)) {
+        offer(sight, Entity::PtNif, number, &[Topic::Tax], 75, 20);
+    }
+    let district = number.value(0, 2);
+    let is_district = matches!(district, 0..=12 | 21..=32 | 61..=72 | 80);
+    if is_bare && is_district && weighted(digits, &[3, 7, 1, 3, 7, 1, 3, 7, 1]).is_multiple_of(10) {
+        offer(sight, Entity::UsRouting, number, &[Topic::Routing], 85, 20);
+    }
+    if is_bare {
+        offer(sight, Entity::Passport, number, &[Topic::Passport], 75, 10);
+        offer(
+            sight,
+            Entity::DriverLicence,
+            number,
+            &[Topic::Licence],
+            60,
+            10,
+        );
+    }
+}
+
+fn is_ssn(number: &Prefix<'_>) -> bool {
+    let area = number.value(0, 3);
+    let whole = number.value(0, 9);
+    let is_area = area != 0 && area != 666 && area < 900;
+    // Two that were printed in advertisements.
+    let is_void = whole == 78_051_120 || whole == 219_099_999;
+    let is_one_digit = number.digits.iter().all(|&digit| digit == number.digit(0));
+    is_area && number.value(3, 5) != 0 && number.value(5, 9) != 0 && !is_void && !is_one_digit
+}
+
+fn is_itin(number: &Prefix<'_>) -> bool {
+    let group = matches!(number.value(3, 5), 50..=65 | 70..=88 | 90..=92 | 94..=99);
+    number.digit(0) == 9 && group
+}
+
+fn ten(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
+    let digits = number.digits;
+    let is_bare = number.is_bare();
+    let sum = weighted(digits, &[10, 9, 8, 7, 6, 5, 4, 3, 2, 1]);
+    if sum.is_multiple_of(11) && (is_bare || number.is(&[3, 3, 4])) {
+        let alone = if is_bare { 20 } else { 55 };
+        offer(sight, Entity::UkNhs, number, &[Topic::Nhs], 85, alone);
+    }
+    // The prefix 80840 adds 24.
+    if is_bare && matches!(number.digit(0), 1 | 2) && (luhn_sum(digits) + 24).is_multiple_of(10) {
+        offer(sight, Entity::UsNpi, number, &[Topic::Npi], 80, 20);
+    }
+    let is_pair = number.is(&[6, 4]) && number.is_separated_by(b"-");
+    if (is_pair || is_bare) && luhn(digits) && is_date(number.value(4, 6), number.value(2, 4)) {
+        let alone = if is_pair { 70 } else { 30 };
+        offer(
+            sight,
+            Entity::SePersonnummer,
+            number,
+            &[Topic::Personal],
+            85,
+            alone,
+        );
+    }
+    if (is_pair || is_bare) && is_date(number.value(0, 2), number.value(2, 4)) {
+        let alone = if is_pair { 45 } else { 10 };
+        offer(sight, Entity::DkCpr, number, &[Topic::Personal], 70, alone);
+    }
+    let check = weighted(digits, &[1, 3, 7, 9, 1, 3, 7, 9]) % 10;
+    let is_medicare = (2..=6).contains(&number.digit(0)) && check == u32::from(number.digit(8));
+    if is_medicare && (is_bare || number.is(&[4, 5, 1])) {
+        let alone = if is_bare { 20 } else { 70 };
+        offer(
+            sight,
+            Entity::AuMedicare,
+            number,
+            &[Topic::Australia],
+            85,
+            alone,
+        );
+    }
+}
+
+fn eleven(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
+    let digits = number.digits;
+    let is_bare = number.is_bare();
+    let is_2333 = number.is(&[2, 3, 3, 3]) && number.is_separated_by(b" ");
+    if (is_bare || is_2333) && number.digit(0) != 0 && mod_11_10(digits) && repeats_once(digits) {
+        offer(
+            sight,
+            Entity::DeTaxId,
+            number,
+            &[Topic::Tax],
+            85,
+            if is_bare { 30 } else { 65 },
+        );
+    }
+    // The first digit is one too high.
+    if (is_bare || is_2333)
+        && (weighted(digits, &[10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19]) + 79).is_multiple_of(89)
+    {
+        offer(
+            sight,
+            Entity::AuAbn,
+            number,
+            &[Topic::Australia],
+            85,
+            if is_bare { 20 } else { 55 },
+        );
+    }
+    let month = number.value(2, 4) % 20;
+    let pesel = weighted(digits, &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]);
+    if is_bare && pesel.is_multiple_of(10) && is_date(number.value(4, 6), month) {
+        offer(
+            sight,
+            Entity::PlPesel,
+            number,
+            &[Topic::Pesel, Topic::Personal],
+            85,
+            45,
+        );
+    }
+    let first = weighted(digits, &[3, 7, 6, 1, 8, 9, 4, 5, 2, 1]);
+    let second = weighted(digits, &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1]);
+    if (is_bare || number.is(&[6, 5]))
+        && first.is_multiple_of(11)
+        && second.is_multiple_of(11)
+        && is_date(number.value(0, 2) % 40, number.value(2, 4) % 40)
+    {
+        offer(
+            sight,
+            Entity::NoFodselsnummer,
+            number,
+            &[Topic::Personal],
+            85,
+            55,
+        );
+    }
+    eleven_more(sight, number);
+}
+
+/// Belgium, Brazil, Turkey, Argentina.
+fn eleven_more(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
+    let digits = number.digits;
+    let is_bare = number.is_bare();
+    let base = modulo(digits.get(..9).unwrap_or_default(), 97);
+    // Who was born since 2000 has a 2 in front.
+    let since_2000 = (base + 2_000_000_000 % 97) % 97;
+    let check = u64::from(number.value(9, 11));
+    let is_belgian = number.value(2, 4) <= 12 && (97 - base == check || 97 - since_2000 == check);
+    if is_belgian && (is_bare || number.is(&[2, 2, 2, 3, 2])) {
+        let alone = if is_bare { 30 } else { 85 };
+        offer(
+            sight,
+            Entity::BeNationalNumber,
+            number,
+            &[Topic::Personal],
+            85,
+            alone,
+        );
+    }
+    if is_cpf(number) && (is_bare || number.is(&[3, 3, 3, 2])) {
+        offer(
+            sight,
+            Entity::BrCpf,
+            number,
+            &[Topic::Personal],
+            90,
+            if is_bare { 40 } else { 85 },
+        );
+    }
+    if is_bare && is_tckn(number) {
+        offer(sight, Entity::TrTckn, number, &[Topic::Personal], 80, 40);
+    }
+    let check = (11 - weighted(digits, &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11) % 11;
+    let is_kind = matches!(
+        number.value(0, 2),
+        20 | 23 | 24 | 25 | 26 | 27 | 30 | 33 | 34
+    );
+    if is_kind && check == u32::from(number.digit(10)) && (is_bare || number.is(&[2, 8, 1])) {
+        offer(
+            sight,
+            Entity::ArCuil,
+            number,
+            &[Topic::Personal],
+            85,
+            if is_bare { 30 } else { 80 },
+        );
+    }
+}
+
+/// Of the first ten digits of a German tax number one comes twice or three times, another not at all.
+fn repeats_once(digits: &[u8]) -> bool {
+    let mut counts = [0_u8; 10];
+    for &digit in digits.iter().take(10) {
+        if let Some(count) = counts.get_mut(usize::from(digit)) {
+            *count += 1;
+        }
+    }
+    let repeated = counts.iter().filter(|&&count| count > 1).count();
+    repeated == 1 && counts.iter().all(|&count| count <= 3)
+}
+
+fn is_cpf(number: &Prefix<'_>) -> bool {
+    let check = |sum: u32| match sum * 10 % 11 {
+        10 => 0,
+        rest => rest,
+    };
+    let first = check(weighted(number.digits, &[10, 9, 8, 7, 6, 5, 4, 3, 2]));
+    let second = check(weighted(number.digits, &[11, 10, 9, 8, 7, 6, 5, 4, 3, 2]));
+    let is_one_digit = number.digits.iter().all(|&digit| digit == number.digit(0));
+    !is_one_digit && [first, second] == [9, 10].map(|at| u32::from(number.digit(at)))
+}
+
+fn is_tckn(number: &Prefix<'_>) -> bool {
+    let digits = number.digits;
+    let tenth = weighted(digits, &[7, 9, 7, 9, 7, 9, 7, 9, 7]) % 10;
+    let all: u32 = digits.iter().take(10).map(|&digit| u32::from(digit)).sum();
+    let checks = [9, 10].map(|at| u32::from(number.digit(at)));
+    number.digit(0) != 0 && [tenth, all % 10] == checks
+}
+
+fn twelve(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
+    let digits = number.digits;
+    let is_bare = number.is_bare();
+    let is_palindrome = digits.iter().eq(digits.iter().rev());
+    let is_grouped = number.is(&[4, 4, 4]) && number.is_separated_by(b"- ");
+    if (is_bare || is_grouped) && number.digit(0) > 1 && verhoeff(digits) && !is_palindrome {
+        offer(
+            sight,
+            Entity::InAadhaar,
+            number,
+            &[Topic::Personal],
+            90,
+            if is_bare { 40 } else { 75 },
+        );
+    }
+    let is_pair = number.is(&[8, 4]) && number.is_separated_by(b"-");
+    let is_dated =
+        is_date(number.value(6, 8), number.value(4, 6)) && matches!(number.value(0, 2), 19 | 20);
+    if (is_bare || is_pair) && is_dated && luhn(digits.get(2..).unwrap_or_default()) {
+        offer(
+            sight,
+            Entity::SePersonnummer,
+            number,
+            &[Topic::Personal],
+            85,
+            if is_bare { 40 } else { 75 },
+        );
+    }
+}
+
+fn thirteen(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
+    let digits = number.digits;
+    let is_bare = number.is_bare();
+    let is_dated = is_date(number.value(4, 6), number.value(2, 4));
+    if is_bare && is_dated && number.digit(10) < 2 && luhn(digits) {
+        offer(sight, Entity::ZaId, number, &[Topic::Personal], 85, 45);
+    }
+    let sum = weighted(digits, &[13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2]);
+    let is_thai = (11 - sum % 11) % 10 == u32::from(number.digit(12)) && number.digit(0) != 0;
+    if is_thai && (is_bare || number.is(&[1, 4, 5, 2, 1])) {
+        offer(
+            sight,
+            Entity::ThId,
+            number,
+            &[Topic::Personal],
+            80,
+            if is_bare { 20 } else { 80 },
+        );
+    }
+    // Numbers given since 2020 have no check digit.
+    if number.is(&[6, 7]) && number.is_separated_by(b"-") && is_dated && number.digit(6) < 9 {
+        offer(sight, Entity::KrRrn, number, &[Topic::Personal], 85, 70);
+    }
+}
+
+fn fourteen(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
+    let check = |sum: u32| match sum % 11 {
+        0 | 1 => 0,
+        rest => 11 - rest,
+    };
+    let first = check(weighted(
+        number.digits,
+        &[5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2],
+    ));
+    let second = check(weighted(
+        number.digits,
+        &[6, 5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2],
+    ));
+    let is_right = [first, second] == [12, 13].map(|at| u32::from(number.digit(at)));
+    let is_bare = number.is_bare();
+    if is_right && (is_bare || number.is(&[2, 3, 3, 4, 2])) {
+        offer(
+            sight,
+            Entity::BrCnpj,
+            number,
+            &[Topic::Personal],
+            90,
+            if is_bare { 40 } else { 85 },
+        );
+    }
+}
+
+fn fifteen(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
+    let key = 97 - modulo(number.digits.get(..13).unwrap_or_default(), 97);
+    let is_month = matches!(number.value(3, 5), 1..=12 | 20..=42 | 50..=99);
+    let is_person = matches!(number.digit(0), 1..=4 | 7 | 8) && is_month;
+    if is_person && key == u64::from(number.value(13, 15)) {
+        offer(
+            sight,
+            Entity::FrInsee,
+            number,
+            &[Topic::Personal, Topic::Ssn],
+            90,
+            75,
+        );
+    }
+    if luhn(number.digits) && (number.is_bare() || number.is(&[2, 6, 6, 1])) {
+        let alone = if number.is_bare() { 20 } else { 70 };
+        offer(sight, Entity::Imei, number, &[Topic::Imei], 85, alone);
+    }
+}
+
+fn eighteen(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
+    if number.is_bare() && is_chinese(number.digits, u32::from(number.digit(17))) {
+        sight.offer(Entity::CnId, number.start, number.end, 85);
+    }
+}
+
+/// A resident number of China: region, date, and the check that may be 10.
+pub(super) fn is_chinese(digits: &[u8], check: u32) -> bool {
+    let value = |from: usize, to: usize| {
+        let digits = digits.get(from..to).unwrap_or_default();
+        digits
+            .iter()
+            .fold(0, |value, &digit| value * 10 + u32::from(digit))
+    };
+    let is_dated = is_date(value(12, 14), value(10, 12)) && (1900..2100).contains(&value(6, 10));
+    is_dated
+        && (11..=82).contains(&value(0, 2))
+        && mod_11_2(digits.get(..17).unwrap_or_default()) == check
+}
+
+/// A date, if the words before say that somebody was born.
+fn birth(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
+    if !number.is_separated_by(b"/-.") || number.lengths().count() != 3 {
+        return;
+    }
+    let mut at = 0;
+    let mut parts = number.lengths().map(|length| {
+        let from = at;
+        at += usize::from(length);
+        number.value(from, at)
+    });
+    let parts = [(); 3].map(|()| parts.next().unwrap_or(0));
+    let years = 1900..2100;
+    let is_dated = match parts {
+        [year, month, day] if years.contains(&year) => is_date(day, month),
+        [one, other, year] if years.contains(&year) || year < 100 => {
+            is_date(one, other) || is_date(other, one)
+        }
+        _ => false,
+    };
+    if is_dated {
+        offer(sight, Entity::DateOfBirth, number, &[Topic::Birth], 80, 10);
+    }
+}
+
+/// Any number without separators, if the words before speak of a bank account.
+fn account(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
+    let length = number.digits.len();
+    // Cloud accounts have 12 digits.
+    if number.is_bare() && (7..=17).contains(&length) && length != 12 {
+        let is_other = sight.plan.strength(Entity::BankAccount, 55).is_none()
+            || sight.has(number.start, &[Topic::Commerce, Topic::Phone]);
+        if !is_other {
+            offer(
+                sight,
+                Entity::BankAccount,
+                number,
+                &[Topic::Account],
+                55,
+                10,
+            );
+        }
+    }
+}
+
+/// Numbers that end in a letter behind a group: Finland's, and Chile's.
+pub(super) fn detect_letter(sight: &mut Sight<'_, '_>, number: &Number) -> Result<(), More> {
+    let view = sight.view;
+    let Some(end) = number.dashed_pair([6, 3]) else {
+        return Ok(());
+    };
+    let letter = view.ahead(end)?;
+    let last = end.wrapping_add(1);
+    if letter.is_ascii_alphanumeric()
+        && is_edge(view.ahead(last)?)
+        && is_finnish(number.digits(), letter)
+    {
+        sight.offer(Entity::FiHetu, number.start, last, 85);
+    }
+    Ok(())
+}
+
+/// A personal code of Finland: a date, a serial number, and a check character.
+pub(super) fn is_finnish(digits: &[u8], check: u8) -> bool {
+    const CHECKS: &[u8] = b"0123456789ABCDEFHJKLMNPRSTUVWXY";
+    let digits = digits.get(..9).unwrap_or_default();
+    let rest = usize::try_from(modulo(digits, 31)).ok();
+    let want = rest.and_then(|rest| CHECKS.get(rest));
+    let day_and_month: [u32; 2] = [0, 2].map(|at| {
+        let pair = digits.get(at..at + 2).unwrap_or_default();
+        pair.iter()
+            .fold(0, |value, &digit| value * 10 + u32::from(digit))
+    });
+    want == Some(&check.to_ascii_uppercase()) && is_date(day_and_month[0], day_and_month[1])
+}

@@ -1,0 +1,175 @@
+//! Phone numbers: international ones behind a `+`, North America's plan, and national ones in groups.
+//!
+//! A number that only could be one counts when the words before speak of phones.
+
+use super::number::Prefix;
+use super::{Sight, Topic, is_edge};
+use crate::redact::entity::Entity;
+use crate::redact::view::{More, View, is_name};
+
+const PHONE: &[Topic] = &[Topic::Phone];
+
+/// Behind `+` or inside `(`.
+pub(super) fn detect_marked(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
+    let view = sight.view;
+    let mark = view.ahead(at)?;
+    let mut first = at.wrapping_add(1);
+    let is_nested = mark == b'(' && view.ahead(first)? == b'+';
+    first = first.wrapping_add(usize::from(is_nested));
+    if !view.ahead(first)?.is_ascii_digit() || is_name(view.before(at)) || view.before(at) == b'+' {
+        return Ok(());
+    }
+    let mut digits = [0; 16];
+    let mut count: usize = 0;
+    let mut position = first;
+    let mut end = first;
+    let mut gap = 0;
+    for digit in &mut digits {
+        loop {
+            let byte = view.ahead(position)?;
+            if byte.is_ascii_digit() {
+                *digit = byte & 15;
+                break;
+            }
+            if gap == 2 || !matches!(byte, b' ' | b'-' | b'.' | b'/' | b'(' | b')') {
+                gap = 3;
+                break;
+            }
+            gap = u8::wrapping_add(gap, 1);
+            position = position.wrapping_add(1);
+        }
+        if gap == 3 {
+            break;
+        }
+        gap = 0;
+        count = count.wrapping_add(1);
+        position = position.wrapping_add(1);
+        end = position;
+    }
+    let digits = digits.get(..count).unwrap_or_default();
+    let Some(end) = extended(&view, end)? else {
+        return Ok(());
+    };
+    let is_international = mark == b'+' || is_nested;
+    let is_closed = mark == b'+' || view.part(at..end).contains(&b')');
+    let score = match digits {
+        _ if !is_closed => 0,
+        [1, national @ ..] if is_international => {
+            85_u8.saturating_mul(u8::from(is_american(national)))
+        }
+        [2..=9, rest @ ..] if is_international && (7..=14).contains(&rest.len()) => 80,
+        [2..=9, ..] if is_american(digits) => 75,
+        [0, ..] if (9..=12).contains(&count) => 65,
+        _ => 0,
+    };
+    sight.offer(Entity::Phone, at, end, score);
+    Ok(())
+}
+
+/// Where a number ends with its extension; nothing if it goes on as something else.
+fn extended(view: &View<'_>, end: usize) -> Result<Option<usize>, More> {
+    let mut at = end;
+    if view.ahead(at)? == b' ' && matches!(view.ahead(at.wrapping_add(1))?, b'x' | b'e') {
+        at = at.wrapping_add(1);
+    }
+    for mark in [&b"x"[..], b"ext. ", b"ext "] {
+        if view.has(at, mark)? {
+            let from = at.wrapping_add(mark.len());
+            let to = view.run(from, 6, |byte| byte.is_ascii_digit())?;
+            if to > from && is_edge(view.ahead(to)?) {
+                return Ok(Some(to));
+            }
+        }
+    }
+    Ok(is_edge(view.ahead(end)?).then_some(end))
+}
+
+/// The North American plan: area and exchange begin with 2 to 9 and do not end in 11.
+fn is_american(digits: &[u8]) -> bool {
+    let &[a, b, c, d, e, f, ..] = digits else {
+        return false;
+    };
+    digits.len() == 10 && a > 1 && d > 1 && [b, c] != [1, 1] && [e, f] != [1, 1] && b != 9
+}
+
+/// Numbers without a mark.
+pub(super) fn detect(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) -> Result<(), More> {
+    let count = number.digits.len();
+    if !(7..=14).contains(&count) || sight.plan.strength(Entity::Phone, 90).is_none() {
+        return Ok(());
+    }
+    let alone = alone(number);
+    let is_date = number.is(&[4, 2, 2]) || number.is(&[2, 2, 4]);
+    if is_date || number.separators().any(|separator| separator == b'/') {
+        return Ok(());
+    }
+    let score = if sight.has(number.start, PHONE) && is_possible(number) {
+        let is_other = number.is_bare() && sight.has(number.start, &[Topic::Commerce]);
+        if is_other { alone } else { alone.max(70) }
+    } else {
+        alone
+    };
+    if score == 0 {
+        return Ok(());
+    }
+    if let Some(end) = extended(&sight.view, number.end)? {
+        sight.offer(Entity::Phone, number.start, end, score);
+    }
+    Ok(())
+}
+
+/// Whether the words may make a phone number of it.
+fn is_possible(number: &Prefix<'_>) -> bool {
+    let groups = number.lengths().count();
+    let are_groups = number.lengths().all(|length| (1..=8).contains(&length)) && groups <= 6;
+    if number.is_bare() {
+        (8..=13).contains(&number.digits.len())
+    } else {
+        are_groups && number.lengths().last().is_some_and(|length| length >= 2)
+    }
+}
+
+/// What it is worth by its shape.
+fn alone(number: &Prefix<'_>) -> u8 {
+    let digits = number.digits;
+    let separator = number.separators().next();
+    let is_uniform = number.is_separated_by(b"- .");
+    let american = match digits {
+        [1, rest @ ..] if digits.len() == 11 => rest,
+        [0, 0, 1, rest @ ..] if digits.len() == 13 => rest,
+        _ => digits,
+    };
+    let is_split = is_uniform
+        && (number.is(&[3, 3, 4]) || number.is(&[1, 3, 3, 4]) || number.is(&[3, 3, 3, 4]));
+    if is_split && is_american(american) {
+        return match separator {
+            Some(b'-') => 75,
+            Some(b'.') => 65,
+            _ => 60,
+        };
+    }
+    let is_chinese = matches!(digits, [1, 3..=9, ..]) && digits.len() == 11;
+    if is_chinese && is_uniform && number.is(&[3, 4, 4]) {
+        return 60;
+    }
+    if digits.len() == 10
+        && number.is(&[5, 5])
+        && separator != Some(b'.')
+        && matches!(digits, [6..=9, ..])
+    {
+        return 55;
+    }
+    let is_pairs = number.is(&[2, 2, 2, 2, 2]) && is_uniform;
+    let first = number.lengths().next().unwrap_or(0);
+    let is_trunk = digits.len() >= 10
+        && digits.len() <= 11
+        && is_uniform
+        && separator != Some(b'.')
+        && (2..=5).contains(&first)
+        && number.lengths().skip(1).all(|length| length >= 3);
+    match digits {
+        [0, 1..=9, ..] if is_pairs => 65,
+        [0, 1..=9, ..] if is_trunk => 60,
+        _ => 0,
+    }
+}

@@ -1,0 +1,477 @@
+//! Tokens that say whose they are: a vendor's prefix, an alphabet, a least length; JWTs and private keys.
+//!
+//! A token is found by its least length and swallowed to its end, however long. The trigger is the first separator in
+//! its prefix, or a rare letter, or its first digit; so a prefix is compared only where a word begins so.
+
+use super::Sight;
+use crate::redact::candidate::Tail;
+use crate::redact::entity::Entity::{self, *};
+use crate::redact::view::{More, is_base64url, is_word};
+
+/// What the part behind a prefix is made of.
+#[derive(Debug, Clone, Copy)]
+enum Alphabet {
+    /// Letters, digits, `_`, `-`.
+    Url,
+    /// Letters, digits, `_`, `-`, `.`
+    Dotted,
+    /// base64 with `+`, `/`, `=`.
+    Base64,
+    /// Lower or upper case hexadecimal.
+    Hex,
+    /// Capitals and digits.
+    Upper,
+}
+
+use Alphabet::{Base64, Dotted, Hex, Upper, Url};
+
+impl Alphabet {
+    const fn has(self, byte: u8) -> bool {
+        match self {
+            Url => is_base64url(byte),
+            Dotted => is_base64url(byte) || byte == b'.',
+            Base64 => is_base64url(byte) || matches!(byte, b'+' | b'/' | b'=' | b'.' | b'~'),
+            Hex => byte.is_ascii_hexdigit() || byte == b'-',
+            Upper => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
+        }
+    }
+
+    const fn tail(self) -> Tail {
+        match self {
+            Url | Hex | Upper => Tail::Base64Url,
+            Dotted => Tail::Dotted,
+            Base64 => Tail::Base64,
+        }
+    }
+}
+
+type Row = (&'static str, Entity, Alphabet, usize);
+
+/// Prefixes with a separator. Where two fit, the earlier row is taken.
+const PREFIXES: &[Row] = &[
+    ("AGE-SECRET-KEY-1", ServiceToken, Upper, 40),
+    ("BBDC-", AtlassianToken, Base64, 40),
+    ("CFPAT-", ServiceToken, Url, 40),
+    ("CLOJARS_", PackageToken, Url, 40),
+    ("FLWSECK_TEST-", PaymentToken, Url, 12),
+    ("FLWSECK-", PaymentToken, Url, 20),
+    ("FLWPUBK_TEST-", PaymentToken, Url, 20),
+    ("GOCSPX-", GoogleKey, Url, 24),
+    ("NRAK-", MonitoringToken, Upper, 24),
+    ("NRJS-", MonitoringToken, Hex, 16),
+    ("NRII-", MonitoringToken, Url, 28),
+    ("PMAK-", ServiceToken, Hex, 40),
+    ("SG.", MailToken, Dotted, 40),
+    ("SCWSECRET-", ServiceToken, Hex, 32),
+    ("api_org_", ModelProviderKey, Url, 30),
+    ("apify_api_", ServiceToken, Url, 30),
+    ("bkua_", ServiceToken, Hex, 36),
+    ("cio-", ServiceToken, Url, 24),
+    ("csk-", ModelProviderKey, Url, 40),
+    ("dapi-", DatabaseToken, Hex, 32),
+    ("dckr_oat_", PackageToken, Url, 24),
+    ("dckr_pat_", PackageToken, Url, 24),
+    ("discord.com/api/webhooks/", DiscordToken, Base64, 60),
+    ("discordapp.com/api/webhooks/", DiscordToken, Base64, 60),
+    ("dnkey-", ServiceToken, Url, 32),
+    ("doo_v1_", DigitalOceanToken, Hex, 60),
+    ("dop_v1_", DigitalOceanToken, Hex, 60),
+    ("dor_v1_", DigitalOceanToken, Hex, 60),
+    ("dp.pt.", VaultToken, Url, 40),
+    ("dp.st.", VaultToken, Dotted, 40),
+    ("dt0c01.", MonitoringToken, Dotted, 60),
+    ("dtn_", ServiceToken, Url, 40),
+    ("duffel_live_", PaymentToken, Url, 40),
+    ("duffel_test_", PaymentToken, Url, 40),
+    ("fio-u-", ServiceToken, Url, 60),
+    ("figd_", ServiceToken, Url, 36),
+    ("fo1_", ServiceToken, Url, 40),
+    ("fm1r_", ServiceToken, Base64, 60),
+    ("fm2_", ServiceToken, Base64, 60),
+    ("fw_", ModelProviderKey, Url, 22),
+    ("gho_", GitHubToken, Url, 36),
+    ("ghp_", GitHubToken, Url, 36),
+    ("ghr_", GitHubToken, Url, 36),
+    ("ghs_", GitHubToken, Url, 36),
+    ("ghu_", GitHubToken, Url, 36),
+    ("github_pat_", GitHubToken, Url, 60),
+    ("glagent-", GitLabToken, Url, 40),
+    ("glcbt-", GitLabToken, Url, 20),
+    ("gldt-", GitLabToken, Url, 20),
+    ("glffct-", GitLabToken, Url, 20),
+    ("glft-", GitLabToken, Url, 20),
+    ("glimt-", GitLabToken, Url, 20),
+    ("gloas-", GitLabToken, Url, 40),
+    ("glpat-", GitLabToken, Url, 20),
+    ("glptt-", GitLabToken, Url, 40),
+    ("glrt-", GitLabToken, Url, 20),
+    ("glsoat-", GitLabToken, Url, 20),
+    ("glc_", MonitoringToken, Base64, 32),
+    ("glsa_", MonitoringToken, Url, 36),
+    ("gsk_", ModelProviderKey, Url, 40),
+    ("hf_", ModelProviderKey, Url, 30),
+    ("hooks.slack.com/services/", SlackToken, Base64, 30),
+    ("hooks.slack.com/workflows/", SlackToken, Base64, 30),
+    ("hvb.", VaultToken, Url, 60),
+    ("hvr.", VaultToken, Url, 60),
+    ("hvs.", VaultToken, Url, 24),
+    ("ico-", ServiceToken, Url, 32),
+    ("key-", MailToken, Hex, 32),
+    ("lin_api_", ServiceToken, Url, 40),
+    ("lin_oauth_", ServiceToken, Url, 40),
+    ("live_", PaymentToken, Hex, 32),
+    ("lsv2_pt_", MonitoringToken, Hex, 32),
+    ("lsv2_sk_", MonitoringToken, Hex, 32),
+    ("nfp_", ServiceToken, Url, 36),
+    ("npm_", PackageToken, Url, 36),
+    ("ntn_", ServiceToken, Url, 40),
+    ("nvapi-", ModelProviderKey, Url, 40),
+    ("ops_eyJ", VaultToken, Base64, 60),
+    ("pat-eu1-", ServiceToken, Hex, 32),
+    ("pat-na1-", ServiceToken, Hex, 32),
+    ("phc_", MonitoringToken, Url, 40),
+    ("phx_", MonitoringToken, Url, 40),
+    ("pnu_", ServiceToken, Url, 36),
+    ("pplx-", ModelProviderKey, Url, 40),
+    ("prod_ey", DatabaseToken, Base64, 60),
+    ("pscale_oauth_", DatabaseToken, Dotted, 32),
+    ("pscale_pw_", DatabaseToken, Dotted, 32),
+    ("pscale_tkn_", DatabaseToken, Dotted, 32),
+    ("pul-", ServiceToken, Hex, 40),
+    ("pypi-AgEIcHlwaS5vcmc", PackageToken, Url, 50),
+    ("pypi-AgENdGVzdC5weXBpLm9yZw", PackageToken, Url, 50),
+    ("rdme_", ServiceToken, Url, 60),
+    ("re_", MailToken, Url, 32),
+    ("rk_live_", StripeKey, Url, 10),
+    ("rk_prod_", StripeKey, Url, 10),
+    ("rk_test_", StripeKey, Url, 10),
+    ("rpa_", ModelProviderKey, Url, 40),
+    ("rubygems_", PackageToken, Hex, 40),
+    ("r8_", ModelProviderKey, Url, 36),
+    ("sb_secret_", DatabaseToken, Url, 30),
+    ("sbp_", DatabaseToken, Hex, 40),
+    ("secret_", ServiceToken, Url, 43),
+    ("sgp_", ServiceToken, Url, 40),
+    ("shippo_live_", ServiceToken, Hex, 40),
+    ("shippo_test_", ServiceToken, Hex, 40),
+    ("shpat_", ShopifyToken, Hex, 32),
+    ("shpca_", ShopifyToken, Hex, 32),
+    ("shppa_", ShopifyToken, Hex, 32),
+    ("shpss_", ShopifyToken, Hex, 32),
+    ("sk-ant-", AnthropicKey, Url, 30),
+    ("sk-or-v1-", ModelProviderKey, Url, 40),
+    ("sk-proj-", OpenAiKey, Url, 30),
+    ("sk-svcacct-", OpenAiKey, Url, 30),
+    ("sk-admin-", OpenAiKey, Url, 30),
+    ("sk-lf-", MonitoringToken, Hex, 32),
+    ("sk-", OpenAiKey, Url, 32),
+    ("sk_live_", StripeKey, Url, 10),
+    ("sk_prod_", StripeKey, Url, 10),
+    ("sk_test_", StripeKey, Url, 10),
+    ("sl.", ServiceToken, Url, 100),
+    ("sntrys_", MonitoringToken, Base64, 60),
+    ("sntryu_", MonitoringToken, Hex, 60),
+    ("sq0atp-", PaymentToken, Url, 22),
+    ("sq0csp-", PaymentToken, Url, 40),
+    ("sq0idp-", PaymentToken, Url, 22),
+    ("squ_", ServiceToken, Hex, 40),
+    ("sqp_", ServiceToken, Hex, 40),
+    ("sqa_", ServiceToken, Hex, 40),
+    ("tfp_", ServiceToken, Dotted, 50),
+    ("tk-us-", ServiceToken, Url, 40),
+    ("tvly-", ModelProviderKey, Url, 24),
+    ("v1.0-", ServiceToken, Hex, 140),
+    ("waka_", ServiceToken, Hex, 32),
+    ("whsec_", StripeKey, Base64, 24),
+    ("xai-", ModelProviderKey, Url, 60),
+    ("xapp-", SlackToken, Url, 30),
+    ("xkeysib-", MailToken, Url, 60),
+    ("xoxa-", SlackToken, Url, 20),
+    ("xoxb-", SlackToken, Url, 20),
+    ("xoxc-", SlackToken, Url, 20),
+    ("xoxd-", SlackToken, Base64, 20),
+    ("xoxe-", SlackToken, Url, 20),
+    ("xoxe.xoxb-", SlackToken, Url, 20),
+    ("xoxe.xoxp-", SlackToken, Url, 20),
+    ("xoxo-", SlackToken, Url, 20),
+    ("xoxp-", SlackToken, Url, 20),
+    ("xoxr-", SlackToken, Url, 20),
+    ("xoxs-", SlackToken, Url, 20),
+    ("ya29.", GoogleKey, Url, 30),
+];
+
+/// Prefixes without a separator: the word has a digit, which calls. The last number is the word's length, 0 for any.
+const WORDS: &[(&str, Entity, Alphabet, usize, usize)] = &[
+    ("A3T", AwsAccessKey, Upper, 17, 20),
+    ("ABIA", AwsAccessKey, Upper, 16, 20),
+    ("ACCA", AwsAccessKey, Upper, 16, 20),
+    ("AKIA", AwsAccessKey, Upper, 16, 20),
+    ("ASIA", AwsAccessKey, Upper, 16, 20),
+    ("AROA", AwsAccessKey, Upper, 16, 20),
+    ("AIDA", AwsAccessKey, Upper, 16, 20),
+    ("AC", TwilioKey, Hex, 32, 34),
+    ("SK", TwilioKey, Hex, 32, 34),
+    ("ATATT3", AtlassianToken, Base64, 60, 0),
+    ("ATCTT3", AtlassianToken, Base64, 60, 0),
+    ("EAACEdEose0cBA", ServiceToken, Url, 10, 0),
+    ("EAAA", PaymentToken, Url, 58, 0),
+    ("EAAB", ServiceToken, Url, 60, 0),
+    ("EAAC", ServiceToken, Url, 60, 0),
+    ("EAAM", ServiceToken, Url, 60, 0),
+    ("EZAK", MailToken, Url, 54, 0),
+    ("EZTK", MailToken, Url, 54, 0),
+    ("GR1348941", GitLabToken, Url, 20, 0),
+    ("LTAI", AlibabaKey, Url, 16, 0),
+    ("cmVmdGtu", PackageToken, Url, 50, 0),
+    ("dapi", DatabaseToken, Hex, 32, 0),
+    ("oy2", PackageToken, Url, 40, 46),
+];
+
+/// A row's place by the hash of its prefix up to the first separator; most words that stand before one have no bucket.
+const BUCKETS: usize = 512;
+const FIRST: [u8; BUCKETS] = first_rows();
+
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler, which refuses to build where it goes wrong"
+)]
+const fn first_rows() -> [u8; BUCKETS] {
+    let mut table = [u8::MAX; BUCKETS];
+    let mut row = PREFIXES.len();
+    assert!(row < u8::MAX as usize);
+    // Backwards, so that the earliest row of a bucket stays.
+    while row > 0 {
+        row -= 1;
+        let prefix = PREFIXES[row].0.as_bytes();
+        let mut length = 0;
+        while length < prefix.len() && is_word(prefix[length]) {
+            length += 1;
+        }
+        table[bucket(prefix[0], prefix[length - 1], length)] = row as u8;
+    }
+    table
+}
+
+/// The bucket of a word by its first byte, its last, and its length.
+const fn bucket(first: u8, last: u8, length: usize) -> usize {
+    let mixed = (first as usize)
+        .wrapping_mul(31)
+        .wrapping_add((last as usize).wrapping_mul(7))
+        .wrapping_add(length.wrapping_mul(131));
+    mixed % BUCKETS
+}
+
+/// The rows from the first on that a word may be the beginning of.
+fn rows(word: &[u8]) -> &'static [Row] {
+    let (Some(&first), Some(&last)) = (word.first(), word.last()) else {
+        return &[];
+    };
+    let row = FIRST.get(bucket(first, last, word.len())).copied();
+    let row = row.filter(|&row| row != u8::MAX);
+    row.and_then(|row| PREFIXES.get(usize::from(row)..))
+        .unwrap_or_default()
+}
+
+/// A separator: perhaps the first in a prefix, a private key's, or one of a few that stand in the middle.
+pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
+    let view = sight.view;
+    let separator = view.ahead(at)?;
+    if separator == b'-' && !is_word(view.before(at)) {
+        return private_key(sight, at);
+    }
+    let start = view.run_back(at, 14, is_word);
+    let length = at.wrapping_sub(start);
+    if separator == b'.' && length == 14 {
+        return middle(sight, at);
+    }
+    if !(2..=12).contains(&length) {
+        return Ok(());
+    }
+    let word = view.part(start..at);
+    for &(prefix, entity, alphabet, least) in rows(word) {
+        let Some((head, tail)) = prefix.as_bytes().split_at_checked(length) else {
+            continue;
+        };
+        if head == word && view.has(at, tail)? {
+            let from = at.wrapping_add(tail.len());
+            if body(sight, start, from, entity, alphabet, least)? {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether behind `from` stands enough of the alphabet; then it is a token.
+fn body(
+    sight: &mut Sight<'_, '_>,
+    start: usize,
+    from: usize,
+    entity: Entity,
+    alphabet: Alphabet,
+    least: usize,
+) -> Result<bool, More> {
+    let view = sight.view;
+    let end = view.run(from, least, |byte| alphabet.has(byte))?;
+    let text = view.part(from..end);
+    let is_found = text.len() == least && (matches!(alphabet, Upper) || is_random(text));
+    if is_found {
+        sight.offer_open(entity, start, end, 95, alphabet.tail());
+    }
+    Ok(is_found)
+}
+
+/// Not a name in code: digits, or small letters and capitals mixed, and not a single character over and over.
+fn is_random(text: &[u8]) -> bool {
+    let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let capitals = text.iter().filter(|byte| byte.is_ascii_uppercase()).count();
+    let small = text.iter().filter(|byte| byte.is_ascii_lowercase()).count();
+    let is_mixed = digits >= 2 || digits > 0 && text.len() < 16 || capitals > 2 && small > 2;
+    let breaks = text
+        .iter()
+        .filter(|byte| matches!(byte, b'_' | b'-'))
+        .count();
+    let is_one = text.iter().all(|byte| Some(byte) == text.first());
+    is_mixed && !is_one && breaks.saturating_mul(4) <= text.len()
+}
+
+/// `-----BEGIN ... PRIVATE KEY-----`, and all of the block.
+fn private_key(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
+    let view = sight.view;
+    if view.before(at) == b'-' || !view.has(at, b"-----BEGIN ")? {
+        return Ok(());
+    }
+    let label = at.wrapping_add(11);
+    let label_end = view.run(label, 40, |byte| byte.is_ascii_uppercase() || byte == b' ')?;
+    let text = view.part(label..label_end);
+    let is_private = text.ends_with(b"PRIVATE KEY") || text.ends_with(b"PRIVATE KEY BLOCK");
+    if is_private && view.has(label_end, b"-----")? {
+        let tail = Tail::Pem {
+            dashes: 0,
+            is_ending: false,
+        };
+        let end = label_end.wrapping_add(5);
+        sight.offer_open(PrivateKey, at, end, 99, tail);
+    }
+    Ok(())
+}
+
+/// Terraform's and Discord's, known by what stands between dots.
+fn middle(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
+    let view = sight.view;
+    if view.has(at, b".atlasv1.")? {
+        let start = at.wrapping_sub(14);
+        let from = at.wrapping_add(9);
+        body(sight, start, from, ServiceToken, Url, 60)?;
+        return Ok(());
+    }
+    let start = view.run_back(at, 28, is_base64url);
+    let user = view.part(start..at);
+    let stamp = at.wrapping_add(1);
+    if !(24..=27).contains(&user.len()) || !user.first().is_some_and(|first| b"MNO".contains(first))
+    {
+        return Ok(());
+    }
+    let dot = view.run(stamp, 7, is_base64url)?;
+    if dot == stamp.wrapping_add(6) && view.ahead(dot)? == b'.' && is_random(user) {
+        body(sight, start, dot.wrapping_add(1), DiscordToken, Url, 27)?;
+    }
+    Ok(())
+}
+
+/// Letters that begin little else: `eyJ`, `AIza`, `AKIA`, `ABSK`, `AKCp`.
+pub(super) fn detect_letter(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
+    let view = sight.view;
+    let letter = view.ahead(at)?;
+    let (back, prefix, entity, alphabet, least): (usize, &[u8], _, _, _) = match letter {
+        b'J' => return json_token(sight, at.wrapping_sub(2)),
+        b'z' => (2, b"AIza", GoogleKey, Url, 35),
+        _ if view.before(at) == b'S' => (3, b"ABSK", BedrockKey, Base64, 60),
+        _ if view.ahead(at.wrapping_add(1))? == b'C' => (1, b"AKCp", PackageToken, Url, 60),
+        _ => (1, b"AKIA", AwsAccessKey, Upper, 16),
+    };
+    let start = at.wrapping_sub(back);
+    if at < back || view.run_back(at, back.wrapping_add(1), is_word) != start {
+        return Ok(());
+    }
+    // `prefix` begins with what is behind: compared ahead of `start`, all of it is there or to come.
+    if view.has(start, prefix)? {
+        let from = start.wrapping_add(prefix.len());
+        body(sight, start, from, entity, alphabet, least)?;
+    }
+    Ok(())
+}
+
+/// `eyJ` begins base64 of `{"`. Two such parts are a JWT; one long one behind a vendor's prefix is a token.
+fn json_token(sight: &mut Sight<'_, '_>, start: usize) -> Result<(), More> {
+    let view = sight.view;
+    if view.part(start..start.wrapping_add(2)) != b"ey" || is_base64url(view.before(start)) {
+        return Ok(());
+    }
+    if view.has(start, b"eyJrIjoi")? {
+        let from = start.wrapping_add(8);
+        body(sight, start, from, MonitoringToken, Base64, 60)?;
+        return Ok(());
+    }
+    let dot = view.run(start, 512, is_base64url)?;
+    if dot.wrapping_sub(start) < 16 || view.ahead(dot)? != b'.' {
+        return Ok(());
+    }
+    let from = dot.wrapping_add(1);
+    let end = view.run(from, 10, is_base64url)?;
+    if end == from.wrapping_add(10) {
+        sight.offer_open(Jwt, start, end, 95, Tail::Dotted);
+    }
+    Ok(())
+}
+
+/// A bot's token of Telegram: its number, a colon, 35 characters.
+pub(super) fn detect_telegram(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
+    let view = sight.view;
+    let start = view.run_back(at, 11, |byte| byte.is_ascii_digit());
+    if !(8..=10).contains(&at.wrapping_sub(start)) || is_word(view.before(start)) {
+        return Ok(());
+    }
+    let from = at.wrapping_add(1);
+    let end = view.run(from, 36, is_base64url)?;
+    let text = view.part(from..end);
+    if (34..=35).contains(&text.len()) && is_random(text) {
+        sight.offer(TelegramToken, start, end, 92);
+    }
+    Ok(())
+}
+
+/// A word with a digit in it that begins as a vendor's keys do.
+pub(super) fn detect_word(sight: &mut Sight<'_, '_>, start: usize, end: usize) -> Result<(), More> {
+    let word = sight.view.part(start..end);
+    if word.len() < 20 {
+        return Ok(());
+    }
+    for &(prefix, entity, alphabet, least, length) in WORDS {
+        let is_length = length == 0 || length == word.len();
+        if is_length && word.starts_with(prefix.as_bytes()) {
+            let from = start.wrapping_add(prefix.len());
+            body(sight, start, from, entity, alphabet, least)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a token of the table begins here; an assignment leaves its value to it.
+pub(super) fn begins(text: &[u8]) -> bool {
+    let is_prefix = |prefix: &str| text.starts_with(prefix.as_bytes());
+    let more = ["eyJ", "AIza", "AKIA", "ABSK", "AKCp", "-----BEGIN"];
+    let word = text
+        .iter()
+        .position(|&byte| !is_word(byte))
+        .unwrap_or(text.len());
+    let is_row =
+        |row: &Row| is_prefix(row.0) && text.len() > row.0.len().saturating_add(row.3.min(30));
+    rows(text.get(..word).unwrap_or_default())
+        .iter()
+        .any(is_row)
+        || text.len() >= 20 && WORDS.iter().any(|row| is_prefix(row.0))
+        || more.iter().any(|prefix| is_prefix(prefix))
+}

@@ -1,0 +1,289 @@
+//! What holds for any text: a stream gives what the whole gives, and work is linear.
+
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::string_slice,
+    clippy::print_stdout,
+    reason = "clippy knows test functions, not the helpers of a test file"
+)]
+
+use super::*;
+use std::collections::BTreeMap;
+
+/// Texts that hold every kind of finding, and much that nearly is one.
+const TEXTS: &[&str] = &[
+    "Card 4111 1111 1111 1111, exp 12/27, cvv 123; mail jane.doe@mail.example.org or 4111-1111-1111-1111.john@x.com!",
+    "IBAN DE89 3704 0044 0532 0130 00 / GB82WEST12345698765432; SSN 536-22-1234; ssn 536221234; tel (212) 555-0143 x12",
+    "host 8.8.4.4:53, 2a00:1450:4001:81b::200e, 3c:22:fb:9a:01:7e; postgres://app:s3cr3t@db:5432/x https://a:b@c.d/",
+    "ghp_16C7e42F292c6912E7710c838347Ae178B4a, AKIAIOSFODNN7EXAMPLE eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U.",
+    "x -----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\n-----END RSA PRIVATE KEY----- y -----BEGIN EC PRIVATE KEY-----\nabc!",
+    "{\"password\": \"hunter2!\", \"api_key\":\"9f8e7d6c5b4a39281706\",\"n\":\"４１１１ １１１１\u{200B} １１１１ １１１１\u{301}é\"} jаne＠example.org",
+    "CPF 529.982.247-25 NHS 943 476 5919 12345678Z RSSMRA85T10A562S 131052-308T 1EG4-TE5-MK73 12.345.678-5 born 01/02/1980",
+    "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4 123456789:AAF9f8e7d6c5b4a39281706AAF9f8e7d6c5x",
+    "Authorization: Bearer 9f8e7d6c5b4a3928xyz; sk-proj-9f8e7d6c5b4a39281706AbCdEfGhIjKlMn https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXX1234",
+    "aaaa-bbbb-cccc 1-2-3-4 a@b a@b.c.d.e@f.gh +1 +49 ( (2 eyJ eyJhbGciOi.x -----BEGIN - ---- 10.0.0. 1.2.3 :: a:b:c =\"\" ghp_ AKIA",
+];
+
+/// Numbers that look random and are the same in every run.
+pub(super) struct Random(u64);
+
+impl Random {
+    pub(super) const fn new(seed: u64) -> Self {
+        Self(seed | 1)
+    }
+
+    pub(super) fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 33).unwrap() % bound
+    }
+}
+
+fn plans() -> Vec<Plan> {
+    vec![
+        Plan::all(Action::Mask),
+        Plan::all(Action::Partial { keep_last: 4 }),
+        Plan::all(Action::Report),
+    ]
+}
+
+/// The whole text redacted, and what was found.
+fn whole(plan: &Plan, text: &str) -> (String, Vec<Finding>) {
+    let (mut out, mut found, mut end) = (String::new(), Vec::new(), 0);
+    plan.scan(text, &mut Folded::new(), |finding| {
+        assert!(finding.span.start >= end, "findings overlap in {text:?}");
+        out.push_str(&text[end..finding.span.start]);
+        plan.replace(&finding, &text[finding.span.clone()], &mut out);
+        end = finding.span.end;
+        found.push(finding);
+    });
+    out.push_str(&text[end..]);
+    (out, found)
+}
+
+fn streamed<'t>(plan: &Plan, pieces: impl Iterator<Item = &'t str>) -> (String, Vec<Finding>) {
+    let (mut out, mut found) = (String::new(), Vec::new());
+    let mut stream = Stream::new();
+    for piece in pieces {
+        stream.push(plan, piece, &mut out, |finding| found.push(finding));
+    }
+    stream.finish(plan, &mut out, |finding| found.push(finding));
+    (out, found)
+}
+
+/// Cuts a text into pieces of so many characters.
+fn pieces(text: &str, mut length: impl FnMut() -> usize) -> Vec<&str> {
+    let (mut pieces, mut rest) = (Vec::new(), text);
+    while !rest.is_empty() {
+        let length = length();
+        let end = rest
+            .char_indices()
+            .nth(length)
+            .map_or(rest.len(), |(at, _)| at);
+        let (piece, behind) = rest.split_at(end);
+        pieces.push(piece);
+        rest = behind;
+    }
+    pieces
+}
+
+#[track_caller]
+fn check_cuts(plan: &Plan, text: &str, random: &mut Random) {
+    let want = whole(plan, text);
+    for length in 1..=3 {
+        let got = streamed(plan, pieces(text, || length).into_iter());
+        assert_eq!(got, want, "in pieces of {length}: {text:?}");
+    }
+    for _ in 0..4 {
+        let cut = pieces(text, || 1 + random.below(24));
+        assert_eq!(streamed(plan, cut.iter().copied()), want, "in {cut:?}");
+    }
+}
+
+#[test]
+fn a_stream_gives_what_the_whole_gives() {
+    let mut random = Random::new(7);
+    for plan in plans() {
+        for text in TEXTS {
+            check_cuts(&plan, text, &mut random);
+        }
+        check_cuts(&plan, &TEXTS.concat(), &mut random);
+    }
+}
+
+#[test]
+fn a_stream_cut_in_two_anywhere_gives_what_the_whole_gives() {
+    let plan = Plan::all(Action::Mask);
+    for text in TEXTS {
+        let want = whole(&plan, text);
+        for (at, _) in text.char_indices() {
+            let (head, tail) = text.split_at(at);
+            assert_eq!(
+                streamed(&plan, [head, tail].into_iter()),
+                want,
+                "{head:?}|{tail:?}"
+            );
+        }
+    }
+}
+
+/// Random texts of pieces that matter: what detectors expect, in any order.
+#[test]
+fn a_stream_of_scraps_gives_what_the_whole_gives() {
+    let scraps: Vec<&str> = TEXTS
+        .iter()
+        .flat_map(|text| text.split_inclusive([' ', ':', '@', '-', '.', '=']))
+        .collect();
+    let mut random = Random::new(99);
+    let plan = Plan::all(Action::Mask);
+    for _ in 0..1_500 {
+        let count = 1 + random.below(12);
+        let text: String = (0..count)
+            .map(|_| scraps[random.below(scraps.len())])
+            .collect();
+        check_cuts(&plan, &text, &mut random);
+    }
+}
+
+#[test]
+fn a_long_token_is_not_held() {
+    let plan = Plan::all(Action::Mask);
+    let mut stream = Stream::new();
+    let mut out = String::new();
+    stream.push(
+        &plan,
+        "x eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIx",
+        &mut out,
+        |_| {},
+    );
+    for _ in 0..10_000 {
+        stream.push(&plan, "AbC123_-.", &mut out, |_| {});
+        assert!(stream.held_bytes() < 64 && stream.buffered_bytes() < 1_024);
+    }
+    stream.push(&plan, " y", &mut out, |_| {});
+    stream.finish(&plan, &mut out, |_| {});
+    assert_eq!(out, "x [JWT] y");
+}
+
+#[test]
+fn nothing_comes_out_behind_what_blocks() {
+    let plan = Plan::all(Action::Block);
+    let mut stream = Stream::new();
+    let mut out = String::new();
+    stream.push(&plan, "mail jane@example.org and more", &mut out, |_| {});
+    stream.push(&plan, " and more", &mut out, |_| {});
+    stream.finish(&plan, &mut out, |_| {});
+    assert_eq!(stream.blocked(), Some(Entity::Email));
+    assert_eq!(out, "mail ");
+}
+
+/// Texts made to cost: each the unit of a flood.
+const FLOODS: &[&str] = &[
+    "a",
+    "1",
+    "1-",
+    "1 ",
+    "12 ",
+    "123 ",
+    "1234 ",
+    "1234567890",
+    "4111 1111 ",
+    "4000000000000000 ",
+    "a@",
+    "a@b.",
+    "x@y.z ",
+    ".eyJaaaaaa",
+    "eyJaaaaaaaaaaaaaaaa.",
+    " eyJ",
+    "AB12 ",
+    "DE12 ",
+    "DE12",
+    "a:",
+    "a=",
+    "token=",
+    "password=",
+    "\"secret\":",
+    "://",
+    "a://a:",
+    "1a",
+    "a1",
+    "aaaaaaa1",
+    "ghp_",
+    "sk-",
+    "_",
+    "-",
+    "--",
+    "-----BEGIN ",
+    "a-",
+    "a.",
+    "a_b-",
+    "+1",
+    "(2",
+    "+1 (2)-",
+    "1.",
+    "1.2.",
+    "1.2.3.4 ",
+    "f:",
+    "ff:",
+    "ff-",
+    "2001:",
+    "::",
+    "1aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa ",
+    "bc1qqqqqqqqqqqqqqqqqqqqqqqqq ",
+    "0x",
+    "AKIA",
+    "AIza",
+    "zzzz",
+    "JJJJ",
+    "KKKK",
+    "536-22-",
+    "536221234 ",
+    "123456789:",
+    "M1aaaaaaaaaaaaaaaaaaaaaaaa.",
+    "aaaaaaaaaaaaaa.",
+    "http://",
+    "ssn ",
+    "phone 1 ",
+    "order 12345678 ",
+    "01/02/1980 ",
+    "key=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa ",
+    "４",
+    "é",
+    "\u{200B}",
+    "4\u{200B}",
+    "%40",
+    "((((",
+    "====",
+    "@@@@",
+    "1x1 ",
+    "x1x ",
+    "RSSMRA85T10A562S ",
+    "1.1-",
+    "12.345.678-",
+];
+
+#[test]
+fn work_is_linear_in_any_flood() {
+    let plan = Plan::all(Action::Mask);
+    let mut worst = BTreeMap::new();
+    for flood in FLOODS {
+        let text = flood.repeat(32 * 1024 / flood.len());
+        let mut folded = Folded::new();
+        plan.scan(&text, &mut folded, |_| {});
+        let each = folded.steps.get() / u64::try_from(text.len()).unwrap();
+        worst.insert(each, *flood);
+    }
+    println!("bytes looked at for each byte: {worst:?}");
+    let (most, flood) = worst.last_key_value().unwrap();
+    assert!(*most <= 40, "{flood:?} costs {most} looks for each byte");
+}
+
+#[test]
+fn a_debug_shows_no_text() {
+    let plan = Plan::all(Action::Mask);
+    let mut stream = Stream::new();
+    stream.push(&plan, "4111 1111", &mut String::new(), |_| {});
+    assert!(!format!("{stream:?}").contains("4111"));
+    assert!(!format!("{:?}", stream).contains("1111"));
+}

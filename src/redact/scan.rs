@@ -1,0 +1,205 @@
+//! The scanner: finds triggers, asks detectors, settles overlaps. It is the same for a whole text and for a stream.
+//!
+//! ```text
+//! triggers in order -> detector -> none: go on
+//!                               -> match: pending until nothing can overlap it, then found
+//!                               -> match with a tail: found piece by piece until the tail ends
+//!                               -> more: stop here; the next call begins with this trigger
+//! ```
+//! A match may begin before its trigger, but only in a run of [`is_local`] bytes that reaches it. So what lies before the
+//! last such run is decided, and that is all a stream holds back.
+
+use super::candidate::{Candidate, Tail};
+use super::context::Topics;
+use super::detector::{Sight, detect, is_trigger};
+use super::plan::Plan;
+use super::view::{View, is_local};
+
+/// The longest start of a match before its trigger.
+const START_BYTES_MAX: usize = 64;
+
+/// Where a scan is.
+#[derive(Debug, Clone)]
+pub(super) struct Scan {
+    /// The first byte that may still be a trigger.
+    next: usize,
+    pending: Option<Candidate>,
+    /// A match whose tail goes on, and up to where its pieces were found.
+    open: Option<(Candidate, usize)>,
+    /// Where the last match ends.
+    taken: usize,
+    topics: Topics,
+}
+
+/// A match, or a piece of one whose tail has not ended.
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub(super) candidate: Candidate,
+    /// Where this piece begins: where the one before ended.
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) is_last: bool,
+}
+
+impl Scan {
+    pub(super) const fn new() -> Self {
+        Self {
+            next: 0,
+            pending: None,
+            open: None,
+            taken: 0,
+            topics: Topics::new(),
+        }
+    }
+
+    /// Goes on as far as the text allows. Returns the place before which everything is decided.
+    pub(super) fn advance(
+        &mut self,
+        plan: &Plan,
+        view: &View<'_>,
+        is_end: bool,
+        found: &mut impl FnMut(Piece),
+    ) -> usize {
+        loop {
+            if let Some((mut open, from)) = self.open.take() {
+                let (to, is_over) = open.tail.advance(view, open.end);
+                let is_last = is_over || is_end;
+                open.end = to;
+                self.next = to;
+                self.taken = to;
+                found(Piece {
+                    candidate: open,
+                    from,
+                    to,
+                    is_last,
+                });
+                if !is_last {
+                    self.open = Some((open, to));
+                    return to;
+                }
+            }
+            let Some(offset) = first_trigger(view.rest(self.next)) else {
+                self.next = view.end();
+                break;
+            };
+            let at = self.next.wrapping_add(offset);
+            self.next = at;
+            let Ok(byte) = view.ahead(at) else {
+                break;
+            };
+            let mut sight = Sight {
+                view: *view,
+                topics: &mut self.topics,
+                plan,
+                best: None,
+                taken: self.taken,
+            };
+            if detect(&mut sight, at, byte).is_err() {
+                break;
+            }
+            let best = sight.best;
+            self.next = at.wrapping_add(1);
+            if byte.is_ascii_digit() {
+                // The digits behind the first call nobody.
+                let digits = view
+                    .rest(at)
+                    .iter()
+                    .take_while(|byte| byte.is_ascii_digit());
+                self.next = at.wrapping_add(digits.count());
+            }
+            if let Some(candidate) = best {
+                self.take(candidate, found);
+            }
+        }
+        self.settle(view, is_end, found)
+    }
+
+    /// Takes a match in, together with one that it overlaps.
+    fn take(&mut self, mut candidate: Candidate, found: &mut impl FnMut(Piece)) {
+        match self.pending.take() {
+            Some(pending) if candidate.start < pending.end => {
+                candidate = pending.merged(candidate);
+            }
+            Some(pending) => {
+                candidate.start = candidate.start.max(pending.end);
+                found(Piece::whole(pending));
+            }
+            None => candidate.start = candidate.start.max(self.taken),
+        }
+        self.taken = candidate.end;
+        if candidate.tail == Tail::None {
+            self.next = self.next.max(candidate.end);
+            self.pending = Some(candidate);
+        } else {
+            self.open = Some((candidate, candidate.start));
+        }
+    }
+
+    /// Finds what is pending if nothing can overlap it any more.
+    fn settle(&mut self, view: &View<'_>, is_end: bool, found: &mut impl FnMut(Piece)) -> usize {
+        let start = view.run_back(self.next, START_BYTES_MAX, is_local);
+        let start = if is_end { view.end() } else { start };
+        match self.pending.take() {
+            Some(pending) if pending.end <= start || is_end => {
+                found(Piece::whole(pending));
+                start
+            }
+            Some(pending) => {
+                self.pending = Some(pending);
+                pending.start.min(start)
+            }
+            None => start.max(self.taken),
+        }
+    }
+}
+
+impl Piece {
+    const fn whole(candidate: Candidate) -> Self {
+        Self {
+            candidate,
+            from: candidate.start,
+            to: candidate.end,
+            is_last: true,
+        }
+    }
+}
+
+/// What may call a detector, by byte.
+const TRIGGERS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        if let Some(slot) = table.split_at_mut(byte as usize).1.first_mut() {
+            *slot = is_trigger(byte);
+        }
+        byte = byte.wrapping_add(1);
+    }
+    table
+};
+
+/// How far the first trigger is. First few bytes one by one, since triggers come in crowds; then blocks without a branch
+/// between their bytes, so that they fit vectors.
+#[inline]
+fn first_trigger(bytes: &[u8]) -> Option<usize> {
+    let is_known = |&byte: &u8| TRIGGERS.get(usize::from(byte)).copied().unwrap_or(false);
+    let (near, far) = bytes.split_at_checked(NEAR_BYTES).unwrap_or((bytes, &[]));
+    if let Some(offset) = near.iter().position(is_known) {
+        return Some(offset);
+    }
+    let (blocks, _) = far.as_chunks::<BLOCK_BYTES>();
+    let has_trigger = |block: &&[u8; BLOCK_BYTES]| {
+        block
+            .iter()
+            .fold(false, |any, &byte| any | is_trigger(byte))
+    };
+    let clear = blocks
+        .iter()
+        .take_while(|block| !has_trigger(block))
+        .count();
+    let skipped = clear.wrapping_mul(BLOCK_BYTES);
+    let offset = far.get(skipped..)?.iter().position(is_known)?;
+    Some(near.len().wrapping_add(skipped).wrapping_add(offset))
+}
+
+const NEAR_BYTES: usize = 8;
+const BLOCK_BYTES: usize = 32;

@@ -1,0 +1,247 @@
+//! A text that comes in pieces. What comes out is what the whole text would have given, wherever it was cut.
+//!
+//! Only what may be a match is held back; the rest goes on at once. A long token is not kept: its bytes are dropped as
+//! they come, and what replaces it is written at its end. One stream belongs to one channel: a choice's content, one tool
+//! call's arguments.
+
+use super::candidate::Candidate;
+use super::entity::Entity;
+use super::fold::Folded;
+use super::plan::{Action, Plan};
+use super::replace::Value;
+use super::scan::{Piece, Scan};
+use super::view::{LOOK_BACK_BYTES, View};
+use core::ops::Range;
+
+/// How much more than must be kept may be, so that not every push moves the text.
+const SLACK_BYTES: usize = 256;
+
+/// Something that was found. It does not hold the value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is.
+    pub entity: Entity,
+    /// Where it is, in bytes of the text.
+    pub span: Range<usize>,
+    /// How sure that is, in percent.
+    pub score: u8,
+    /// What the plan says about it.
+    pub action: Action,
+}
+
+/// The redaction of one text that comes in pieces.
+pub struct Stream {
+    scan: Scan,
+    folded: Folded,
+    /// What is not decided, and behind it what detectors may look back at.
+    text: String,
+    /// The place of `text` in the whole text, and in the whole folded text.
+    text_base: usize,
+    folded_base: usize,
+    /// How much of `text` was delivered or replaced.
+    done: usize,
+    /// A match whose tail goes on, and where it began.
+    open: Option<(Value, usize)>,
+    blocked: Option<Entity>,
+}
+
+impl core::fmt::Debug for Stream {
+    /// Without the text.
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let held = self.held_bytes();
+        out.debug_struct("Stream")
+            .field("held_bytes", &held)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for Stream {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Stream {
+    /// Nothing has come yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            scan: Scan::new(),
+            folded: Folded::new(),
+            text: String::new(),
+            text_base: 0,
+            folded_base: 0,
+            done: 0,
+            open: None,
+            blocked: None,
+        }
+    }
+
+    /// How many bytes wait for more.
+    #[must_use]
+    pub const fn held_bytes(&self) -> usize {
+        self.text.len().saturating_sub(self.done)
+    }
+
+    #[cfg(test)]
+    pub(super) const fn buffered_bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// The entity for which all is refused. Nothing comes out any more then.
+    #[must_use]
+    pub const fn blocked(&self) -> Option<Entity> {
+        self.blocked
+    }
+
+    /// Takes the next piece. What is decided is added to `out`.
+    pub fn push(&mut self, plan: &Plan, piece: &str, out: &mut String, found: impl FnMut(Finding)) {
+        self.text.push_str(piece);
+        self.run(plan, false, out, found);
+        self.trim();
+    }
+
+    /// The text is over: all that is held comes out.
+    ///
+    /// A stream that breaks off is not finished but dropped, and what it holds with it.
+    pub fn finish(&mut self, plan: &Plan, out: &mut String, found: impl FnMut(Finding)) {
+        self.run(plan, true, out, found);
+        self.text.clear();
+        self.done = 0;
+    }
+
+    fn run(&mut self, plan: &Plan, is_end: bool, out: &mut String, mut found: impl FnMut(Finding)) {
+        if self.blocked.is_some() {
+            self.text.clear();
+            self.done = 0;
+            return;
+        }
+        self.folded.fold(&self.text);
+        let (text, folded, base) = (self.text.as_str(), &self.folded, self.folded_base);
+        let view = View::new(
+            folded.bytes(text),
+            base,
+            is_end,
+            #[cfg(test)]
+            &folded.steps,
+        );
+        let (done, open, blocked) = (&mut self.done, &mut self.open, &mut self.blocked);
+        let text_base = self.text_base;
+        let decided = self.scan.advance(plan, &view, is_end, &mut |piece: Piece| {
+            if blocked.is_some() {
+                return;
+            }
+            let start = folded.start(text, piece.from.wrapping_sub(base));
+            let end = folded.end(text, piece.to.wrapping_sub(base)).max(*done);
+            let (mut value, from) = open.take().unwrap_or_else(|| {
+                out.push_str(part(text, *done, start));
+                *done = start;
+                let value = Value::new(plan, piece.candidate.entity);
+                (value, start.wrapping_add(text_base))
+            });
+            let bytes = part(text, *done, end);
+            value.push(bytes);
+            if value.action() == Action::Report {
+                out.push_str(bytes);
+            }
+            *done = end;
+            if !piece.is_last {
+                *open = Some((value, from));
+                return;
+            }
+            if let Some(allowed) = value.whole().filter(|whole| plan.is_allowed(whole)) {
+                if value.action() != Action::Report {
+                    out.push_str(allowed);
+                }
+                return;
+            }
+            let span = from..end.wrapping_add(text_base);
+            let finding = finding(&piece.candidate, span, value.action());
+            if finding.action == Action::Block {
+                *blocked = blocked.or(Some(finding.entity));
+            }
+            value.finish(out);
+            found(finding);
+        });
+        if self.open.is_none() && self.blocked.is_none() {
+            let is_all = decided >= view.end();
+            let end = if is_all {
+                text.len()
+            } else {
+                folded.start(text, decided.wrapping_sub(base))
+            };
+            let end = end.max(self.done);
+            out.push_str(part(text, self.done, end));
+            self.done = end;
+        }
+    }
+
+    /// Forgets what no detector looks back at.
+    fn trim(&mut self) {
+        let mut keep = self
+            .folded
+            .place(&self.text, self.done)
+            .saturating_sub(LOOK_BACK_BYTES);
+        if keep < SLACK_BYTES {
+            return;
+        }
+        let start = self.folded.start(&self.text, keep);
+        while keep > 0 && self.folded.start(&self.text, keep.wrapping_sub(1)) == start {
+            keep = keep.wrapping_sub(1);
+        }
+        self.text.drain(..start);
+        self.text_base = self.text_base.wrapping_add(start);
+        self.folded_base = self.folded_base.wrapping_add(keep);
+        self.done = self.done.saturating_sub(start);
+    }
+}
+
+impl Plan {
+    /// Finds everything in a whole text, in the order of the places. `folded` is room that is used again.
+    pub fn scan(&self, text: &str, folded: &mut Folded, mut found: impl FnMut(Finding)) {
+        folded.fold(text);
+        let folded = &*folded;
+        let view = View::new(
+            folded.bytes(text),
+            0,
+            true,
+            #[cfg(test)]
+            &folded.steps,
+        );
+        Scan::new().advance(self, &view, true, &mut |piece: Piece| {
+            let candidate = piece.candidate;
+            let span = folded.start(text, piece.from)..folded.end(text, piece.to);
+            let value = text.get(span.clone()).unwrap_or_default();
+            if let Some(action) = self
+                .action(candidate.entity)
+                .filter(|_| !self.is_allowed(value))
+            {
+                found(finding(&candidate, span, action));
+            }
+        });
+    }
+
+    /// Writes what stands in the place of a finding's value. For `report` and `block` that is the value itself.
+    pub fn replace(&self, finding: &Finding, value: &str, out: &mut String) {
+        if matches!(finding.action, Action::Report | Action::Block) {
+            out.push_str(value);
+            return;
+        }
+        let mut replaced = Value::new(self, finding.entity);
+        replaced.push(value);
+        replaced.finish(out);
+    }
+}
+
+const fn finding(candidate: &Candidate, span: Range<usize>, action: Action) -> Finding {
+    Finding {
+        entity: candidate.entity,
+        span,
+        score: candidate.score,
+        action,
+    }
+}
+
+fn part(text: &str, from: usize, to: usize) -> &str {
+    text.get(from..to).unwrap_or_default()
+}

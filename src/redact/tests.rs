@@ -1,0 +1,204 @@
+//! Each entity by a few values in a few surroundings, and what looks like it and is not.
+
+#![expect(
+    clippy::string_slice,
+    reason = "clippy knows test functions, not the helpers of a test file"
+)]
+
+use super::*;
+
+/// What is found, as `entity:value`.
+fn found(text: &str) -> Vec<String> {
+    let plan = Plan::all(Action::Mask);
+    let mut found = Vec::new();
+    plan.scan(text, &mut Folded::new(), |finding| {
+        found.push(format!("{}:{}", finding.entity.name(), &text[finding.span]));
+    });
+    found
+}
+
+#[track_caller]
+fn check(text: &str, want: &[&str]) {
+    assert_eq!(found(text), want, "{text}");
+}
+
+#[test]
+fn a_card_is_found_in_one_piece_and_in_groups() {
+    check(
+        "pay 4111111111111111 now",
+        &["payment_card:4111111111111111"],
+    );
+    check(
+        "4111 1111 1111 1111 12/27",
+        &["payment_card:4111 1111 1111 1111"],
+    );
+    check("3782-822463-10005.", &["payment_card:3782-822463-10005"]);
+    check(
+        "for 12 4111 1111 1111 1111 x",
+        &["payment_card:4111 1111 1111 1111"],
+    );
+    check(
+        "{\"card\":\"5555555555554444\"}",
+        &["payment_card:5555555555554444"],
+    );
+}
+
+#[test]
+fn a_card_with_a_wrong_digit_or_inside_a_longer_number_is_none() {
+    check("pay 4111111111111112 now", &[]);
+    check("id 94111111111111111", &[]);
+    check("4111111111111111-1", &[]);
+    check("a4111111111111111", &[]);
+    check("0.4111111111111111", &[]);
+}
+
+#[test]
+fn an_iban_is_found_with_and_without_spaces() {
+    check("DE89370400440532013000", &["iban:DE89370400440532013000"]);
+    check(
+        "to DE89 3704 0044 0532 0130 00, please",
+        &["iban:DE89 3704 0044 0532 0130 00"],
+    );
+    check("GB82WEST12345698765432", &["iban:GB82WEST12345698765432"]);
+    check("GB83WEST12345698765432", &[]);
+}
+
+#[test]
+fn an_ssn_keeps_to_its_rules() {
+    check("SSN 536-22-1234", &["us_ssn:536-22-1234"]);
+    check("536-22-1234", &["us_ssn:536-22-1234"]);
+    check("her ssn is 536221234", &["us_ssn:536221234"]);
+    check(
+        "000-22-1234 666-22-1234 536-00-1234 536-22-0000 078-05-1120",
+        &[],
+    );
+    check("order 536221234", &[]);
+}
+
+#[test]
+fn an_address_of_mail_is_found() {
+    check(
+        "write to jane.doe+x@mail.example.co.uk.",
+        &["email:jane.doe+x@mail.example.co.uk"],
+    );
+    check("<a@b.io>", &["email:a@b.io"]);
+    check(
+        "@app.route icon@2x.png git@github.com:a/b lodash@4.17.21 a@b",
+        &[],
+    );
+}
+
+#[test]
+fn addresses_of_machines_are_found_but_for_reserved_ones() {
+    check("from 8.8.4.4:53", &["ipv4:8.8.4.4"]);
+    check(
+        "127.0.0.1 0.0.0.0 255.255.255.0 203.0.113.9 1.2.3.4.5 Chrome/120.0.6099.1 v1.2.3.4",
+        &[],
+    );
+    check(
+        "host 2a00:1450:4001:81b::200e up",
+        &["ipv6:2a00:1450:4001:81b::200e"],
+    );
+    check("std::fmt a::b 12:34:56 ::1 2001:db8::1 fade::bed", &[]);
+    check("eth0 3c:22:fb:9a:01:7e", &["mac_address:3c:22:fb:9a:01:7e"]);
+}
+
+#[test]
+fn phones_are_found() {
+    check("call +49 30 901820 now", &["phone:+49 30 901820"]);
+    check("(212) 555-0143", &["phone:(212) 555-0143"]);
+    check("212-555-0143 x12", &["phone:212-555-0143 x12"]);
+    check("tel: 020 7946 0958", &["phone:020 7946 0958"]);
+    check("\"phone\": \"2125550143\"", &["phone:2125550143"]);
+    check("on 2024-01-02 at 10.20.30", &[]);
+}
+
+#[test]
+fn tokens_are_found_and_their_whole_length() {
+    check(
+        "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+        &["github_token:ghp_16C7e42F292c6912E7710c838347Ae178B4a"],
+    );
+    check(
+        "key AKIAIOSFODNN7EXAMPLE.",
+        &["aws_access_key:AKIAIOSFODNN7EXAMPLE"],
+    );
+    let jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U";
+    check(jwt, &[&format!("jwt:{jwt}")]);
+    let pem = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\n-----END RSA PRIVATE KEY-----";
+    check(&format!("x {pem} y"), &[&format!("private_key:{pem}")]);
+    check(
+        "sk_bulk_update max_tokens=1000 -----BEGIN PUBLIC KEY-----",
+        &[],
+    );
+}
+
+#[test]
+fn assignments_are_found_by_name_and_value() {
+    check("password = \"hunter2!\"", &["password:hunter2!"]);
+    check("Server=db;Password=pw0rd!x;", &["password:pw0rd!x"]);
+    check(
+        "API_KEY=9f8e7d6c5b4a39281706",
+        &["generic_secret:9f8e7d6c5b4a39281706"],
+    );
+    check(
+        "postgres://app:s3cr3t@db:5432/x",
+        &["connection_string:app:s3cr3t"],
+    );
+    check(
+        "password: required, token = get_token(), api_key=$KEY next_page_token=9f8e7d6c5b4a39281706",
+        &[],
+    );
+}
+
+#[test]
+fn disguises_are_seen_through() {
+    check(
+        "４１１１ １１１１ １１１１ １１１１",
+        &["payment_card:４１１１ １１１１ １１１１ １１１１"],
+    );
+    check(
+        "41\u{200B}11111111111111",
+        &["payment_card:41\u{200B}11111111111111"],
+    );
+    check("jаne＠example.org", &["email:jаne＠example.org"]);
+}
+
+#[test]
+fn ids_of_states_are_found() {
+    check("CPF 529.982.247-25", &["br_cpf:529.982.247-25"]);
+    check("NHS 943 476 5919", &["uk_nhs:943 476 5919"]);
+    check("12345678Z", &["es_nif:12345678Z"]);
+    check("RSSMRA85T10A562S", &["it_codice_fiscale:RSSMRA85T10A562S"]);
+    check("131052-308T", &["fi_hetu:131052-308T"]);
+    check("11010519491231002X", &["cn_id:11010519491231002X"]);
+    check("1EG4-TE5-MK73", &["us_mbi:1EG4-TE5-MK73"]);
+    check("S1234567D", &["sg_nric:S1234567D"]);
+    check("12.345.678-5", &["cl_rut:12.345.678-5"]);
+    check("1HGCM82633A004352", &["vin:1HGCM82633A004352"]);
+}
+
+#[test]
+fn wallets_are_found_by_their_checksums() {
+    check(
+        "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa",
+        &["bitcoin_address:1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"],
+    );
+    check("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb", &[]);
+    check(
+        "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
+        &["bitcoin_address:bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"],
+    );
+}
+
+#[test]
+fn numbers_of_everyday_life_stay() {
+    check("550e8400-e29b-41d4-a716-446655440000", &[]);
+    check("12345678-1234-1234-1234-123456789012", &[]);
+    check("d41d8cd98f00b204e9800998ecf8427e", &[]);
+    check(
+        "at 1700000000 and 1700000000000, 2024-05-06T07:08:09.123456Z",
+        &[],
+    );
+    check("v1.2.3, 10.15.7, $1,234.56, order 100200300400", &[]);
+}
