@@ -50,6 +50,9 @@ fn a_card_with_a_wrong_digit_or_inside_a_longer_number_is_none() {
     check("4111111111111111-1", &[]);
     check("a4111111111111111", &[]);
     check("0.4111111111111111", &[]);
+    check("2341 2341 2346 1113", &[]);
+    check("1112 2341 2341 2346", &[]);
+    check("2341 2341 2346", &["in_aadhaar:2341 2341 2346"]);
 }
 
 #[test]
@@ -131,6 +134,12 @@ fn tokens_are_found_and_their_whole_length() {
         "sk_bulk_update max_tokens=1000 -----BEGIN PUBLIC KEY-----",
         &[],
     );
+}
+
+#[test]
+fn a_token_without_digits_at_its_beginning_is_one() {
+    let token = "sk_live_nmabNxgFmmGo3N2iq015N4mV";
+    check(token, &[&format!("stripe_key:{token}")]);
 }
 
 #[test]

@@ -313,7 +313,11 @@ fn twelve(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
     let digits = number.digits;
     let is_bare = number.is_bare();
     let is_palindrome = digits.iter().eq(digits.iter().rev());
-    let is_grouped = number.is(&[4, 4, 4]) && number.is_separated_by(b"- ");
+    // With a fourth group it is a card's number, even a wrong one.
+    let is_behind = sight.view.before(number.start) == b' '
+        && sight.view.before(number.start - 1).is_ascii_digit();
+    let is_grouped =
+        number.is(&[4, 4, 4]) && number.is_separated_by(b"- ") && !number.is_followed && !is_behind;
     if (is_bare || is_grouped) && number.digit(0) > 1 && verhoeff(digits) && !is_palindrome {
         offer(
             sight,

@@ -36,6 +36,8 @@ pub(in crate::redact) struct Prefix<'n> {
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) digits: &'n [u8],
+    /// Whether another group stands behind a space.
+    pub(super) is_followed: bool,
     groups: &'n [Group],
 }
 
@@ -132,6 +134,7 @@ impl Number {
                     .digits
                     .get(..usize::from(group.sum))
                     .unwrap_or_default(),
+                is_followed: at.wrapping_add(1) < self.count,
                 groups: self.groups.get(..=at).unwrap_or_default(),
             })
     }
