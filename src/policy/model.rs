@@ -32,6 +32,9 @@ pub struct Target {
     pub provider: String,
     /// The Envoy cluster that reaches the provider.
     pub cluster: String,
+    /// The Envoy cluster that reaches it without passing this filter, for calls of the filter's own; nothing
+    /// where there is none.
+    pub direct_cluster: Option<String>,
     /// What speaks to it.
     pub target: Rc<dyn provider::Target>,
     /// Its share of the draw. Where no target of a model has a weight, the first has the only share.
@@ -78,6 +81,7 @@ pub(super) struct Providers<'n>(Vec<(&'n str, Slot)>);
 #[derive(Debug)]
 struct Slot {
     cluster: String,
+    direct_cluster: Option<String>,
     /// Nothing where its settings are wrong.
     provider: Option<Rc<dyn Provider>>,
 }
@@ -89,6 +93,7 @@ impl<'n> Providers<'n> {
         kinds: &[Kind],
         variable: &dyn Fn(&str) -> Option<String>,
         limits: Limits,
+        placement: Placement,
     ) -> Self {
         let kinds: Vec<_> = kinds.iter().map(|kind| (kind.name, *kind)).collect();
         let mut slots: Vec<(&str, Slot)> = Vec::new();
@@ -103,6 +108,7 @@ impl<'n> Providers<'n> {
                 fields.problem("name", "another provider has this name; choose a new one");
             }
             let cluster = fields.parsed("cluster", names::cluster);
+            let direct_cluster = fields.parsed("direct_cluster", names::cluster);
             let remedy = "say what the provider speaks, such as bedrock, azure or openai";
             let kind = fields.require("kind", remedy).one_of("kind", &kinds);
             let provider = if let Some(kind) = kind {
@@ -118,12 +124,40 @@ impl<'n> Providers<'n> {
             };
             let is_usable = provider.is_some();
             let cluster = cluster.unwrap_or_else(|| written.to_owned());
-            slots.push((written, Slot { cluster, provider }));
+            // In the single placement no provider's cluster carries the filter.
+            let direct_cluster = match placement {
+                Placement::Single => direct_cluster.or_else(|| Some(cluster.clone())),
+                Placement::Edge | Placement::Upstream => direct_cluster,
+            };
+            let slot = Slot {
+                cluster,
+                direct_cluster,
+                provider,
+            };
+            slots.push((written, slot));
             is_usable.then_some(())
         });
-        Self(slots)
+        let providers = Self(slots);
+        let mut clusters = providers.0.iter().map(|(_, slot)| slot.cluster.as_str());
+        if placement.is_split() && clusters.any(|cluster| providers.is_direct(cluster)) {
+            fields.problem("providers", DIRECT);
+        }
+        providers
+    }
+
+    /// Whether a provider calls this cluster its direct one.
+    fn is_direct(&self, cluster: &str) -> bool {
+        let mut direct = self
+            .0
+            .iter()
+            .map(|(_, slot)| slot.direct_cluster.as_deref());
+        direct.any(|direct| direct == Some(cluster))
     }
 }
+
+/// The filter would enter its own VM from within, which traps it.
+const DIRECT: &str = "a direct_cluster carries no filter, so it is not the cluster of a provider or model; \
+                      give it a cluster of its own";
 
 /// The models, and the table of their names.
 #[derive(Debug, Default)]
@@ -186,6 +220,7 @@ fn said(clash: &Clash<usize>) -> String {
 struct Draft {
     provider: String,
     cluster: String,
+    direct_cluster: Option<String>,
     target: Rc<dyn provider::Target>,
     weight: Option<u32>,
 }
@@ -243,6 +278,7 @@ fn read_targets(
         drafts.push(Draft {
             provider: name.to_owned(),
             cluster: slot.cluster.clone(),
+            direct_cluster: slot.direct_cluster.clone(),
             target,
             weight,
         });
@@ -258,6 +294,7 @@ fn shared(drafts: Vec<Draft>) -> Vec<Target> {
     let shares = drafts.into_iter().enumerate().map(|(index, draft)| Target {
         provider: draft.provider,
         cluster: draft.cluster,
+        direct_cluster: draft.direct_cluster,
         target: draft.target,
         share: if is_weighted {
             draft.weight.unwrap_or(1)
@@ -506,7 +543,7 @@ mod tests {
             &[
                 "providers[0].region: required; use one like us-east-1",
                 "providers[0].regoin: unknown field; did you mean 'region'? known here: auth, cluster, \
-                 endpoint, kind, name, region",
+                 direct_cluster, endpoint, kind, name, region",
             ],
         );
     }

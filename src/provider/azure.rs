@@ -15,7 +15,7 @@
 use std::rc::Rc;
 
 use super::credential::{Credential, Default};
-use super::openai::{Address, CHAT, Model, Server};
+use super::openai::{Address, CHAT, EMBEDDINGS, Model, Server};
 use super::{Endpoint, Environment, Kind, Provider, Target};
 use crate::document::Fields;
 
@@ -34,8 +34,11 @@ fn compile(fields: &mut Fields<'_>, environment: &Environment<'_>) -> Option<Rc<
     };
     let credential = Credential::read(fields, environment, Default::ApiKey("AZURE_OPENAI_API_KEY"));
     let endpoint = endpoint?;
-    let chat = match address(&endpoint, version?) {
-        Ok(chat) => chat,
+    let version = version?;
+    let addresses = address(&endpoint, version, CHAT)
+        .and_then(|chat| Ok((chat, address(&endpoint, version, EMBEDDINGS)?)));
+    let (chat, embeddings) = match addresses {
+        Ok(addresses) => addresses,
         Err(problem) => {
             fields.problem("endpoint", problem);
             return None;
@@ -44,6 +47,7 @@ fn compile(fields: &mut Fields<'_>, environment: &Environment<'_>) -> Option<Rc<
     let server = Server {
         authority: endpoint.authority,
         chat,
+        embeddings,
         headers: Vec::new(),
         credential: credential?,
         event_bytes_max: environment.limits.event_bytes_max,
@@ -82,7 +86,12 @@ impl<'a> Version<'a> {
     }
 }
 
-fn address(endpoint: &Endpoint, setting: Option<Version<'_>>) -> Result<Address, &'static str> {
+/// Where the API with this path is.
+fn address(
+    endpoint: &Endpoint,
+    setting: Option<Version<'_>>,
+    api: &str,
+) -> Result<Address, &'static str> {
     let mut of_query = None;
     let mut query = String::new();
     for parameter in endpoint.query.split('&').filter(|text| !text.is_empty()) {
@@ -106,15 +115,15 @@ fn address(endpoint: &Endpoint, setting: Option<Version<'_>>) -> Result<Address,
             push_parameter(&mut query, &format!("api-version={version}"));
             Address::Deployment {
                 before: format!("{prefix}/openai/deployments/"),
-                after: format!("{CHAT}{query}"),
+                after: format!("{api}{query}"),
             }
         }
         Version::Preview => {
             push_parameter(&mut query, "api-version=preview");
-            Address::Fixed(format!("{prefix}/openai/v1{CHAT}{query}"))
+            Address::Fixed(format!("{prefix}/openai/v1{api}{query}"))
         }
         Version::V1 | Version::Dated(_) => {
-            Address::Fixed(format!("{prefix}/openai/v1{CHAT}{query}"))
+            Address::Fixed(format!("{prefix}/openai/v1{api}{query}"))
         }
     })
 }
@@ -136,7 +145,7 @@ fn prefix(endpoint: &Endpoint) -> (&str, bool) {
         path = match last {
             "" => return (path, says_v1),
             "completions" => path.strip_suffix(CHAT).unwrap_or(parent),
-            "openai" | "responses" | "deployments" => parent,
+            "openai" | "responses" | "deployments" | "embeddings" => parent,
             // The prefix of somebody's proxy may end so too; at Azure it is an API's name.
             "models" if is_azure => parent,
             "v1" if parent.is_empty() || parent.ends_with("/openai") => {

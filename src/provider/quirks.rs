@@ -40,6 +40,25 @@ pub(super) struct Quirks {
     pub(super) output_schema: bool,
     /// What a chat completions body calls the limit of output tokens.
     pub(super) max_tokens_name: MaxTokensName,
+    /// How it is asked for embeddings; nothing if it holds conversations.
+    pub(super) embedding: Option<Embedding>,
+}
+
+/// How a model of Bedrock's is asked for embeddings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Embedding {
+    /// Titan Text Embeddings G1: one text, 1,536 dimensions.
+    TitanV1,
+    /// Titan Text Embeddings V2: one text, dimensions as asked.
+    TitanV2,
+    /// Titan Multimodal Embeddings G1: one text, dimensions as asked.
+    TitanImage,
+    /// Cohere Embed 3: up to 96 texts, 1,024 dimensions.
+    CohereV3,
+    /// Cohere Embed 4: up to 96 texts, dimensions as asked.
+    CohereV4,
+    /// Nova Multimodal Embeddings: one text, dimensions as asked.
+    Nova,
 }
 
 /// How a model is told how hard to reason.
@@ -125,6 +144,7 @@ impl Default for Quirks {
             strict_tools: true,
             output_schema: true,
             max_tokens_name: MaxTokensName::AsWritten,
+            embedding: None,
         }
     }
 }
@@ -197,6 +217,7 @@ impl Quirks {
             &mut self.max_tokens_name,
             fields.one_of("max_tokens_name", MAX_TOKENS_NAME),
         );
+        set(&mut self.embedding, fields.one_of("embedding", EMBEDDING));
     }
 }
 
@@ -286,6 +307,15 @@ const PARALLEL_SWITCH: &[(&str, ParallelSwitch)] = &[
 const TOOL_ID: &[(&str, ToolId)] = &[
     ("converse", ToolId::Converse),
     ("nine_alphanumeric", ToolId::NineAlphanumeric),
+];
+const EMBEDDING: &[(&str, Option<Embedding>)] = &[
+    ("none", None),
+    ("titan_v1", Some(Embedding::TitanV1)),
+    ("titan_v2", Some(Embedding::TitanV2)),
+    ("titan_image", Some(Embedding::TitanImage)),
+    ("cohere_v3", Some(Embedding::CohereV3)),
+    ("cohere_v4", Some(Embedding::CohereV4)),
+    ("nova", Some(Embedding::Nova)),
 ];
 const MAX_TOKENS_NAME: &[(&str, MaxTokensName)] = &[
     ("as_written", MaxTokensName::AsWritten),

@@ -9,6 +9,8 @@ use crate::codec::json::{Member, Text};
 pub enum Format {
     /// OpenAI's chat completions.
     Chat,
+    /// OpenAI's embeddings.
+    Embeddings,
 }
 
 /// One request, read only as deep as its top-level members.
@@ -36,6 +38,7 @@ impl Format {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Chat => "chat",
+            Self::Embeddings => "embeddings",
         }
     }
 }

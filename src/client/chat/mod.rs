@@ -8,7 +8,6 @@
 //! rule that is written where it happens, or refused by its name. Checked against the types of the
 //! `openai` package 3.54.
 
-mod ask;
 mod decode;
 mod messages;
 mod stream;
@@ -16,6 +15,7 @@ mod tools;
 mod whole;
 mod wire;
 
+use super::ask::ask;
 use super::{Client, Opening, Writer, error};
 use crate::fault::Fault;
 use crate::turn::{Ask, Format, Request};
@@ -34,7 +34,7 @@ impl Client for Chat {
     }
 
     fn ask<'a>(&self, body: &'a [u8]) -> Result<Ask<'a>, Fault> {
-        ask::ask(body)
+        ask(Format::Chat, body)
     }
 
     fn decode<'a>(&self, ask: &Ask<'a>) -> Result<Request<'a>, Fault> {

@@ -1,4 +1,4 @@
-//! Amazon Bedrock, spoken to by Converse and ConverseStream.
+//! Amazon Bedrock, spoken to by Converse and ConverseStream, and by InvokeModel for embeddings.
 //!
 //! ```text
 //! mod        settings and targets: where a call goes and how it is signed
@@ -10,12 +10,14 @@
 //!   reasoning how hard to think, in the words of the model's family
 //!   section  a member that is there only if something is in it
 //!  decode    an answer, whole or from the event stream, as events
+//!  embed     texts as vectors: Titan, Cohere, Nova
 //!  refusal   AWS's errors in OpenAI's terms
 //! ```
 //! The wire is that of botocore's service model `bedrock-runtime`. What a model takes beyond it is
 //! data: see [`Quirks`]. A field that Converse has no place for is left to the policy's `parameters`.
 
 mod decode;
+mod embed;
 mod encode;
 mod messages;
 mod model;
@@ -108,6 +110,10 @@ impl Provider for Bedrock {
         let quirks = Quirks::resolve(model.as_ref().map_or("", ModelId::as_str), fields);
         let mut path = format!("{}/model/", self.runtime.endpoint.path);
         push_segment(&mut path, model?.as_str());
+        if let Some(family) = quirks.embedding {
+            let runtime = Rc::clone(&self.runtime);
+            return Some(Rc::new(embed::Invoke::read(runtime, family, path, fields)));
+        }
         path.push_str("/converse");
         Some(Rc::new(Converse {
             runtime: Rc::clone(&self.runtime),
@@ -122,6 +128,7 @@ impl Target for Converse {
     fn path(&self, format: Format) -> Option<Path<'_>> {
         match format {
             Format::Chat => Some(Path::Translated(self)),
+            Format::Embeddings => None,
         }
     }
 

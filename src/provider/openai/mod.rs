@@ -11,6 +11,7 @@
 
 mod answer;
 mod edit;
+mod embeddings;
 #[cfg(test)]
 pub(super) mod fixture;
 mod refusal;
@@ -20,6 +21,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use self::edit::Changes;
+use self::embeddings::Embeddings;
 use super::credential::{Credential, Default};
 use super::endpoint::push_segment;
 use super::quirks::{MaxTokensName, MaxTokensNames, Quirks};
@@ -37,6 +39,8 @@ pub(super) const KIND: Kind = Kind {
 const ENDPOINT: &str = "https://api.openai.com/v1";
 /// What follows the base of every chat completions URL.
 pub(super) const CHAT: &str = "/chat/completions";
+/// What follows the base of every embeddings URL.
+pub(super) const EMBEDDINGS: &str = "/embeddings";
 
 fn compile(fields: &mut Fields<'_>, environment: &Environment<'_>) -> Option<Rc<dyn Provider>> {
     let endpoint = if fields.has("endpoint") {
@@ -54,7 +58,8 @@ fn compile(fields: &mut Fields<'_>, environment: &Environment<'_>) -> Option<Rc<
     let credential = Credential::read(fields, environment, Default::Bearer("OPENAI_API_KEY"));
     let endpoint = endpoint?;
     let server = Server {
-        chat: Address::Fixed(chat_path(&endpoint)),
+        chat: Address::Fixed(path(&endpoint, CHAT)),
+        embeddings: Address::Fixed(path(&endpoint, EMBEDDINGS)),
         authority: endpoint.authority,
         headers: headers
             .into_iter()
@@ -73,8 +78,12 @@ fn header_value(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
-fn chat_path(endpoint: &Endpoint) -> String {
-    let base = endpoint.path.strip_suffix(CHAT).unwrap_or(&endpoint.path);
+/// The path of an API. The endpoint may name another API, as it stands in a provider's documentation.
+fn path(endpoint: &Endpoint, api: &str) -> String {
+    let base = [CHAT, EMBEDDINGS]
+        .iter()
+        .find_map(|named| endpoint.path.strip_suffix(named))
+        .unwrap_or(&endpoint.path);
     // `/v1`, `/api/v3`, `/v1beta/openai`: a path that names a version is complete.
     let is_version = |segment: &str| {
         let mut bytes = segment.bytes();
@@ -86,7 +95,7 @@ fn chat_path(endpoint: &Endpoint) -> String {
         "/v1"
     };
     let mark = if endpoint.query.is_empty() { "" } else { "?" };
-    format!("{base}{version}{CHAT}{mark}{}", endpoint.query)
+    format!("{base}{version}{api}{mark}{}", endpoint.query)
 }
 
 #[derive(Debug)]
@@ -103,10 +112,11 @@ impl Provider for OpenAi {
     }
 }
 
-/// A configured server of chat completions.
+/// A configured server of chat completions and embeddings.
 pub(super) struct Server {
     pub(super) authority: String,
     pub(super) chat: Address,
+    pub(super) embeddings: Address,
     /// Headers of every call.
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) credential: Credential,
@@ -137,6 +147,32 @@ impl fmt::Debug for Server {
     }
 }
 
+impl Server {
+    /// Begins the call to the model of this name at one of the server's addresses. Gives the name back if
+    /// it belongs into the body.
+    fn open<'n>(&self, address: &Address, name: &'n str, call: &mut Call) -> Option<&'n str> {
+        call.authority.clone_from(&self.authority);
+        call.path.clear();
+        let model = match address {
+            Address::Fixed(path) => {
+                call.path.push_str(path);
+                Some(name)
+            }
+            Address::Deployment { before, after } => {
+                call.path.push_str(before);
+                push_segment(&mut call.path, name);
+                call.path.push_str(after);
+                None
+            }
+        };
+        call.headers.set("content-type", "application/json");
+        for (name, value) in &self.headers {
+            call.headers.set(*name, value.as_str());
+        }
+        model
+    }
+}
+
 /// A model at a server.
 #[derive(Debug)]
 pub(super) struct Model {
@@ -144,6 +180,7 @@ pub(super) struct Model {
     /// What the server calls it; absent: as the app does.
     name: Option<String>,
     max_tokens: MaxTokens,
+    embeddings: Embeddings,
 }
 
 /// What the model calls the limit of output tokens.
@@ -169,9 +206,14 @@ impl Model {
             let quirks = Quirks::resolve(base.unwrap_or_default(), fields);
             MaxTokens::Known(quirks.max_tokens_name)
         };
+        let name = name.map(str::to_owned);
         Self {
+            embeddings: Embeddings {
+                server: Rc::clone(&server),
+                name: name.clone(),
+            },
             server,
-            name: name.map(str::to_owned),
+            name,
             max_tokens,
         }
     }
@@ -181,6 +223,7 @@ impl Target for Model {
     fn path(&self, format: Format) -> Option<Path<'_>> {
         match format {
             Format::Chat => Some(Path::Edited(self)),
+            Format::Embeddings => Some(Path::Edited(&self.embeddings)),
         }
     }
 
@@ -196,29 +239,12 @@ impl Target for Model {
 impl Edit for Model {
     fn edit(&self, ask: &Ask<'_>, call: &mut Call) -> Result<(), Fault> {
         let name = self.name.as_deref().unwrap_or(&ask.model);
-        call.authority.clone_from(&self.server.authority);
-        call.path.clear();
-        let model = match &self.server.chat {
-            Address::Fixed(path) => {
-                call.path.push_str(path);
-                Some(name)
-            }
-            Address::Deployment { before, after } => {
-                call.path.push_str(before);
-                push_segment(&mut call.path, name);
-                call.path.push_str(after);
-                None
-            }
-        };
-        call.headers.set("content-type", "application/json");
+        let model = self.server.open(&self.server.chat, name, call);
         let accept = match ask.stream {
             true => "text/event-stream",
             false => "application/json",
         };
         call.headers.set("accept", accept);
-        for (name, value) in &self.server.headers {
-            call.headers.set(*name, value.as_str());
-        }
         let max_tokens = match &self.max_tokens {
             MaxTokens::Known(known) => *known,
             MaxTokens::Asked(names) => names.of(&ask.model),

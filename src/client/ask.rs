@@ -9,7 +9,8 @@ use crate::turn::{Ask, Format};
 /// What an error about the body as a whole names.
 const BODY: Path<'static> = Path::top("body");
 
-pub(super) fn ask(body: &[u8]) -> Result<Ask<'_>, Fault> {
+/// Reads a body in `format`; all formats name their model and their kind of answer alike.
+pub(super) fn ask(format: Format, body: &[u8]) -> Result<Ask<'_>, Fault> {
     if body.trim_ascii().is_empty() {
         return Err(Client::EmptyBody.into());
     }
@@ -34,7 +35,7 @@ pub(super) fn ask(body: &[u8]) -> Result<Ask<'_>, Fault> {
         return Err(Invalid::value("model", "name a model; GET /v1/models lists them").into());
     }
     Ok(Ask {
-        format: Format::Chat,
+        format,
         body,
         members,
         model,
@@ -113,7 +114,7 @@ mod tests {
     /// The model, `stream`, `usage`; or the fault's code and text.
     #[track_caller]
     fn check(body: &str, want: &str) {
-        let got = match ask(body.as_bytes()) {
+        let got = match ask(Format::Chat, body.as_bytes()) {
             Ok(ask) => {
                 let stream = if ask.stream { " stream" } else { "" };
                 let usage = if ask.include_usage { " usage" } else { "" };
@@ -238,7 +239,7 @@ mod tests {
 
     #[test]
     fn members_keep_their_order_and_their_bytes() {
-        let asked = ask(br#"{ "x": [1, 2] , "model":"m"}"#).unwrap();
+        let asked = ask(Format::Chat, br#"{ "x": [1, 2] , "model":"m"}"#).unwrap();
         let members: Vec<_> = asked.members.iter().map(|member| member.value).collect();
         assert_eq!(members, ["[1, 2]", "\"m\""]);
     }
