@@ -100,13 +100,19 @@ pub(crate) enum Dialect {
         has_stop_path: bool,
     },
     Chat(crate::openai::answer::Style),
+    /// Embeddings, whose answer is ready.
+    Vectors {
+        body: Value,
+        /// What Bedrock says in a header.
+        tokens: Option<u64>,
+    },
 }
 
 impl Dialect {
     pub(crate) fn wire(&self) -> Wire {
         match self {
             Self::Converse { .. } => Wire::Frames,
-            Self::Chat(_) => Wire::Sse,
+            Self::Chat(_) | Self::Vectors { .. } => Wire::Sse,
         }
     }
 
@@ -117,6 +123,7 @@ impl Dialect {
                 has_stop_path,
             } => crate::bedrock::answer::body(model, *has_stop_path, prompt),
             Self::Chat(style) => crate::openai::answer::body(style, prompt),
+            Self::Vectors { body, .. } => body.clone(),
         }
     }
 
@@ -125,6 +132,7 @@ impl Dialect {
         match self {
             Self::Converse { .. } => crate::bedrock::answer::events(answer, cuts),
             Self::Chat(style) => crate::openai::answer::events(style, answer, cuts),
+            Self::Vectors { .. } => Vec::new(),
         }
     }
 }

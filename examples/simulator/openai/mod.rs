@@ -1,6 +1,7 @@
-//! OpenAI's chat completions, and Azure's several ways to the same.
+//! OpenAI's chat completions and embeddings, and Azure's several ways to the same.
 
 pub(crate) mod answer;
+mod embeddings;
 mod prompt;
 mod rules;
 
@@ -135,6 +136,14 @@ fn accept_body(
         }
         .reply());
     }
+    if request.path().ends_with("/embeddings") {
+        let body = embeddings::answer(&model, &body).map_err(|refusal| refusal.reply())?;
+        return Ok(Turn {
+            prompt: crate::model::Prompt::default(),
+            is_stream: false,
+            dialect: Dialect::Vectors { body, tokens: None },
+        });
+    }
     rules::check(&model, &body, is_azure).map_err(|refusal| refusal.reply())?;
     if is_azure
         && request
@@ -157,7 +166,8 @@ fn accept_body(
 }
 
 fn route_openai(request: &Received) -> Result<(), Reply> {
-    if (request.method.as_str(), request.path()) == ("POST", "/v1/chat/completions") {
+    let is_known = matches!(request.path(), "/v1/chat/completions" | "/v1/embeddings");
+    if request.method == "POST" && is_known {
         return Ok(());
     }
     let message = format!("Invalid URL ({} {})", request.method, request.path());
@@ -179,6 +189,8 @@ fn route_azure(request: &Received) -> Result<Option<String>, Reply> {
         segments.as_slice(),
         ["openai", "v1", "chat", "completions"]
             | ["api", "projects", _, "openai", "v1", "chat", "completions"]
+            | ["openai", "v1", "embeddings"]
+            | ["api", "projects", _, "openai", "v1", "embeddings"]
     );
     match segments.as_slice() {
         _ if request.method != "POST" => Err(azure_error(404, "404", "Resource not found")),
@@ -187,6 +199,7 @@ fn route_azure(request: &Received) -> Result<Option<String>, Reply> {
         }
         _ if is_v1 => Err(azure_error(400, "BadRequest", "API version not supported")),
         ["openai", "deployments", deployment, "chat", "completions"]
+        | ["openai", "deployments", deployment, "embeddings"]
             if version.is_some_and(|version| API_VERSION.is_match(version)) =>
         {
             Ok(Some((*deployment).to_owned()))

@@ -195,8 +195,9 @@ fn read_schema<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Schema<'a>,
 
 #[cfg(test)]
 mod tests {
-    use super::super::ask::ask;
     use super::*;
+    use crate::client::Client as _;
+    use crate::client::chat::Chat;
     use crate::codec::random::Random;
 
     /// What `fields` add to the least request; or the fault's code and text.
@@ -204,7 +205,7 @@ mod tests {
     fn check(fields: &str, want: &str) {
         let body =
             format!(r#"{{"model":"m","messages":[{{"role":"user","content":"x"}}]{fields}}}"#);
-        let asked = ask(body.as_bytes()).unwrap();
+        let asked = Chat.ask(body.as_bytes()).unwrap();
         let got = match decode(&asked) {
             Ok(request) => outline(&request),
             Err(fault) => format!("{} {fault}", fault.code().unwrap()),
@@ -350,7 +351,7 @@ mod tests {
     fn what_parts_ask_for_in_vain_is_told() {
         let body = r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"x",
             "prompt_cache_breakpoint":{"mode":"explicit"}},{"type":"image_url","image_url":{"url":"http://a","detail":"low"}}]}]}"#;
-        let asked = ask(body.as_bytes()).unwrap();
+        let asked = Chat.ask(body.as_bytes()).unwrap();
         assert_eq!(
             outline(&decode(&asked).unwrap()),
             "+image_url.detail, +prompt_cache_breakpoint"
@@ -360,7 +361,7 @@ mod tests {
     #[test]
     fn messages_are_required() {
         for body in [r#"{"model":"m"}"#, r#"{"model":"m","messages":null}"#] {
-            let asked = ask(body.as_bytes()).unwrap();
+            let asked = Chat.ask(body.as_bytes()).unwrap();
             let fault = decode(&asked).unwrap_err();
             assert_eq!(fault.to_string(), "messages: this field is required");
         }
@@ -389,7 +390,7 @@ mod tests {
         for _ in 0..20_000 {
             let mut body = SOURCE.to_vec();
             random.mutate(&mut body, b"{}[],:\"\\ 0-1.entf");
-            let Ok(asked) = ask(&body) else { continue };
+            let Ok(asked) = Chat.ask(&body) else { continue };
             match decode(&asked) {
                 Ok(_) => decoded += 1,
                 Err(fault) => assert!(
