@@ -31,7 +31,7 @@ use std::time::Instant;
 
 use aws_smithy_eventstream::frame::{DecodedFrame, MessageFrameDecoder};
 use cases::Frame;
-use driver::{Message, Proxy, Random, Sent, chat_head};
+use driver::{Message, Proxy, Random, Sent, head};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -44,6 +44,10 @@ use tollgate::turn::Headers;
 
 /// Inputs of each target unless the environment says otherwise: half a minute in all, unoptimized.
 const INPUTS: usize = 10_000;
+const CHAT: &str = "/v1/chat/completions";
+const EMBEDDINGS: &str = "/v1/embeddings";
+/// Golden cases that need more calls get no answer to some.
+const FURTHER_CALLS: usize = 4;
 /// Mutations may double what they mutate.
 const INPUT_BYTES_MAX: usize = 32 * 1024;
 
@@ -306,21 +310,28 @@ struct Seed {
 }
 
 struct Seeds {
+    path: &'static str,
     policy: Rc<Policy>,
     asks: Vec<Vec<u8>>,
     answered: Vec<Seed>,
 }
 
 impl Seeds {
-    /// The golden cases; of their answers those that `keep` wants.
+    /// The golden cases of chat; of their answers those that `keep` wants.
     fn of(keep: impl Fn(&str, &Headers) -> bool) -> Self {
+        Self::at(CHAT, keep)
+    }
+
+    /// The golden cases of this path.
+    fn at(path: &'static str, keep: impl Fn(&str, &Headers) -> bool) -> Self {
         let policy = std::fs::read_to_string(cases::root().join("policy.json")).unwrap();
         let mut seeds = Self {
+            path,
             policy: driver::policy(&policy),
             asks: Vec::new(),
             answered: Vec::new(),
         };
-        for case in cases::all() {
+        for case in cases::all().into_iter().filter(|case| case.path == path) {
             seeds.asks.push(case.ask.clone());
             if let Some((answer, frames)) = case.answer()
                 && keep(&case.name, &answer.headers)
@@ -366,13 +377,15 @@ impl Seeds {
     fn deliver<'c>(
         &self,
         seed: &Seed,
-        head: &Headers,
+        answer: &Headers,
         chunks: impl IntoIterator<Item = &'c [u8]>,
     ) -> Message {
         let mut proxy = Proxy::new(&self.policy);
-        let sent = proxy.request(chat_head(&seed.ask), &seed.ask);
+        // A call of the filter's own is answered as the first one is in the case.
+        proxy.further = vec![seed.answer.clone(); FURTHER_CALLS];
+        let sent = proxy.request(head(self.path, &seed.ask), &seed.ask);
         assert!(matches!(sent, Sent::Call(_)), "golden requests leave");
-        proxy.answer(head, chunks);
+        proxy.answer(answer, chunks);
         proxy.client
     }
 }
@@ -479,7 +492,7 @@ fn requests() {
         if body.is_empty() {
             return;
         }
-        match Proxy::new(&seeds.policy).request(chat_head(body), body) {
+        match Proxy::new(&seeds.policy).request(head(CHAT, body), body) {
             Sent::Reply(reply) => {
                 assert!(!check_client(&reply));
                 assert_ne!(reply.headers.status(), 200);
@@ -527,10 +540,10 @@ fn request_heads() {
         b"bearer  sk-golden",
     ];
     fuzz("request heads", inputs(), |random, input| {
-        let head = chat_head(ask);
-        let place = random.below(head.iter().count());
+        let sent = head(CHAT, ask);
+        let place = random.below(sent.iter().count());
         let mut headers = Headers::new();
-        for (at, (name, value)) in head.iter().enumerate() {
+        for (at, (name, value)) in sent.iter().enumerate() {
             let mut value = value.to_vec();
             if at == place {
                 let other = others[random.below(others.len())];
@@ -546,7 +559,46 @@ fn request_heads() {
     });
 }
 
+#[test]
+fn embedding_requests() {
+    let seeds = Seeds::at(EMBEDDINGS, |_, _| false);
+    let models = [
+        "titan",
+        "titan-old",
+        "cohere",
+        "nova-embed",
+        "embed-azure",
+        "embed-openai",
+    ];
+    fuzz("embedding requests", inputs(), |random, body| {
+        let ask = &seeds.asks[random.below(seeds.asks.len())];
+        let other = &seeds.asks[random.below(seeds.asks.len())];
+        let mut from = with_model(ask, models[random.below(models.len())]);
+        mutate_json(random, &mut from, other);
+        body.append(&mut from);
+        if body.is_empty() {
+            return;
+        }
+        match Proxy::new(&seeds.policy).request(head(EMBEDDINGS, body), body) {
+            Sent::Reply(reply) => {
+                assert!(!check_client(&reply));
+                assert_ne!(reply.headers.status(), 200);
+            }
+            Sent::Call(call) => check_call(&call),
+        }
+    });
+}
+
 // Targets: answers
+
+#[test]
+fn embedding_answers() {
+    let seeds = Seeds::at(EMBEDDINGS, |_, head| head.status() == 200);
+    fuzz("embedding answers", inputs(), |random, body| {
+        let seed = seeds.mutated(random, body, mutate_json);
+        check_client(&seeds.play(random, seed, &seed.answer.headers, body));
+    });
+}
 
 #[test]
 fn whole_answers() {

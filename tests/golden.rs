@@ -1,7 +1,8 @@
 //! Golden cases: folders of files named by role, replayed through the whole core.
 //!
-//! - `client.json`: what the app sends (its `model` picks the provider from `policy.json`)
-//! - `upstream.http`: what leaves, head and body (absent where nothing may leave)
+//! - `client.json`: what the app sends, below `embeddings` to that path (its `model` picks the provider from `policy.json`)
+//! - `upstream.http`: what leaves, head and body (absent where nothing may leave); `upstream.2.http` and so on
+//!   are calls of the filter's own, answered by `answer.2.http`, or not at all
 //! - `answer.http`: the answer, head and body; or its head with `answer.events`, one frame of a Bedrock
 //!   stream per line: `{"event":"messageStart","payload":{..}}`, `{"exception":"..","payload":{..}}`,
 //!   `{"error":"code","message":".."}`, `{"bytes":"hex"}` for what is no frame
@@ -27,7 +28,8 @@ use std::fs;
 use std::rc::Rc;
 
 use cases::Case;
-use driver::{Message, Proxy, Random, Sent, chat_head};
+use driver::{Message, Proxy, Random, Sent, head};
+use tollgate::exchange::Dispatch;
 use tollgate::policy::Policy;
 use tollgate::turn::Headers;
 
@@ -61,29 +63,38 @@ struct Check<'c> {
 impl Check<'_> {
     fn run(&self) -> Result<(), String> {
         let mut proxy = Proxy::new(self.policy);
-        match proxy.request(chat_head(&self.case.ask), &self.case.ask) {
+        match proxy.request(head(self.case.path, &self.case.ask), &self.case.ask) {
             Sent::Reply(reply) => self.compare("client.out", &print(&reply)),
             Sent::Call(call) => {
                 self.compare("upstream.http", &print(&call))?;
                 let (answer, _) = self.case.answer().ok_or("a call left; write its answer")?;
-                let whole = self.replay(&answer.headers, &[&answer.body]);
+                let (whole, calls) = self.replay(&answer.headers, &[&answer.body]);
+                for call in calls {
+                    let file = format!("upstream.{}.http", call.number + 1);
+                    let call = Message {
+                        headers: call.headers,
+                        body: call.body,
+                    };
+                    self.compare(&file, &print(&call))?;
+                }
                 self.compare("client.out", &print(&whole))?;
                 self.check_cuts(&answer, &whole)
             }
         }
     }
 
-    fn replay(&self, head: &Headers, chunks: &[&[u8]]) -> Message {
+    fn replay(&self, answer: &Headers, chunks: &[&[u8]]) -> (Message, Vec<Dispatch>) {
         let mut proxy = Proxy::new(self.policy);
-        proxy.request(chat_head(&self.case.ask), &self.case.ask);
-        proxy.answer(head, chunks.iter().copied());
-        proxy.client
+        proxy.further = self.case.further();
+        proxy.request(head(self.case.path, &self.case.ask), &self.case.ask);
+        proxy.answer(answer, chunks.iter().copied());
+        (proxy.client, proxy.calls)
     }
 
     fn check_cuts(&self, answer: &Message, whole: &Message) -> Result<(), String> {
         let body = &answer.body;
         let check = |chunks: &[&[u8]]| {
-            let got = self.replay(&answer.headers, chunks);
+            let (got, _) = self.replay(&answer.headers, chunks);
             if got == *whole {
                 return Ok(());
             }

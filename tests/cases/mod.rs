@@ -13,6 +13,8 @@ pub(crate) struct Case {
     pub(crate) dir: PathBuf,
     /// The path below `tests/golden`.
     pub(crate) name: String,
+    /// Where the app sends it to.
+    pub(crate) path: &'static str,
     /// What the app sends.
     pub(crate) ask: Vec<u8>,
 }
@@ -45,7 +47,16 @@ fn find(dir: &Path, cases: &mut Vec<Case>) {
         let dir = entry.unwrap().path();
         if let Ok(ask) = fs::read(dir.join("client.json")) {
             let name = dir.strip_prefix(root()).unwrap().display().to_string();
-            cases.push(Case { dir, name, ask });
+            let path = match name.starts_with("embeddings/") {
+                true => "/v1/embeddings",
+                false => "/v1/chat/completions",
+            };
+            cases.push(Case {
+                dir,
+                name,
+                path,
+                ask,
+            });
         } else if dir.is_dir() {
             find(&dir, cases);
         }
@@ -55,15 +66,8 @@ fn find(dir: &Path, cases: &mut Vec<Case>) {
 impl Case {
     /// The answer's head and what follows it; nothing where no call leaves.
     pub(crate) fn answer(&self) -> Option<(Message, Vec<Frame>)> {
-        let text = fs::read(self.dir.join("answer.http")).ok()?;
-        let at = text.windows(2).position(|pair| pair == b"\n\n");
-        let (head, body) = text.split_at(at.map_or(text.len(), |at| at + 1));
-        let mut answer = Message::default();
-        for line in str::from_utf8(head).unwrap().lines() {
-            let (name, value) = line.split_once(": ").expect("name: value");
-            answer.headers.push(name.to_owned(), value);
-        }
-        let mut frames = vec![Frame::Bytes(body.get(1..).unwrap_or_default().to_vec())];
+        let mut answer = self.message("answer.http")?;
+        let mut frames = vec![Frame::Bytes(std::mem::take(&mut answer.body))];
         if let Ok(events) = fs::read_to_string(self.dir.join("answer.events")) {
             frames = events.lines().map(Frame::parse).collect();
         }
@@ -71,6 +75,25 @@ impl Case {
             .iter()
             .for_each(|frame| frame.write(&mut answer.body));
         Some((answer, frames))
+    }
+
+    /// The answers to the filter's own calls: `answer.2.http` and so on.
+    pub(crate) fn further(&self) -> Vec<Message> {
+        let answers = (2..).map_while(|number| self.message(&format!("answer.{number}.http")));
+        answers.collect()
+    }
+
+    fn message(&self, file: &str) -> Option<Message> {
+        let text = fs::read(self.dir.join(file)).ok()?;
+        let at = text.windows(2).position(|pair| pair == b"\n\n");
+        let (head, body) = text.split_at(at.map_or(text.len(), |at| at + 1));
+        let mut answer = Message::default();
+        for line in str::from_utf8(head).unwrap().lines() {
+            let (name, value) = line.split_once(": ").expect("name: value");
+            answer.headers.push(name.to_owned(), value);
+        }
+        answer.body = body.get(1..).unwrap_or_default().to_vec();
+        Some(answer)
     }
 }
 

@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use tollgate::exchange::{Body, Effect, Exchange, Flow, Host, Input};
+use tollgate::exchange::{Body, Dispatch, Effect, Exchange, Flow, Host, Input, Lost};
 use tollgate::policy::{Placement, Policy};
 use tollgate::turn::{Headers, Now};
 
@@ -98,6 +98,11 @@ pub(crate) struct Proxy {
     /// The answer's head while the filter holds it.
     held_head: Option<Headers>,
     held_body: Vec<u8>,
+    /// What the filter's own calls are answered with, the first of them first.
+    pub(crate) further: Vec<Message>,
+    /// Those calls that wait for their answer, and those that have it.
+    pending: Vec<Dispatch>,
+    pub(crate) calls: Vec<Dispatch>,
     /// What the app has got.
     pub(crate) client: Message,
 }
@@ -109,6 +114,9 @@ impl Proxy {
             effects: Vec::new(),
             held_head: None,
             held_body: Vec::new(),
+            further: Vec::new(),
+            pending: Vec::new(),
+            calls: Vec::new(),
             client: Message::default(),
         }
     }
@@ -207,10 +215,29 @@ impl Proxy {
         if flow == Flow::Continue {
             self.release();
         }
+        self.answer_calls();
         assert!(
             !ends || self.held_head.is_none(),
             "the end lets the head go"
         );
+    }
+
+    /// Answers the filter's own calls, the last one first: their order must not matter.
+    fn answer_calls(&mut self) {
+        while let Some(call) = self.pending.pop() {
+            let answer = self.further.get(call.number - 1);
+            let answer = answer.map(|answer| (answer.headers.clone(), answer.body.clone()));
+            let input = Input::CallAnswer {
+                number: call.number,
+                answer: answer.ok_or(Lost::Unanswered),
+            };
+            self.calls.push(call);
+            let flow = self.exchange.handle(NOW, input, &mut self.effects);
+            self.apply();
+            if flow == Flow::Continue {
+                self.release();
+            }
+        }
     }
 
     fn apply(&mut self) {
@@ -224,6 +251,7 @@ impl Proxy {
                     self.held_head = Some(headers);
                 }
                 Effect::AnswerBody(body) => self.held_body = body,
+                Effect::Dispatch(call) => self.pending.push(call),
                 other => panic!("{other:?} while an answer passes"),
             }
         }
@@ -250,12 +278,12 @@ impl Proxy {
     }
 }
 
-/// The head of an app's request for a chat completion.
-pub(crate) fn chat_head(body: &[u8]) -> Headers {
+/// The head of an app's request.
+pub(crate) fn head(path: &str, body: &[u8]) -> Headers {
     let mut headers = Headers::new();
     for (name, value) in [
         (":method", "POST"),
-        (":path", "/v1/chat/completions"),
+        (":path", path),
         (":authority", "gateway.example"),
         (":scheme", "https"),
         ("authorization", "Bearer sk-golden"),
