@@ -13,7 +13,7 @@ BEDROCK = {
     "titan-old": "amazon.titan-embed-text-v1",
     "cohere": "us.cohere.embed-v4:0",
     "cohere-old": "cohere.embed-multilingual-v3",
-    "nova": "amazon.nova-2-multimodal-embeddings-v1:0",
+    "nova-embed": "amazon.nova-2-multimodal-embeddings-v1:0",
 }
 SAME_FORMAT = ["azure", "openai"]
 MODELS = [*BEDROCK, *SAME_FORMAT]
@@ -108,7 +108,7 @@ def test_same_format_bodies_pass(gateway, simulator):
     assert sent.raw == b'{ "input":[[1,2],[3]], "model" : "text-embedding-3-small","dimensions":8 }'
 
 
-@pytest.mark.parametrize("model, dimensions", [("titan", 256), ("cohere", 512), ("nova", 384), ("openai", 64), ("cohere-old", 1024)])
+@pytest.mark.parametrize("model, dimensions", [("titan", 256), ("cohere", 512), ("nova-embed", 384), ("openai", 64), ("cohere-old", 1024)])
 def test_dimensions_are_as_asked(gateway, model, dimensions):
     got = gateway.client().embeddings.create(model=model, input=["a", "b"], dimensions=dimensions)
     assert [len(each.embedding) for each in got.data] == [dimensions] * 2
