@@ -46,8 +46,6 @@ use tollgate::turn::Headers;
 const INPUTS: usize = 10_000;
 const CHAT: &str = "/v1/chat/completions";
 const EMBEDDINGS: &str = "/v1/embeddings";
-/// Golden cases that need more calls get no answer to some.
-const FURTHER_CALLS: usize = 4;
 /// Mutations may double what they mutate.
 const INPUT_BYTES_MAX: usize = 32 * 1024;
 
@@ -307,6 +305,8 @@ struct Seed {
     ask: Vec<u8>,
     answer: Message,
     frames: Vec<Frame>,
+    /// The answers to the filter's own calls.
+    further: Vec<Message>,
 }
 
 struct Seeds {
@@ -333,6 +333,7 @@ impl Seeds {
         };
         for case in cases::all().into_iter().filter(|case| case.path == path) {
             seeds.asks.push(case.ask.clone());
+            let further = case.further();
             if let Some((answer, frames)) = case.answer()
                 && keep(&case.name, &answer.headers)
             {
@@ -340,6 +341,7 @@ impl Seeds {
                     ask: case.ask,
                     answer,
                     frames,
+                    further,
                 });
             }
         }
@@ -381,8 +383,7 @@ impl Seeds {
         chunks: impl IntoIterator<Item = &'c [u8]>,
     ) -> Message {
         let mut proxy = Proxy::new(&self.policy);
-        // A call of the filter's own is answered as the first one is in the case.
-        proxy.further = vec![seed.answer.clone(); FURTHER_CALLS];
+        proxy.further.clone_from(&seed.further);
         let sent = proxy.request(head(self.path, &seed.ask), &seed.ask);
         assert!(matches!(sent, Sent::Call(_)), "golden requests leave");
         proxy.answer(answer, chunks);

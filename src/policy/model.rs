@@ -188,6 +188,10 @@ impl Models {
                 fields.problem("name", said(&clash));
             }
             let cluster = fields.parsed("cluster", names::cluster);
+            let meets_filter = |cluster: &String| providers.is_direct(cluster);
+            if placement.is_split() && cluster.as_ref().is_some_and(meets_filter) {
+                fields.problem("cluster", DIRECT);
+            }
             let targets = read_targets(fields, providers, placement);
             // Where one of these is missing, it has been said why, so the model is not reported once more.
             let mut targets = targets.unwrap_or_default().into_iter();
@@ -507,6 +511,37 @@ mod tests {
         check_refused(models, Placement::Edge, &[want]);
         check_refused(models, Placement::Upstream, &[want]);
         compile(models, Placement::Single);
+    }
+
+    #[track_caller]
+    fn check_direct(placement: Placement, want: Option<&str>) {
+        let yaml = "version: 1\nanonymous: allow\nproviders:\n\
+                    - { name: p, kind: openai, cluster: c, direct_cluster: d }\n\
+                    - { name: q, kind: openai }\n\
+                    models: [{ name: m, targets: [{ provider: p }] }, { name: n, targets: [{ provider: q }] }]";
+        let policy = sample::compile(yaml, placement).unwrap();
+        let direct = |name| policy.route(name).unwrap().pick(0).direct_cluster.clone();
+        assert_eq!(direct("m").as_deref(), Some("d"));
+        assert_eq!(direct("n").as_deref(), want);
+    }
+
+    #[test]
+    fn the_cluster_is_the_direct_one_where_it_has_no_filter() {
+        check_direct(Placement::Single, Some("q"));
+        check_direct(Placement::Edge, None);
+        check_direct(Placement::Upstream, None);
+    }
+
+    #[test]
+    fn a_direct_cluster_cannot_carry_the_filter() {
+        let yaml = "version: 1\nanonymous: allow\nproviders:\n\
+                    - { name: p, kind: openai, direct_cluster: q }\n\
+                    - { name: q, kind: openai, direct_cluster: d }\n\
+                    models: [{ name: m, cluster: d, targets: [{ provider: p }] }]";
+        let problems = sample::compile(yaml, Placement::Upstream).unwrap_err();
+        let paths: Vec<_> = problems.iter().map(|problem| &*problem.path).collect();
+        assert_eq!(paths, ["providers", "models[0].cluster"], "{problems}");
+        sample::compile(yaml, Placement::Single).unwrap();
     }
 
     #[test]
