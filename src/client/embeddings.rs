@@ -85,9 +85,7 @@ impl Embeds for Embeddings {
         encoding: Encoding,
         out: &mut Vec<u8>,
     ) -> Result<(), Fault> {
-        if !is_list_of_numbers(numbers) {
-            return Err(no_vector());
-        }
+        let inside = inside(numbers).ok_or_else(no_vector)?;
         if index > 0 {
             out.push(b',');
         }
@@ -97,10 +95,16 @@ impl Embeds for Embeddings {
         match encoding {
             Encoding::Float => out.extend_from_slice(numbers.as_bytes()),
             Encoding::Base64 => {
-                let floats: Vec<f32> =
-                    serde_json::from_str(numbers).map_err(|_error| no_vector())?;
+                let mut bytes = Vec::with_capacity(inside.len() / 2);
+                for number in inside.split(',').filter(|_| !inside.is_empty()) {
+                    let float: f32 = number.trim().parse().unwrap_or(f32::NAN);
+                    if !float.is_finite() {
+                        return Err(no_vector());
+                    }
+                    bytes.extend(float.to_le_bytes());
+                }
                 out.push(b'"');
-                base64::write(floats.iter().flat_map(|float| float.to_le_bytes()), out);
+                base64::write(bytes, out);
                 out.push(b'"');
             }
         }
@@ -171,13 +175,12 @@ fn read_text<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Escaped<'a>, 
     Ok(text)
 }
 
-/// The text is valid JSON, so all that could be inside the list besides numbers shows in its bytes.
-fn is_list_of_numbers(json: &str) -> bool {
-    let inside = json
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'));
+/// What is inside a list of numbers. The text is valid JSON, so all that could be there besides them shows in
+/// its bytes.
+fn inside(json: &str) -> Option<&str> {
+    let inside = json.strip_prefix('[')?.strip_suffix(']')?.trim_ascii();
     let is_number = |byte: u8| byte.is_ascii_digit() || b"+-.eE, \n\r\t".contains(&byte);
-    inside.is_some_and(|inside| inside.bytes().all(is_number))
+    inside.bytes().all(is_number).then_some(inside)
 }
 
 fn no_vector() -> Fault {
@@ -302,6 +305,8 @@ mod tests {
     fn base64_is_of_little_endian_floats() {
         // 1.0 is 00 00 80 3f, -2.5 is 00 00 20 c0.
         check_vector("[1, -2.5]", Encoding::Base64, Some("\"AACAPwAAIMA=\""));
+        check_vector("[]", Encoding::Base64, Some("\"\""));
+        check_vector("[1e39]", Encoding::Base64, None);
     }
 
     #[test]
