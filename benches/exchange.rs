@@ -114,20 +114,21 @@ fn send(policy: &Rc<Policy>, headers: Headers, body: &[u8], effects: &mut Vec<Ef
         ends: false,
         host: &Memory,
     };
-    exchange.handle(NOW, head, effects);
+    exchange.handle(head, effects);
     let body = Input::RequestBody {
         body: &Held(body),
         ends: true,
         host: &Memory,
     };
-    let flow = exchange.handle(NOW, body, effects);
+    let flow = exchange.handle(body, effects);
     assert!(flow == Flow::Continue, "refused: {effects:?}");
     exchange
 }
 
 fn read(exchange: &mut Exchange, bytes: &[u8], ends: bool, effects: &mut Vec<Effect>) -> Flow {
     let body = &Held(bytes);
-    exchange.handle(NOW, Input::AnswerBody { body, ends }, effects)
+    let host = &Memory;
+    exchange.handle(Input::AnswerBody { body, ends, host }, effects)
 }
 
 impl Upstream {
@@ -168,7 +169,7 @@ impl Upstream {
         headers.push(":status", "200");
         headers.push("content-type", self.content_type());
         let ends = false;
-        exchange.handle(NOW, Input::AnswerHead { headers, ends }, effects);
+        exchange.handle(Input::AnswerHead { headers, ends }, effects);
         exchange
     }
 
@@ -336,6 +337,10 @@ fn message(event: &str, payload: &str) -> Vec<u8> {
 struct Memory;
 
 impl Host for Memory {
+    fn now(&self) -> Now {
+        NOW
+    }
+
     fn property(&self, _: &[&str]) -> Option<Vec<u8>> {
         None
     }

@@ -23,6 +23,7 @@
 
 mod cases;
 mod driver;
+mod support;
 
 use std::fs;
 use std::rc::Rc;

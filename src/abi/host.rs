@@ -34,6 +34,10 @@ impl Host for Properties {
         property(path)
     }
 
+    fn now(&self) -> Now {
+        now()
+    }
+
     fn entropy(&self) -> [u64; 2] {
         // The standard library seeds each state from the host's random numbers.
         [(); 2].map(|()| RandomState::new().build_hasher().finish())

@@ -6,6 +6,7 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
 use crate::exchange::{Effect, Exchange, Flow, Input, Lost};
+use crate::turn::Headers;
 
 use super::host::{self, Buffer, Properties, Side};
 use super::watch::Watch;
@@ -48,7 +49,7 @@ impl Http {
     }
 
     fn handle(&mut self, input: Input<'_>, bytes: &Buffer) -> Action {
-        let flow = self.exchange.handle(host::now(), input, &mut self.effects);
+        let flow = self.exchange.handle(input, &mut self.effects);
         let mut refused = None;
         for effect in self.effects.drain(..) {
             if let Effect::RequestBody(body) | Effect::AnswerBody(body) = &effect {
@@ -64,13 +65,26 @@ impl Http {
             }
         }
         if let Some(number) = refused {
-            let answer = Err(Lost::Refused);
-            return self.handle(Input::CallAnswer { number, answer }, bytes);
+            return self.call_answer(number, Err(Lost::Refused), bytes);
         }
         match flow {
             Flow::Continue => Action::Continue,
             Flow::Hold => Action::Pause,
         }
+    }
+
+    fn call_answer(
+        &mut self,
+        number: usize,
+        answer: Result<(Headers, Vec<u8>), Lost>,
+        held: &Buffer,
+    ) -> Action {
+        let input = Input::CallAnswer {
+            number,
+            answer,
+            host: &Properties,
+        };
+        self.handle(input, held)
     }
 
     fn request_body(&mut self, bytes: usize, ends: bool) -> Action {
@@ -91,7 +105,11 @@ impl Http {
             side: Side::Answer,
             bytes,
         };
-        let input = Input::AnswerBody { body: &body, ends };
+        let input = Input::AnswerBody {
+            body: &body,
+            ends,
+            host: &Properties,
+        };
         self.handle(input, &body)
     }
 }
@@ -127,7 +145,7 @@ impl Context for Http {
             side: Side::Answer,
             bytes: self.held_bytes.unwrap_or(0),
         };
-        let action = self.handle(Input::CallAnswer { number, answer }, &held);
+        let action = self.call_answer(number, answer, &held);
         // The proxy lets it go once this callback has returned.
         if action == Action::Continue
             && let Err(status) = host::resume_answer()
@@ -149,7 +167,7 @@ impl HttpContext for Http {
             bytes: 0,
         };
         let action = self.handle(input, &none);
-        if self.exchange.is_receiving() {
+        if self.watch.is_on() && self.exchange.is_receiving() {
             let bytes = host::received_bytes();
             self.watch.held(self.context_id, host::now(), bytes);
         }

@@ -44,11 +44,13 @@ impl Watch {
         }
     }
 
+    /// Whether it still looks.
+    pub(super) const fn is_on(&self) -> bool {
+        !self.has_delivered.get()
+    }
+
     /// A request's head is held.
     pub(super) fn held(&self, context_id: u32, since: Now, bytes: Option<u64>) {
-        if self.has_delivered.get() {
-            return;
-        }
         let mut held = self.held.borrow_mut();
         if held.len() < HELD_MAX {
             held.push(Held {
@@ -68,7 +70,7 @@ impl Watch {
 
     /// A request has ended.
     pub(super) fn gone(&self, context_id: u32) {
-        if !self.has_delivered.get() {
+        if self.is_on() {
             let is_other = |held: &Held| held.context_id != context_id;
             self.held.borrow_mut().retain(is_other);
         }

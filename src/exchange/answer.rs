@@ -8,9 +8,9 @@ use crate::client::error::write_error;
 use crate::fault::{Fault, Upstream};
 use crate::limits::Limits;
 use crate::provider::{Decoder, Path, Relay};
-use crate::turn::{Event, Headers, Now};
+use crate::turn::{Event, Headers};
 
-use super::{Body, DROPPED_HEADER, Effect, Flow, Lost, Report, Turn, Waiting};
+use super::{Body, DROPPED_HEADER, Effect, Flow, Host, Lost, Report, Turn, Waiting};
 
 /// An answer on its way to the app.
 pub(super) enum Answer {
@@ -127,7 +127,7 @@ impl Answer {
     /// Takes more of the body.
     pub(super) fn body(
         &mut self,
-        now: Now,
+        host: &dyn Host,
         body: &dyn Body,
         ends: bool,
         limits: Limits,
@@ -159,7 +159,7 @@ impl Answer {
                 } = self
                 {
                     let taken = embedding.take(0, head, &bytes, limits);
-                    return self.gather(now, taken, report, effects);
+                    return self.gather(host, taken, report, effects);
                 } else {
                     self.end(&bytes, limits, report, effects);
                 }
@@ -205,11 +205,6 @@ impl Answer {
                 head.remove("set-cookie");
                 effects.push(Effect::AnswerHeaders(head));
             }
-            (Ok(None), Self::Collecting { head, .. }) if head.bytes("set-cookie").is_some() => {
-                let mut head = head.clone();
-                head.retain(|name| name != "set-cookie");
-                effects.push(Effect::AnswerHeaders(head));
-            }
             (Ok(_), _) => {}
             (Err(fault), answer) => answer.fail(&fault, report, effects),
         }
@@ -218,7 +213,7 @@ impl Answer {
     /// Takes the answer to one of the filter's own calls, while the head is held.
     pub(super) fn call_answer(
         &mut self,
-        now: Now,
+        host: &dyn Host,
         (number, answered): (usize, Result<(Headers, Vec<u8>), Lost>),
         limits: Limits,
         report: &mut Report,
@@ -234,13 +229,13 @@ impl Answer {
         let taken = answered
             .map_err(Lost::fault)
             .and_then(|(head, body)| embedding.take(number, &head, &body, limits));
-        self.gather(now, taken, report, effects)
+        self.gather(host, taken, report, effects)
     }
 
     /// Goes on after an answer with vectors: with more calls, or to the end.
     fn gather(
         &mut self,
-        now: Now,
+        host: &dyn Host,
         taken: Result<(), Fault>,
         report: &mut Report,
         effects: &mut Vec<Effect>,
@@ -252,7 +247,7 @@ impl Answer {
         else {
             return Flow::Hold;
         };
-        match taken.and_then(|()| embedding.send(now, effects)) {
+        match taken.and_then(|()| embedding.send(host, effects)) {
             Ok(()) if !embedding.is_complete() => return Flow::Hold,
             Ok(()) => embedding
                 .turn

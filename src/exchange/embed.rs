@@ -22,9 +22,9 @@ use crate::client::Embeds;
 use crate::fault::{Fault, Invalid, Upstream};
 use crate::limits::{CALLS_AT_ONCE, Limits};
 use crate::provider::{Call, Embedder, Path, Target};
-use crate::turn::{Ask, Encoding, Format, Headers, Now, Parameters, Uncarried, Usage};
+use crate::turn::{Ask, Encoding, Format, Headers, Parameters, Uncarried, Usage};
 
-use super::{Dispatch, Effect, Lost, Report, Turn};
+use super::{Dispatch, Effect, Host, Lost, Report, Turn};
 
 /// A request for embeddings whose answer is awaited.
 pub(super) struct Embedding {
@@ -144,11 +144,11 @@ impl Embedding {
     }
 
     /// Sends as many of the calls as may be on their way at once.
-    pub(super) fn send(&mut self, now: Now, effects: &mut Vec<Effect>) -> Result<(), Fault> {
+    pub(super) fn send(&mut self, host: &dyn Host, effects: &mut Vec<Effect>) -> Result<(), Fault> {
         while self.sent.saturating_sub(self.answered) < CALLS_AT_ONCE
             && let Some(mut call) = self.calls.pop_front()
         {
-            self.turn.target.sign(now, &mut call)?;
+            self.turn.target.sign(host.now(), &mut call)?;
             let mut headers = Headers::new();
             headers.push(":method", "POST");
             headers.push(":scheme", "https");

@@ -76,6 +76,8 @@ pub enum Input<'a> {
         body: &'a dyn Body,
         /// Whether the answer is complete.
         ends: bool,
+        /// What the host knows besides.
+        host: &'a dyn Host,
     },
     /// The answer, whose head is held, is complete without a body: trailers came in its place.
     AnswerEnd,
@@ -85,6 +87,8 @@ pub enum Input<'a> {
         number: usize,
         /// Head and body.
         answer: Result<(Headers, Vec<u8>), Lost>,
+        /// What the host knows besides.
+        host: &'a dyn Host,
     },
 }
 
@@ -124,6 +128,8 @@ pub trait Body {
 pub trait Host {
     /// A property by its path, such as `["xds", "cluster_name"]`.
     fn property(&self, path: &[&str]) -> Option<Vec<u8>>;
+    /// The clock.
+    fn now(&self) -> Now;
     /// 128 random bits for this exchange.
     fn entropy(&self) -> [u64; 2];
 }
@@ -247,21 +253,21 @@ impl Exchange {
     }
 
     /// Takes the next input and says what to do.
-    pub fn handle(&mut self, now: Now, input: Input<'_>, effects: &mut Vec<Effect>) -> Flow {
+    pub fn handle(&mut self, input: Input<'_>, effects: &mut Vec<Effect>) -> Flow {
         match input {
             Input::RequestHead {
                 headers,
                 ends,
                 host,
             } => {
-                let done = self.request_head(now, headers, ends, host, effects);
+                let done = self.request_head(headers, ends, host, effects);
                 self.request_flow(done, ends, effects)
             }
             Input::RequestBody { body, ends, host } => {
                 if let State::Refusing { .. } = self.state {
                     return self.discard(body, ends, effects);
                 }
-                let done = self.request_body(now, body, ends, host, effects);
+                let done = self.request_body(body, ends, host, effects);
                 let flow = self.request_flow(done, ends, effects);
                 if let State::Refusing { .. } = self.state {
                     return self.discard(body, ends, effects);
@@ -273,8 +279,8 @@ impl Exchange {
                 self.note(ends, effects);
                 flow
             }
-            Input::AnswerBody { body, ends } => {
-                let flow = self.answer_body(now, body, ends, effects);
+            Input::AnswerBody { body, ends, host } => {
+                let flow = self.answer_body(host, body, ends, effects);
                 self.note(ends, effects);
                 flow
             }
@@ -283,8 +289,12 @@ impl Exchange {
                 self.note(true, effects);
                 flow
             }
-            Input::CallAnswer { number, answer } => {
-                let flow = self.call_answer(now, number, answer, effects);
+            Input::CallAnswer {
+                number,
+                answer,
+                host,
+            } => {
+                let flow = self.call_answer(host, number, answer, effects);
                 self.note(flow == Flow::Continue, effects);
                 flow
             }
@@ -368,7 +378,7 @@ impl Exchange {
 
     fn answer_body(
         &mut self,
-        now: Now,
+        host: &dyn Host,
         body: &dyn Body,
         ends: bool,
         effects: &mut Vec<Effect>,
@@ -377,12 +387,12 @@ impl Exchange {
             return Flow::Continue;
         };
         let limits = self.policy.limits;
-        answer.body(now, body, ends, limits, &mut self.report, effects)
+        answer.body(host, body, ends, limits, &mut self.report, effects)
     }
 
     fn call_answer(
         &mut self,
-        now: Now,
+        host: &dyn Host,
         number: usize,
         answered: Result<(Headers, Vec<u8>), Lost>,
         effects: &mut Vec<Effect>,
@@ -392,7 +402,7 @@ impl Exchange {
             return Flow::Hold;
         };
         let limits = self.policy.limits;
-        answer.call_answer(now, (number, answered), limits, &mut self.report, effects)
+        answer.call_answer(host, (number, answered), limits, &mut self.report, effects)
     }
 
     fn answer_end(&mut self, effects: &mut Vec<Effect>) -> Flow {

@@ -83,13 +83,12 @@ impl Endpoint<'_> {
 impl Exchange {
     pub(super) fn request_head(
         &mut self,
-        now: Now,
         headers: Headers,
         ends: bool,
         host: &dyn Host,
         effects: &mut Vec<Effect>,
     ) -> Result<Flow, Fault> {
-        self.report.began = now;
+        self.report.began = host.now();
         let receiving = if self.placement == Placement::Upstream {
             attempt(headers, host)?
         } else {
@@ -127,7 +126,6 @@ impl Exchange {
 
     pub(super) fn request_body(
         &mut self,
-        now: Now,
         body: &dyn Body,
         ends: bool,
         host: &dyn Host,
@@ -149,7 +147,7 @@ impl Exchange {
         let bytes = body.read();
         let ask = receiving.client.ask(&bytes)?;
         self.report.stream = ask.stream;
-        self.route(now, receiving, &ask, host, effects)?;
+        self.route(receiving, &ask, host, effects)?;
         Ok(Flow::Continue)
     }
 
@@ -167,7 +165,6 @@ impl Exchange {
 
     fn route(
         &mut self,
-        now: Now,
         receiving: Receiving,
         ask: &Ask<'_>,
         host: &dyn Host,
@@ -200,7 +197,7 @@ impl Exchange {
             target: target.target.clone(),
             opening: Opening {
                 entropy,
-                created: now.unix_seconds(),
+                created: self.report.began.unix_seconds(),
                 model: ask.model.to_string(),
                 stream: ask.stream,
                 include_usage: ask.include_usage,
@@ -211,7 +208,7 @@ impl Exchange {
             cluster,
             direct_cluster: target.direct_cluster.clone(),
         };
-        self.call(now, turn, ask, receiving.headers, &route, effects)
+        self.call(host.now(), turn, ask, receiving.headers, &route, effects)
     }
 
     /// Sends the request on as the app wrote it, with what the upstream half must know.

@@ -39,6 +39,10 @@ pub(crate) fn policy(text: &str) -> Rc<Policy> {
 pub(crate) struct FixedHost;
 
 impl Host for FixedHost {
+    fn now(&self) -> Now {
+        NOW
+    }
+
     fn property(&self, _: &[&str]) -> Option<Vec<u8>> {
         None
     }
@@ -128,7 +132,7 @@ impl Proxy {
             ends: body.is_empty(),
             host: &FixedHost,
         };
-        let flow = self.exchange.handle(NOW, input, &mut self.effects);
+        let flow = self.exchange.handle(input, &mut self.effects);
         if let Some(reply) = self.reply() {
             return Sent::Reply(reply);
         }
@@ -139,7 +143,7 @@ impl Proxy {
             ends: true,
             host: &FixedHost,
         };
-        let flow = self.exchange.handle(NOW, input, &mut self.effects);
+        let flow = self.exchange.handle(input, &mut self.effects);
         if let Some(reply) = self.reply() {
             return Sent::Reply(reply);
         }
@@ -188,7 +192,7 @@ impl Proxy {
             headers: headers.clone(),
             ends,
         };
-        let flow = self.exchange.handle(NOW, input, &mut self.effects);
+        let flow = self.exchange.handle(input, &mut self.effects);
         if let Some(reply) = self.reply() {
             self.client = reply;
             return;
@@ -208,8 +212,9 @@ impl Proxy {
         let input = Input::AnswerBody {
             body: &buffer,
             ends,
+            host: &FixedHost,
         };
-        let flow = self.exchange.handle(NOW, input, &mut self.effects);
+        let flow = self.exchange.handle(input, &mut self.effects);
         self.held_body = held;
         self.apply();
         if flow == Flow::Continue {
@@ -230,9 +235,10 @@ impl Proxy {
             let input = Input::CallAnswer {
                 number: call.number,
                 answer: answer.ok_or(Lost::Unanswered),
+                host: &FixedHost,
             };
             self.calls.push(call);
-            let flow = self.exchange.handle(NOW, input, &mut self.effects);
+            let flow = self.exchange.handle(input, &mut self.effects);
             self.apply();
             if flow == Flow::Continue {
                 self.release();

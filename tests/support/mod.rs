@@ -1,0 +1,149 @@
+//! The support table in `docs/support.md`, made by sending each feature of `features.json` to
+//! each kind of model and looking what becomes of it.
+//!
+//! A feature that the policy `parameters: reject` lets through is carried; one that only `warn` lets
+//! through is left behind and named; the rest is refused. `UPDATE_SUPPORT=1` writes the table.
+#![expect(
+    clippy::disallowed_types,
+    reason = "requests are put together from data, far from a hot path"
+)]
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::rc::Rc;
+
+use crate::driver::{self, Message, Proxy, Sent};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tollgate::policy::Policy;
+
+/// Public names of `golden/policy.json`, and what heads their column.
+const MODELS: &[(&str, &str)] = &[
+    ("claude", "Claude 4.5"),
+    ("claude-new", "Claude Opus 4.7"),
+    ("nova", "Nova 2"),
+    ("mistral", "Mistral"),
+    ("gpt", "Azure OpenAI"),
+    ("gpt-openai", "OpenAI"),
+];
+
+#[derive(Deserialize)]
+struct Section {
+    path: String,
+    title: String,
+    base: Map<String, Value>,
+    /// The columns, where they are not those of [`MODELS`].
+    #[serde(default)]
+    models: Vec<(String, String)>,
+    features: Vec<Feature>,
+}
+
+#[derive(Deserialize)]
+struct Feature {
+    name: String,
+    fields: Map<String, Value>,
+}
+
+impl Section {
+    fn models(&self) -> Vec<(&str, &str)> {
+        if self.models.is_empty() {
+            return MODELS.to_vec();
+        }
+        let own = self.models.iter();
+        own.map(|(name, title)| (name.as_str(), title.as_str()))
+            .collect()
+    }
+}
+
+#[test]
+fn the_support_table_is_current() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let features = std::fs::read_to_string(root.join("tests/support/features.json")).unwrap();
+    let sections: Vec<Section> = serde_json::from_str(&features).unwrap();
+    let text = table(&sections);
+    let path = root.join("docs/support.md");
+    if std::env::var_os("UPDATE_SUPPORT").is_some() {
+        std::fs::write(path, text).unwrap();
+        return;
+    }
+    let written = std::fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(
+        written, text,
+        "UPDATE_SUPPORT=1 cargo test --test golden writes it anew; read the diff"
+    );
+}
+
+fn table(sections: &[Section]) -> String {
+    let strict = policy("reject");
+    let lenient = policy("warn");
+    let mut out = String::from(HEAD);
+    for section in sections {
+        writeln!(out, "\n## {}: `POST {}`\n", section.title, section.path).unwrap();
+        let models = section.models();
+        let titles: Vec<_> = models.iter().map(|(_, title)| *title).collect();
+        writeln!(out, "| | {} |", titles.join(" | ")).unwrap();
+        writeln!(out, "|---|{}", "---|".repeat(models.len())).unwrap();
+        for feature in &section.features {
+            let cells: Vec<_> = models
+                .iter()
+                .map(|(model, _)| outcome(section, feature, model, &strict, &lenient))
+                .collect();
+            writeln!(out, "| {} | {} |", feature.name, cells.join(" | ")).unwrap();
+        }
+    }
+    out
+}
+
+const HEAD: &str = "# What is carried where
+
+Made by `UPDATE_SUPPORT=1 cargo test --test golden` from what the code does with one request for each row; do not edit it.
+
+- **yes**: it reaches the model in the form that the provider knows.
+- **left out**: the model gets the request without it. Under the policy's `parameters` that is told by the header
+  `x-tollgate-dropped` (`warn`, the default), not told (`drop`), or refused with a 400 that names the field (`reject`).
+- **400**: always refused, with the field and the reason: without it the request would say something else.
+
+For Azure OpenAI and OpenAI the request passes as it is; whether the model takes it is the provider's word.
+";
+
+fn outcome(
+    section: &Section,
+    feature: &Feature,
+    model: &str,
+    strict: &Rc<Policy>,
+    lenient: &Rc<Policy>,
+) -> String {
+    let mut body = section.base.clone();
+    body.extend(feature.fields.clone());
+    body.insert("model".to_owned(), json!(model));
+    let body = serde_json::to_vec(&body).unwrap();
+    let send = |policy| {
+        let head = driver::head(&section.path, &body);
+        Proxy::new(policy).request(head, &body)
+    };
+    match (send(strict), send(lenient)) {
+        (Sent::Call(_), _) => "yes".to_owned(),
+        (_, Sent::Call(_)) => "left out".to_owned(),
+        (_, Sent::Reply(reply)) => status(&reply, &feature.name),
+    }
+}
+
+fn status(reply: &Message, feature: &str) -> String {
+    let status = reply.headers.status();
+    let error: Value = serde_json::from_slice(&reply.body).unwrap();
+    // A row that fails for another reason says nothing of its feature.
+    assert_eq!(status, 400, "{feature}: {error}");
+    status.to_string()
+}
+
+/// The golden policy with one rule for every parameter.
+fn policy(rule: &str) -> Rc<Policy> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/policy.json");
+    let text = std::fs::read_to_string(path).expect("the golden cases have a policy");
+    let mut policy: Value = serde_json::from_str(&text).unwrap();
+    match policy.get_mut("parameters") {
+        Some(parameters) => *parameters = json!({ "default": rule }),
+        None => panic!("the golden policy has rules for parameters"),
+    }
+    driver::policy(&policy.to_string())
+}
