@@ -238,7 +238,12 @@ mod tests {
             r#","inferenceConfig":{"stopSequences":["b"]},"additionalModelResponseFieldPaths":["/stop_sequence"]"#,
             &["stop"],
         );
-        check(&with_stop(&[r"\n"]), CLAUDE, "", &["stop"]);
+        check(
+            &with_stop(&[r"\n"]),
+            CLAUDE,
+            r#","additionalModelResponseFieldPaths":["/stop_sequence"]"#,
+            &["stop"],
+        );
         check(
             &with_stop(&[r"\n\n", "b"]),
             UNKNOWN,
