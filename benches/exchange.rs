@@ -4,6 +4,7 @@
 //! it; reading a body is a copy here as there. `request` is the whole way in of a 4 KiB chat request:
 //! head, body, parse, route, translate or edit, sign. `delta` is one more piece of a stream that flows,
 //! one event in each read. `stream` is a whole answer of 100 deltas in one read: divide by 100.
+//! `vector` is the whole answer of Titan with 1,024 numbers on its way to the app.
 //!
 //! `cargo bench --bench exchange`; a word behind it picks benchmarks, as `-- azure`.
 
@@ -45,11 +46,13 @@ enum Upstream {
     /// Bedrock's OpenAI endpoint, signed here; the model writes its reasoning into the text, so that every
     /// delta is edited.
     GptOss,
+    /// InvokeModel of an embedding model.
+    Titan,
     /// OpenAI's own format: the body's model is edited.
     Azure,
 }
 
-use Upstream::{Azure, BedrockKey, BedrockSigV4, GptOss};
+use Upstream::{Azure, BedrockKey, BedrockSigV4, GptOss, Titan};
 
 #[divan::bench(args = [BedrockKey, BedrockSigV4, GptOss, Azure])]
 fn request(bencher: Bencher<'_, '_>, upstream: Upstream) {
@@ -109,6 +112,44 @@ fn stream(bencher: Bencher<'_, '_>, upstream: Upstream) {
     assert!(out.ends_with(b"data: [DONE]\n\n"), "the stream is whole");
 }
 
+#[divan::bench(args = ["float", "base64"])]
+fn vector(bencher: Bencher<'_, '_>, encoding: &str) {
+    let policy = Titan.policy();
+    let ask = format!(r#"{{"model":"bench","input":"Hello.","encoding_format":"{encoding}"}}"#);
+    let numbers: Vec<String> = (12_345_678..12_346_702)
+        .map(|number| format!("-0.0{number}"))
+        .collect();
+    let answer = format!(
+        r#"{{"embedding":[{}],"inputTextTokenCount":2}}"#,
+        numbers.join(",")
+    );
+    let asked = || {
+        let mut effects = Vec::new();
+        let mut head = request_head();
+        head.set(":path", "/v1/embeddings");
+        let mut exchange = send(&policy, head, ask.as_bytes(), &mut effects);
+        let mut headers = Headers::new();
+        headers.push(":status", "200");
+        headers.push("content-type", "application/json");
+        let ends = false;
+        exchange.handle(Input::AnswerHead { headers, ends }, &mut effects);
+        effects.clear();
+        (exchange, effects)
+    };
+    bencher
+        .counter(BytesCount::new(answer.len()))
+        .with_inputs(asked)
+        .bench_local_refs(|(exchange, effects)| {
+            read(exchange, black_box(answer.as_bytes()), true, effects)
+        });
+    let (mut exchange, mut effects) = asked();
+    read(&mut exchange, answer.as_bytes(), true, &mut effects);
+    assert!(
+        matches!(effects.as_slice(), [Effect::AnswerHeaders(head), Effect::AnswerBody(_)] if head.status() == 200),
+        "a vector: {effects:?}"
+    );
+}
+
 /// Feeds a request whole; what comes out is a call.
 fn send(policy: &Rc<Policy>, headers: Headers, body: &[u8], effects: &mut Vec<Effect>) -> Exchange {
     let mut exchange = Exchange::new(Placement::Single, Rc::clone(policy));
@@ -130,7 +171,8 @@ fn send(policy: &Rc<Policy>, headers: Headers, body: &[u8], effects: &mut Vec<Ef
 
 fn read(exchange: &mut Exchange, bytes: &[u8], ends: bool, effects: &mut Vec<Effect>) -> Flow {
     let body = &Held(bytes);
-    exchange.handle(Input::AnswerBody { body, ends }, effects)
+    let host = &Memory;
+    exchange.handle(Input::AnswerBody { body, ends, host }, effects)
 }
 
 impl Upstream {
@@ -144,6 +186,10 @@ impl Upstream {
                 r#"{"name":"it","kind":"bedrock","region":"us-east-1"}"#,
                 r#"{"provider":"it","model":"openai.gpt-oss-120b-1:0","surface":"openai"}"#,
             ),
+            Titan => (
+                r#"{"name":"it","kind":"bedrock","region":"us-east-1"}"#,
+                r#"{"provider":"it","model":"amazon.titan-embed-text-v2:0"}"#,
+            ),
             Azure => (
                 r#"{"name":"it","kind":"azure","endpoint":"https://acme.openai.azure.com"}"#,
                 r#"{"provider":"it","deployment":"gpt-4.1"}"#,
@@ -156,7 +202,7 @@ impl Upstream {
         );
         let variable = |name: &str| {
             let value = match (self, name) {
-                (BedrockKey, "AWS_BEARER_TOKEN_BEDROCK") => "a-key",
+                (BedrockKey | Titan, "AWS_BEARER_TOKEN_BEDROCK") => "a-key",
                 (BedrockSigV4 | GptOss, "AWS_ACCESS_KEY_ID") => "AKIDEXAMPLE",
                 (BedrockSigV4 | GptOss, "AWS_SECRET_ACCESS_KEY") => "a-secret",
                 (Azure, "AZURE_OPENAI_API_KEY") => "a-key",
@@ -181,7 +227,7 @@ impl Upstream {
 
     const fn content_type(self) -> &'static str {
         match self {
-            BedrockKey | BedrockSigV4 => "application/vnd.amazon.eventstream",
+            BedrockKey | BedrockSigV4 | Titan => "application/vnd.amazon.eventstream",
             GptOss | Azure => "text/event-stream; charset=utf-8",
         }
     }
@@ -198,7 +244,7 @@ impl Upstream {
     /// What comes before the text.
     fn first(self) -> Vec<u8> {
         match self {
-            BedrockKey | BedrockSigV4 => message("messageStart", r#"{"role":"assistant"}"#),
+            BedrockKey | BedrockSigV4 | Titan => message("messageStart", r#"{"role":"assistant"}"#),
             GptOss => chunk(
                 r#"{"role":"assistant","content":"<reasoning>"}"#,
                 "null",
@@ -210,7 +256,7 @@ impl Upstream {
 
     fn delta(self, text: &str) -> Vec<u8> {
         match self {
-            BedrockKey | BedrockSigV4 => {
+            BedrockKey | BedrockSigV4 | Titan => {
                 let delta = format!(r#"{{"contentBlockIndex":0,"delta":{{"text":"{text}"}}}}"#);
                 message("contentBlockDelta", &delta)
             }
@@ -221,7 +267,7 @@ impl Upstream {
     /// What comes after the text.
     fn last(self) -> Vec<u8> {
         match self {
-            BedrockKey | BedrockSigV4 => [
+            BedrockKey | BedrockSigV4 | Titan => [
                 message("contentBlockStop", r#"{"contentBlockIndex":0}"#),
                 message("messageStop", r#"{"stopReason":"end_turn"}"#),
                 message(

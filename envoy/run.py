@@ -147,6 +147,11 @@ def clusters(shipped, policy):
         name = provider.get("cluster") or provider["name"]
         made[name] = cluster(templates[provider["kind"]], name, [[host(provider)]])
         made[name]["metadata"] = {"filter_metadata": {"tollgate": {"provider": provider["name"]}}}
+        if direct := provider.get("direct_cluster"):
+            # The filter's own calls go here, and must not meet it.
+            made[direct] = cluster(templates[provider["kind"]], direct, [[host(provider)]])
+            for options in made[direct].get("typed_extension_protocol_options", {}).values():
+                options.pop("http_filters", None)
     models = [each for each in policy.get("models") or [] if isinstance(each, dict)] if isinstance(policy, dict) else []
     for model in models:
         targets = [known.get(each.get("provider")) for each in model.get("targets") or [] if isinstance(each, dict)]

@@ -286,8 +286,8 @@ impl fmt::Display for Client {
                  Authorization: Bearer",
             ),
             Self::UnknownPath => f.write_str(
-                "unknown path; this gateway serves POST /v1/chat/completions, POST /v1/responses, POST /v1/completions and \
-                 GET /v1/models",
+                "unknown path; this gateway serves POST /v1/chat/completions, POST /v1/responses, POST /v1/completions, \
+                 POST /v1/embeddings and GET /v1/models",
             ),
             Self::Method { allow } => write!(f, "wrong method; this path takes {allow}"),
             Self::TooLarge { limit } => {

@@ -9,6 +9,8 @@ pub struct Limits {
     pub answer_body_bytes_max: usize,
     /// The largest single event of a streamed answer in bytes.
     pub event_bytes_max: usize,
+    /// The most upstream calls that one request for embeddings is split into.
+    pub embedding_calls_max: usize,
 }
 
 impl Default for Limits {
@@ -19,6 +21,8 @@ impl Default for Limits {
             answer_body_bytes_max: 32 * MIB,
             // botocore takes payloads of 24 MiB; real events stay below 64 KiB.
             event_bytes_max: MIB,
+            // As many as there may be inputs: no app that OpenAI serves is refused.
+            embedding_calls_max: INPUTS_MAX,
         }
     }
 }
@@ -41,3 +45,9 @@ pub const MEMBERS_MAX: usize = 256;
 pub const TOOL_CALLS_MAX: usize = 1_024;
 /// Choices of one answer; OpenAI's `n` goes up to 128.
 pub const CHOICES_MAX: usize = 128;
+/// Inputs of one request for embeddings, as OpenAI bounds them.
+pub const INPUTS_MAX: usize = 2_048;
+/// Upstream calls of one request that are on their way at once.
+pub const CALLS_AT_ONCE: usize = 8;
+/// How long one of them may take before it counts as lost.
+pub const CALL_TIMEOUT_MS: u64 = 60_000;

@@ -30,8 +30,8 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use aws_smithy_eventstream::frame::{DecodedFrame, MessageFrameDecoder};
-use cases::Frame;
-use driver::{CHAT, Message, Proxy, RESPONSES, Random, Sent, head};
+use cases::{Case, Frame};
+use driver::{CHAT, EMBEDDINGS, Message, Proxy, RESPONSES, Random, Sent, head};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -304,6 +304,8 @@ struct Seed {
     ask: Vec<u8>,
     answer: Message,
     frames: Vec<Frame>,
+    /// The answers to the filter's own calls.
+    further: Vec<Message>,
 }
 
 impl Seed {
@@ -320,16 +322,26 @@ struct Seeds {
 }
 
 impl Seeds {
-    /// The golden cases; of their answers those that `keep` wants.
+    /// The golden cases of conversations; of their answers those that `keep` wants.
     fn of(keep: impl Fn(&str, &Headers) -> bool) -> Self {
+        Self::among(|case| case.path() != EMBEDDINGS, keep)
+    }
+
+    /// Those of embeddings.
+    fn of_embeddings(keep: impl Fn(&str, &Headers) -> bool) -> Self {
+        Self::among(|case| case.path() == EMBEDDINGS, keep)
+    }
+
+    fn among(wants: impl Fn(&Case) -> bool, keep: impl Fn(&str, &Headers) -> bool) -> Self {
         let policy = std::fs::read_to_string(cases::root().join("policy.json")).unwrap();
         let mut seeds = Self {
             policy: driver::policy(&policy),
             asks: Vec::new(),
             answered: Vec::new(),
         };
-        for case in cases::all() {
+        for case in cases::all().into_iter().filter(wants) {
             seeds.asks.push((case.path(), case.ask.clone()));
+            let further = case.further();
             if let Some((answer, frames)) = case.answer()
                 && keep(&case.name, &answer.headers)
             {
@@ -338,6 +350,7 @@ impl Seeds {
                     ask: case.ask,
                     answer,
                     frames,
+                    further,
                 });
             }
         }
@@ -375,13 +388,14 @@ impl Seeds {
     fn deliver<'c>(
         &self,
         seed: &Seed,
-        head: &Headers,
+        answer: &Headers,
         chunks: impl IntoIterator<Item = &'c [u8]>,
     ) -> Message {
         let mut proxy = Proxy::new(&self.policy);
+        proxy.further.clone_from(&seed.further);
         let sent = proxy.request(seed.head.clone(), &seed.ask);
         assert!(matches!(sent, Sent::Call(_)), "golden requests leave");
-        proxy.answer(head, chunks);
+        proxy.answer(answer, chunks);
         proxy.client
     }
 }
@@ -558,10 +572,10 @@ fn request_heads() {
         b"bearer  sk-golden",
     ];
     fuzz("request heads", inputs(), |random, input| {
-        let head = head(CHAT, ask);
-        let place = random.below(head.iter().count());
+        let sent = head(CHAT, ask);
+        let place = random.below(sent.iter().count());
         let mut headers = Headers::new();
-        for (at, (name, value)) in head.iter().enumerate() {
+        for (at, (name, value)) in sent.iter().enumerate() {
             let mut value = value.to_vec();
             if at == place {
                 let other = others[random.below(others.len())];
@@ -577,7 +591,46 @@ fn request_heads() {
     });
 }
 
+#[test]
+fn embedding_requests() {
+    let seeds = Seeds::of_embeddings(|_, _| false);
+    let models = [
+        "titan",
+        "titan-old",
+        "cohere",
+        "nova-embed",
+        "embed-azure",
+        "embed-openai",
+    ];
+    fuzz("embedding requests", inputs(), |random, body| {
+        let (_, ask) = &seeds.asks[random.below(seeds.asks.len())];
+        let (_, other) = &seeds.asks[random.below(seeds.asks.len())];
+        let mut from = with_model(ask, models[random.below(models.len())]);
+        mutate_json(random, &mut from, other);
+        body.append(&mut from);
+        if body.is_empty() {
+            return;
+        }
+        match Proxy::new(&seeds.policy).request(head(EMBEDDINGS, body), body) {
+            Sent::Reply(reply) => {
+                assert!(!check_client(&reply, false));
+                assert_ne!(reply.headers.status(), 200);
+            }
+            Sent::Call(call) => check_call(&call),
+        }
+    });
+}
+
 // Targets: answers
+
+#[test]
+fn embedding_answers() {
+    let seeds = Seeds::of_embeddings(|_, head| head.status() == 200);
+    fuzz("embedding answers", inputs(), |random, body| {
+        let seed = seeds.mutated(random, body, mutate_json);
+        check_client(&seeds.play(random, seed, &seed.answer.headers, body), false);
+    });
+}
 
 #[test]
 fn whole_answers() {

@@ -1,8 +1,10 @@
 //! Golden cases: folders of files named by role, replayed through the whole core.
 //!
 //! - `client.json`: what the app sends (its `model` picks the provider from `policy.json`), to the path of
-//!   legacy completions for cases below `completions`, of responses below `responses`, and of chat completions for all others
-//! - `upstream.http`: what leaves, head and body (absent where nothing may leave)
+//!   legacy completions, responses or embeddings for cases below `completions`, `responses` or `embeddings`, and
+//!   of chat completions for all others
+//! - `upstream.http`: what leaves, head and body (absent where nothing may leave); `upstream.2.http` and so on
+//!   are calls of the filter's own, answered by `answer.2.http`, or not at all
 //! - `answer.http`: the answer, head and body; or its head with `answer.events`, one frame of a Bedrock
 //!   stream per line: `{"event":"messageStart","payload":{..}}`, `{"exception":"..","payload":{..}}`,
 //!   `{"error":"code","message":".."}`, `{"bytes":"hex"}` for what is no frame
@@ -30,6 +32,7 @@ use std::rc::Rc;
 
 use cases::Case;
 use driver::{Message, Proxy, Random, Sent};
+use tollgate::exchange::Dispatch;
 use tollgate::policy::Policy;
 use tollgate::turn::Headers;
 
@@ -68,24 +71,33 @@ impl Check<'_> {
             Sent::Call(call) => {
                 self.compare("upstream.http", &print(&call))?;
                 let (answer, _) = self.case.answer().ok_or("a call left; write its answer")?;
-                let whole = self.replay(&answer.headers, &[&answer.body]);
+                let (whole, calls) = self.replay(&answer.headers, &[&answer.body]);
+                for call in calls {
+                    let file = format!("upstream.{}.http", call.number + 1);
+                    let call = Message {
+                        headers: call.headers,
+                        body: call.body,
+                    };
+                    self.compare(&file, &print(&call))?;
+                }
                 self.compare("client.out", &print(&whole))?;
                 self.check_cuts(&answer, &whole)
             }
         }
     }
 
-    fn replay(&self, head: &Headers, chunks: &[&[u8]]) -> Message {
+    fn replay(&self, answer: &Headers, chunks: &[&[u8]]) -> (Message, Vec<Dispatch>) {
         let mut proxy = Proxy::new(self.policy);
+        proxy.further = self.case.further();
         proxy.request(self.case.head(), &self.case.ask);
-        proxy.answer(head, chunks.iter().copied());
-        proxy.client
+        proxy.answer(answer, chunks.iter().copied());
+        (proxy.client, proxy.calls)
     }
 
     fn check_cuts(&self, answer: &Message, whole: &Message) -> Result<(), String> {
         let body = &answer.body;
         let check = |chunks: &[&[u8]]| {
-            let got = self.replay(&answer.headers, chunks);
+            let (got, _) = self.replay(&answer.headers, chunks);
             if got == *whole {
                 return Ok(());
             }

@@ -105,13 +105,19 @@ pub(crate) enum Dialect {
     /// Legacy completions.
     Text(crate::openai::answer::Style),
     Responses(crate::openai::responses::Style),
+    /// Embeddings, whose answer is ready.
+    Vectors {
+        body: Value,
+        /// What Bedrock says in a header.
+        tokens: Option<u64>,
+    },
 }
 
 impl Dialect {
     pub(crate) fn wire(&self) -> Wire {
         match self {
             Self::Converse { .. } => Wire::Frames,
-            Self::Chat(_) | Self::Text(_) | Self::Responses(_) => Wire::Sse,
+            Self::Chat(_) | Self::Text(_) | Self::Responses(_) | Self::Vectors { .. } => Wire::Sse,
         }
     }
 
@@ -124,6 +130,7 @@ impl Dialect {
             Self::Chat(style) => crate::openai::answer::body(style, prompt),
             Self::Text(style) => crate::openai::text::body(style, prompt),
             Self::Responses(style) => crate::openai::responses::body(style, prompt),
+            Self::Vectors { body, .. } => body.clone(),
         }
     }
 
@@ -134,6 +141,7 @@ impl Dialect {
             Self::Chat(style) => crate::openai::answer::events(style, answer, cuts),
             Self::Text(style) => crate::openai::text::events(style, answer, cuts),
             Self::Responses(style) => crate::openai::responses::events(style, answer, cuts),
+            Self::Vectors { .. } => Vec::new(),
         }
     }
 }

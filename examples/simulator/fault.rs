@@ -17,6 +17,9 @@ pub(crate) struct Rule {
     /// A part of the path and query.
     #[serde(rename = "match")]
     target_part: Option<String>,
+    /// A part of the body.
+    #[serde(rename = "body")]
+    body_part: Option<String>,
     #[serde(default = "once")]
     times: u32,
     #[serde(rename = "fault", deserialize_with = "one_or_more")]
@@ -124,7 +127,11 @@ impl Rules {
     pub(crate) fn take(&mut self, request: &Received) -> Vec<Fault> {
         let fits = |rule: &Rule| {
             let part = rule.target_part.as_deref().unwrap_or_default();
-            rule.upstream == request.upstream && request.target.contains(part)
+            let body = rule.body_part.as_deref().unwrap_or_default();
+            let mut bodies = request.body.windows(body.len().max(1));
+            rule.upstream == request.upstream
+                && request.target.contains(part)
+                && (body.is_empty() || bodies.any(|window| window == body.as_bytes()))
         };
         let Some(at) = self.0.iter().position(fits) else {
             return Vec::new();

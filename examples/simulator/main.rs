@@ -54,6 +54,7 @@ mod record;
 mod schema;
 mod script;
 mod server;
+mod vector;
 mod wire;
 
 use std::env;

@@ -36,6 +36,13 @@ pub(crate) fn reply(mut turn: Turn, faults: &[Fault], request: &Received, mut cu
         Err(message) => return impossible(&message),
     };
     let mut reply = Reply::whole(200, content_type, Bytes::new());
+    if let Dialect::Vectors {
+        tokens: Some(tokens),
+        ..
+    } = &turn.dialect
+    {
+        reply = reply.with("x-amzn-bedrock-input-token-count", tokens.to_string());
+    }
     let mut parts = break_parts(parts, faults, &turn);
     if faults.iter().any(|fault| matches!(fault, Fault::Gzip {})) {
         if !request

@@ -6,7 +6,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, LogLevel, MapType, Status};
 
-use crate::exchange::{Body, Host};
+use crate::exchange::{Body, Dispatch, Host, Lost};
+use crate::limits::CALL_TIMEOUT_MS;
 use crate::turn::{Headers, Now};
 
 /// The host's clock.
@@ -51,6 +52,39 @@ pub(super) fn property(path: &[&str]) -> Option<Vec<u8>> {
 pub(super) fn received_bytes() -> Option<u64> {
     let bytes = property(&["request", "total_size"])?;
     Some(u64::from_le_bytes(bytes.try_into().ok()?))
+}
+
+/// Makes a call to a cluster; its end comes with the token that is returned.
+pub(super) fn dispatch(call: &Dispatch) -> Result<u32, Status> {
+    let text = |(name, value)| Some((name, str::from_utf8(value).ok()?));
+    let headers = call.headers.iter().filter_map(text).collect();
+    let timeout = Duration::from_millis(CALL_TIMEOUT_MS);
+    hostcalls::dispatch_http_call(&call.cluster, headers, Some(&call.body), vec![], timeout)
+}
+
+/// The answer to a call that has come to its end.
+pub(super) fn call_answer(bytes: usize, bytes_max: usize) -> Result<(Headers, Vec<u8>), Lost> {
+    let headers: Headers = hostcalls::get_map_bytes(MapType::HttpCallResponseHeaders)
+        .unwrap_or_default()
+        .into_iter()
+        .collect();
+    // A call that timed out or was reset has no head.
+    if headers.status() == 0 {
+        return Err(Lost::Unanswered);
+    }
+    if bytes > bytes_max {
+        return Err(Lost::TooLarge);
+    }
+    if bytes == 0 {
+        return Ok((headers, Vec::new()));
+    }
+    let body = hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, bytes);
+    Ok((headers, body.ok().flatten().unwrap_or_default()))
+}
+
+/// Lets the held answer go.
+pub(super) fn resume_answer() -> Result<(), Status> {
+    hostcalls::resume_http_response()
 }
 
 pub(super) fn remember(name: &str, note: &str) -> Result<(), Status> {

@@ -5,7 +5,8 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
-use crate::exchange::{Effect, Exchange, Flow, Input};
+use crate::exchange::{Effect, Exchange, Flow, Input, Lost};
+use crate::turn::Headers;
 
 use super::host::{self, Buffer, Properties, Side};
 use super::watch::Watch;
@@ -22,6 +23,8 @@ pub(super) struct Http {
     /// What the proxy holds of the body that is coming in: trailers end a body without saying its size.
     /// Nothing where no body came, and so no buffer is there to write into.
     held_bytes: Option<usize>,
+    /// The calls of our own that are on their way: the proxy's token for each, and its number.
+    calls: Vec<(u32, usize)>,
     watch: Rc<Watch>,
     /// The upstream half's line is left to the edge half, which sees the whole exchange.
     logs: bool,
@@ -39,6 +42,7 @@ impl Http {
             exchange,
             effects: Vec::new(),
             held_bytes: None,
+            calls: Vec::new(),
             watch,
             logs,
         }
@@ -46,16 +50,41 @@ impl Http {
 
     fn handle(&mut self, input: Input<'_>, bytes: &Buffer) -> Action {
         let flow = self.exchange.handle(input, &mut self.effects);
+        let mut refused = None;
         for effect in self.effects.drain(..) {
             if let Effect::RequestBody(body) | Effect::AnswerBody(body) = &effect {
                 self.held_bytes = Some(body.len());
             }
-            apply(effect, bytes);
+            if let Effect::Dispatch(call) = &effect {
+                match host::dispatch(call) {
+                    Ok(token) => self.calls.push((token, call.number)),
+                    Err(_status) => refused = Some(call.number),
+                }
+            } else {
+                apply(effect, bytes);
+            }
+        }
+        if let Some(number) = refused {
+            return self.call_answer(number, Err(Lost::Refused), bytes);
         }
         match flow {
             Flow::Continue => Action::Continue,
             Flow::Hold => Action::Pause,
         }
+    }
+
+    fn call_answer(
+        &mut self,
+        number: usize,
+        answer: Result<(Headers, Vec<u8>), Lost>,
+        held: &Buffer,
+    ) -> Action {
+        let input = Input::CallAnswer {
+            number,
+            answer,
+            host: &Properties,
+        };
+        self.handle(input, held)
     }
 
     fn request_body(&mut self, bytes: usize, ends: bool) -> Action {
@@ -76,7 +105,11 @@ impl Http {
             side: Side::Answer,
             bytes,
         };
-        let input = Input::AnswerBody { body: &body, ends };
+        let input = Input::AnswerBody {
+            body: &body,
+            ends,
+            host: &Properties,
+        };
         self.handle(input, &body)
     }
 }
@@ -89,6 +122,7 @@ fn apply(effect: Effect, bytes: &Buffer) {
         Effect::Reroute => host::reroute(),
         Effect::Remember(note) => host::remember(NOTE_TO_UPSTREAM, &note),
         Effect::Note(note) => host::remember(NOTE_TO_EDGE, &note),
+        Effect::Dispatch(_) => Ok(()),
         Effect::Reply {
             status,
             headers,
@@ -100,7 +134,26 @@ fn apply(effect: Effect, bytes: &Buffer) {
     }
 }
 
-impl Context for Http {}
+impl Context for Http {
+    fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
+        let Some(at) = self.calls.iter().position(|(known, _)| *known == token) else {
+            return;
+        };
+        let (_, number) = self.calls.swap_remove(at);
+        let answer = host::call_answer(body_size, self.exchange.answer_bytes_max());
+        let held = Buffer {
+            side: Side::Answer,
+            bytes: self.held_bytes.unwrap_or(0),
+        };
+        let action = self.call_answer(number, answer, &held);
+        // The proxy lets it go once this callback has returned.
+        if action == Action::Continue
+            && let Err(status) = host::resume_answer()
+        {
+            log::error!("the proxy refused a call: {status:?}");
+        }
+    }
+}
 
 impl HttpContext for Http {
     fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {

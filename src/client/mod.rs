@@ -3,11 +3,15 @@
 //! A client format reads a body into an [`Ask`] and a [`Request`], and writes an answer's [`Event`]s
 //! as one JSON body or as a stream. It refuses to know who answers. To add one: a file here, its
 //! `mod` line, its entry in [`ALL`], and golden cases.
+//!
+//! A format holds conversations, or asks for embeddings and says so by [`Client::embeds`]: what the other
+//! kind needs is left at its default, and never called for a target that serves the format.
 
 mod ask;
 pub mod chat;
 pub mod completions;
 mod data_url;
+pub mod embeddings;
 pub mod error;
 pub mod models;
 mod parameters;
@@ -17,13 +21,14 @@ pub mod responses;
 use std::fmt;
 
 use crate::fault::Fault;
-use crate::turn::{Ask, Event, Format, Request};
+use crate::turn::{Ask, Embed, Encoding, Event, Format, Request, Usage};
 
 /// Every client format.
 pub static ALL: &[&dyn Client] = &[
     &chat::Chat,
     &responses::Responses,
     &completions::Completions,
+    &embeddings::Embeddings,
 ];
 
 /// One format that apps speak.
@@ -44,7 +49,9 @@ pub trait Client: fmt::Debug + Sync {
     ///
     /// # Errors
     /// A field is missing, of the wrong type or out of range; the fault names it.
-    fn decode<'a>(&self, ask: &Ask<'a>) -> Result<Request<'a>, Fault>;
+    fn decode<'a>(&self, _ask: &Ask<'a>) -> Result<Request<'a>, Fault> {
+        Err(NO_CONVERSATION)
+    }
 
     /// What an answer repeats of its request, in a form that only this format's writer reads.
     fn echo(&self, _ask: &Ask<'_>) -> String {
@@ -57,10 +64,59 @@ pub trait Client: fmt::Debug + Sync {
     }
 
     /// Starts writing an answer.
-    fn writer(&self, opening: Opening) -> Box<dyn Writer>;
+    fn writer(&self, _opening: Opening) -> Box<dyn Writer> {
+        Box::new(Mute)
+    }
 
     /// Writes a fault into a stream whose head has gone out. What follows it on the wire is nothing.
-    fn write_stream_fault(&self, fault: &Fault, out: &mut Vec<u8>);
+    fn write_stream_fault(&self, fault: &Fault, out: &mut Vec<u8>) {
+        error::write_stream_error(fault, out);
+    }
+
+    /// What asks for embeddings; nothing where the format holds conversations.
+    fn embeds(&self) -> Option<&'static dyn Embeds> {
+        None
+    }
+}
+
+/// A format that asks for embeddings.
+pub trait Embeds: fmt::Debug + Sync {
+    /// Reads everything.
+    ///
+    /// # Errors
+    /// A field is missing, of the wrong type or out of range; the fault names it.
+    fn decode<'a>(&self, ask: &Ask<'a>) -> Result<Embed<'a>, Fault>;
+
+    /// Appends the vector of the input at `index`, from the JSON that the upstream wrote.
+    ///
+    /// # Errors
+    /// It is no list of numbers.
+    fn write_vector(
+        &self,
+        index: usize,
+        numbers: &str,
+        encoding: Encoding,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Fault>;
+
+    /// Appends the whole answer: pieces that hold the vectors in their order, written one by one.
+    fn write_answer(&self, model: &str, vectors: &[Vec<u8>], usage: Usage, out: &mut Vec<u8>);
+}
+
+const NO_CONVERSATION: Fault = Fault::Internal("a format without conversations was asked for one");
+
+/// The writer of a format that holds no conversations.
+#[derive(Debug)]
+struct Mute;
+
+impl Writer for Mute {
+    fn write(&mut self, _event: Event<'_>, _out: &mut Vec<u8>) -> Result<(), Fault> {
+        Err(NO_CONVERSATION)
+    }
+
+    fn finish(&mut self, _out: &mut Vec<u8>) -> Result<(), Fault> {
+        Err(NO_CONVERSATION)
+    }
 }
 
 /// What an answer says about itself from the start.

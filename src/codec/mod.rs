@@ -1,10 +1,11 @@
-//! Framing and editing of bytes: server-sent events, the AWS event stream, JSON.
+//! Framing and editing of bytes: server-sent events, the AWS event stream, JSON, base64.
 //!
 //! This room knows nobody: no provider, no client, no clock, no host. Bytes come in, borrowed pieces
 //! go out. Every buffer has a bound that the caller gives. "More bytes needed" is no error, only
 //! silence until the next chunk; "malformed" and "too large" are different errors. What comes out
 //! does not depend on where the chunks were cut.
 
+pub mod base64;
 pub mod event_stream;
 pub mod json;
 pub mod sse;

@@ -11,8 +11,8 @@ use crate::provider::{Decoder, Path, Relay};
 use crate::turn::{Detail, Event, Headers};
 
 use super::{
-    Body, DROPPED_HEADER, Effect, Flow, GUARDRAIL_HEADER, INVOKED_MODEL_HEADER, Report, Turn,
-    Waiting,
+    Body, DROPPED_HEADER, Effect, Flow, GUARDRAIL_HEADER, Host, INVOKED_MODEL_HEADER, Lost, Report,
+    Turn, Waiting,
 };
 
 /// An answer on its way to the app.
@@ -68,7 +68,9 @@ impl Answer {
         let begun = match waiting {
             Waiting::Edge if is_openai_shaped(&head) => Self::Passing,
             Waiting::Turn(turn) if turn.streams(&head) => Self::stream(turn, head),
-            waiting @ (Waiting::Edge | Waiting::Turn(_)) => Self::Collecting { waiting, head },
+            waiting @ (Waiting::Edge | Waiting::Turn(_) | Waiting::Embedding(_)) => {
+                Self::Collecting { waiting, head }
+            }
         };
         if matches!(begun, Self::Passing) {
             return (begun, Flow::Continue);
@@ -113,7 +115,7 @@ impl Answer {
                 decoder: translate.decoder(),
                 writer: turn.client.writer(turn.opening.clone()),
             },
-            None => {
+            Some(Path::Embedded(_)) | None => {
                 let waiting = Waiting::Turn(turn);
                 return Self::Collecting { waiting, head };
             }
@@ -128,6 +130,7 @@ impl Answer {
     /// Takes more of the body.
     pub(super) fn body(
         &mut self,
+        host: &dyn Host,
         body: &dyn Body,
         ends: bool,
         limits: Limits,
@@ -153,6 +156,13 @@ impl Answer {
                 };
                 if bytes.is_empty() && body.bytes() > 0 {
                     self.fail(&too_large(), report, effects);
+                } else if let Self::Collecting {
+                    waiting: Waiting::Embedding(embedding),
+                    head,
+                } = self
+                {
+                    let taken = embedding.take(0, head, &bytes, limits);
+                    return self.gather(host, taken, report, effects);
                 } else {
                     self.end(&bytes, limits, report, effects);
                 }
@@ -175,22 +185,23 @@ impl Answer {
             Self::Collecting { waiting, head } => match waiting {
                 Waiting::Edge => Err(from_gateway(head.status(), limits)),
                 Waiting::Turn(turn) => turn.whole(head, bytes, report),
+                // Without a body there is no vector.
+                Waiting::Embedding(embedding) => {
+                    let taken = embedding.take(0, head, bytes, limits);
+                    taken.and_then(|()| Err(Fault::from(Upstream::truncated())))
+                }
             },
             Self::Streaming { .. } => Err(Fault::from(Upstream::truncated())),
             Self::Passing | Self::Spent => return,
         };
         match (done, self) {
-            (Ok(Some(body)), Self::Collecting { waiting, head }) => {
-                let mut head = kept(head);
-                head.push("content-type", "application/json");
-                head.push("content-length", body.len().to_string());
-                if let Waiting::Turn(turn) = waiting {
-                    turn.tell_dropped(&mut head);
-                    turn.tell_details(report, &mut head);
-                }
-                effects.push(Effect::AnswerHeaders(head));
-                effects.push(Effect::AnswerBody(body));
-            }
+            (
+                Ok(Some(body)),
+                Self::Collecting {
+                    waiting: Waiting::Turn(turn),
+                    head,
+                },
+            ) => turn.answer(head, body, report, effects),
             // The body passes as it is; a provider's cookies are the gateway's, not the app's.
             (Ok(None), Self::Collecting { waiting, head }) => {
                 let mut passed = head.clone();
@@ -205,6 +216,58 @@ impl Answer {
             (Ok(_), _) => {}
             (Err(fault), answer) => answer.fail(&fault, report, effects),
         }
+    }
+
+    /// Takes the answer to one of the filter's own calls, while the head is held.
+    pub(super) fn call_answer(
+        &mut self,
+        host: &dyn Host,
+        (number, answered): (usize, Result<(Headers, Vec<u8>), Lost>),
+        limits: Limits,
+        report: &mut Report,
+        effects: &mut Vec<Effect>,
+    ) -> Flow {
+        let Self::Collecting {
+            waiting: Waiting::Embedding(embedding),
+            ..
+        } = self
+        else {
+            return Flow::Hold;
+        };
+        let taken = answered
+            .map_err(Lost::fault)
+            .and_then(|(head, body)| embedding.take(number, &head, &body, limits));
+        self.gather(host, taken, report, effects)
+    }
+
+    /// Goes on after an answer with vectors: with more calls, or to the end.
+    fn gather(
+        &mut self,
+        host: &dyn Host,
+        taken: Result<(), Fault>,
+        report: &mut Report,
+        effects: &mut Vec<Effect>,
+    ) -> Flow {
+        let Self::Collecting {
+            waiting: Waiting::Embedding(embedding),
+            head,
+        } = self
+        else {
+            return Flow::Hold;
+        };
+        match taken.and_then(|()| embedding.send(host, effects)) {
+            Ok(()) if !embedding.is_complete() => return Flow::Hold,
+            Ok(()) => {
+                let body = embedding.write(report);
+                embedding.turn.answer(head, body, report, effects);
+            }
+            Err(fault) => {
+                effects.clear();
+                self.fail(&fault, report, effects);
+            }
+        }
+        *self = Self::Spent;
+        Flow::Continue
     }
 
     /// Takes a piece of a stream.
@@ -287,7 +350,7 @@ impl Turn {
         match self.target.path(self.client.format()) {
             Some(Path::Edited(_)) => head.has_content_type("text/event-stream"),
             Some(Path::Translated(translate)) => translate.is_stream(head),
-            None => false,
+            Some(Path::Embedded(_)) | None => false,
         }
     }
 
@@ -298,15 +361,7 @@ impl Turn {
         bytes: &[u8],
         report: &mut Report,
     ) -> Result<Option<Vec<u8>>, Fault> {
-        if is_compressed(head) {
-            return Err(Fault::from(Upstream::broken(
-                "upstream_encoding",
-                "the provider compressed its answer although it was not asked to",
-            )));
-        }
-        if head.status() != 200 {
-            return Err(self.target.refusal(head, bytes));
-        }
+        self.refuse(head, bytes)?;
         let mut out = Vec::new();
         match self.target.path(self.client.format()) {
             Some(Path::Edited(edit)) => {
@@ -323,7 +378,9 @@ impl Turn {
                 })?;
                 writer.finish(&mut out)?;
             }
-            None => return Err(Fault::Internal("an answer without a path back")),
+            Some(Path::Embedded(_)) | None => {
+                return Err(Fault::Internal("an answer without a path back"));
+            }
         }
         if self.opening.stream {
             return Err(Fault::from(Upstream::broken(
@@ -332,6 +389,31 @@ impl Turn {
             )));
         }
         Ok((!out.is_empty()).then_some(out))
+    }
+
+    /// Fails where a whole answer says of itself that it failed, or cannot be read.
+    pub(super) fn refuse(&self, head: &Headers, bytes: &[u8]) -> Result<(), Fault> {
+        if is_compressed(head) {
+            return Err(Fault::from(Upstream::broken(
+                "upstream_encoding",
+                "the provider compressed its answer although it was not asked to",
+            )));
+        }
+        if head.status() != 200 {
+            return Err(self.target.refusal(head, bytes));
+        }
+        Ok(())
+    }
+
+    /// Answers with a body that was written anew.
+    fn answer(&self, head: &Headers, body: Vec<u8>, report: &Report, effects: &mut Vec<Effect>) {
+        let mut head = kept(head);
+        head.push("content-type", "application/json");
+        head.push("content-length", body.len().to_string());
+        self.tell_dropped(&mut head);
+        self.tell_details(report, &mut head);
+        effects.push(Effect::AnswerHeaders(head));
+        effects.push(Effect::AnswerBody(body));
     }
 
     /// Lets a stream's head go.
@@ -542,7 +624,7 @@ fn from_gateway(status: u16, limits: Limits) -> Fault {
     })
 }
 
-fn too_large() -> Fault {
+pub(super) fn too_large() -> Fault {
     Fault::from(Upstream::broken(
         "upstream_too_large",
         "the provider's answer exceeds this gateway's limit",

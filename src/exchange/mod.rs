@@ -5,6 +5,8 @@
 //!   |                   |                                         +-- Streaming -- chunks -------> Over
 //!   +-- refused --------+--> Refusing -- end of the body --> Over +-- Passing (nothing to do)
 //! ```
+//! A request for embeddings may need several calls: `embed` makes them while it is Collecting.
+//!
 //! The host feeds [`Input`]s and applies the [`Effect`]s of each before the next. A fault on the
 //! way in becomes one reply. On the way out it becomes the answer as long as the head is still held,
 //! and one error chunk after that; whatever the upstream sends later is swallowed.
@@ -16,6 +18,7 @@
 //! It refuses to know clocks, randomness and hosts: time and entropy arrive with the input.
 
 mod answer;
+mod embed;
 mod report;
 mod request;
 
@@ -32,6 +35,7 @@ use crate::provider::Target;
 use crate::turn::{Headers, Now};
 
 use answer::Answer;
+use embed::Embedding;
 use request::Receiving;
 
 /// The header by which a route picks the cluster; Envoy's `cluster_header`.
@@ -78,9 +82,44 @@ pub enum Input<'a> {
         body: &'a dyn Body,
         /// Whether the answer is complete.
         ends: bool,
+        /// What the host knows besides.
+        host: &'a dyn Host,
     },
     /// The answer, whose head is held, is complete without a body: trailers came in its place.
     AnswerEnd,
+    /// One of the filter's own calls has come to its end. [`Flow::Continue`] lets the held answer go.
+    CallAnswer {
+        /// The call's number.
+        number: usize,
+        /// Head and body.
+        answer: Result<(Headers, Vec<u8>), Lost>,
+        /// What the host knows besides.
+        host: &'a dyn Host,
+    },
+}
+
+/// Why a call of the filter's own has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// The host does not make it.
+    Refused,
+    /// Nothing came in time.
+    Unanswered,
+    /// The answer exceeds the bound of answers.
+    TooLarge,
+}
+
+/// A call of the filter's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dispatch {
+    /// Its number, by which its answer is known.
+    pub number: usize,
+    /// The cluster that it goes to.
+    pub cluster: String,
+    /// All headers, pseudo headers included.
+    pub headers: Headers,
+    /// The body.
+    pub body: Vec<u8>,
 }
 
 /// Bytes that the host holds; reading them costs a copy, so it is done once and only where needed.
@@ -118,6 +157,8 @@ pub enum Effect {
     AnswerHeaders(Headers),
     /// Replaces the bytes of the answer that were last told.
     AnswerBody(Vec<u8>),
+    /// Makes a call besides the exchange's own.
+    Dispatch(Dispatch),
     /// Answers in the upstream's place.
     Reply {
         /// The status.
@@ -167,6 +208,8 @@ enum Waiting {
     Edge,
     /// The answer has to be turned back.
     Turn(Turn),
+    /// The answer holds vectors, and may be one of several.
+    Embedding(Box<Embedding>),
 }
 
 /// What the answer's way back needs to know.
@@ -211,6 +254,12 @@ impl Exchange {
         matches!(&self.state, State::Answering(answer) if answer.holds_head())
     }
 
+    /// The bound of whole answers.
+    #[must_use]
+    pub fn answer_bytes_max(&self) -> usize {
+        self.policy.limits.answer_body_bytes_max
+    }
+
     /// Takes the next input and says what to do.
     pub fn handle(&mut self, input: Input<'_>, effects: &mut Vec<Effect>) -> Flow {
         match input {
@@ -238,14 +287,23 @@ impl Exchange {
                 self.note(ends, effects);
                 flow
             }
-            Input::AnswerBody { body, ends } => {
-                let flow = self.answer_body(body, ends, effects);
+            Input::AnswerBody { body, ends, host } => {
+                let flow = self.answer_body(host, body, ends, effects);
                 self.note(ends, effects);
                 flow
             }
             Input::AnswerEnd => {
                 let flow = self.answer_end(effects);
                 self.note(true, effects);
+                flow
+            }
+            Input::CallAnswer {
+                number,
+                answer,
+                host,
+            } => {
+                let flow = self.call_answer(host, number, answer, effects);
+                self.note(flow == Flow::Continue, effects);
                 flow
             }
         }
@@ -326,11 +384,33 @@ impl Exchange {
         flow
     }
 
-    fn answer_body(&mut self, body: &dyn Body, ends: bool, effects: &mut Vec<Effect>) -> Flow {
+    fn answer_body(
+        &mut self,
+        host: &dyn Host,
+        body: &dyn Body,
+        ends: bool,
+        effects: &mut Vec<Effect>,
+    ) -> Flow {
         let State::Answering(answer) = &mut self.state else {
             return Flow::Continue;
         };
-        answer.body(body, ends, self.policy.limits, &mut self.report, effects)
+        let limits = self.policy.limits;
+        answer.body(host, body, ends, limits, &mut self.report, effects)
+    }
+
+    fn call_answer(
+        &mut self,
+        host: &dyn Host,
+        number: usize,
+        answered: Result<(Headers, Vec<u8>), Lost>,
+        effects: &mut Vec<Effect>,
+    ) -> Flow {
+        // The answer may have gone out as an error: what comes late is nobody's.
+        let State::Answering(answer) = &mut self.state else {
+            return Flow::Hold;
+        };
+        let limits = self.policy.limits;
+        answer.call_answer(host, (number, answered), limits, &mut self.report, effects)
     }
 
     fn answer_end(&mut self, effects: &mut Vec<Effect>) -> Flow {

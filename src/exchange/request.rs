@@ -1,5 +1,7 @@
 //! The way in: from the app's head to a call that leaves.
 
+use std::rc::Rc;
+
 use crate::client::models::{write_model, write_models};
 use crate::client::{self, Client, Opening};
 use crate::fault::{self, Fault};
@@ -7,6 +9,7 @@ use crate::policy::{Caller, Model, Placement};
 use crate::provider::{Call, Path};
 use crate::turn::{Ask, Headers, Now, Uncarried};
 
+use super::embed::{Direct, Embedding};
 use super::{
     Body, CLUSTER_HEADER, Effect, Exchange, Flow, GUARDRAIL_HEADER, Host, State, Turn, Waiting,
 };
@@ -24,6 +27,14 @@ enum From {
     App(Caller),
     /// The edge half; the attempt is for the model of this public name.
     Edge(String),
+}
+
+/// How a call gets to its provider.
+struct Route<'r> {
+    /// The cluster to route to; nothing where Envoy has chosen already.
+    cluster: Option<&'r str>,
+    /// The cluster for further calls of the filter's own.
+    direct_cluster: Option<String>,
 }
 
 /// Headers that may leave besides those that a provider writes: they tell traces apart, not people.
@@ -202,7 +213,11 @@ impl Exchange {
             dropped: Vec::new(),
             shows_guardrail: receiving.headers.text(GUARDRAIL_HEADER) == Some("true"),
         };
-        self.call(host.now(), turn, ask, receiving.headers, cluster, effects)
+        let route = Route {
+            cluster,
+            direct_cluster: target.direct_cluster.clone(),
+        };
+        self.call(host.now(), turn, ask, receiving.headers, &route, effects)
     }
 
     /// Sends the request on as the app wrote it, with what the upstream half must know.
@@ -231,25 +246,43 @@ impl Exchange {
         mut turn: Turn,
         ask: &Ask<'_>,
         mut headers: Headers,
-        cluster: Option<&str>,
+        route: &Route<'_>,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Fault> {
         let mut call = Call::default();
         let mut uncarried = Uncarried::new(&self.policy.parameters);
-        match turn.target.path(ask.format) {
-            Some(Path::Edited(edit)) => edit.edit(ask, &mut uncarried, &mut call)?,
+        let target = Rc::clone(&turn.target);
+        let waiting = match target.path(ask.format) {
+            Some(Path::Edited(edit)) => {
+                edit.edit(ask, &mut uncarried, &mut call)?;
+                turn.dropped = uncarried.into_warned();
+                Waiting::Turn(turn)
+            }
             Some(Path::Translated(translate)) => {
                 let request = turn.client.decode(ask)?;
                 translate
                     .encode(&request, &mut uncarried, &mut call)
                     .map_err(|fault| turn.client.blame(fault))?;
                 turn.opening.echo = turn.client.echo(ask);
+                turn.dropped = uncarried.into_warned();
+                Waiting::Turn(turn)
+            }
+            Some(Path::Embedded(_)) => {
+                let mut passing = headers.clone();
+                passing.retain(|name| PASSING.contains(&name));
+                let direct = Direct {
+                    cluster: route.direct_cluster.clone(),
+                    passing,
+                };
+                let limits = self.policy.limits;
+                let (embedding, first) = Embedding::begin(turn, ask, uncarried, limits, direct)?;
+                call = first;
+                Waiting::Embedding(Box::new(embedding))
             }
             None => return Err(Fault::from(fault::Policy::Format)),
-        }
-        turn.dropped = uncarried.into_warned();
-        turn.target.sign(now, &mut call)?;
-        let is_routed = cluster.is_some();
+        };
+        target.sign(now, &mut call)?;
+        let is_routed = route.cluster.is_some();
         headers.retain(|name| {
             matches!(name, ":method" | ":scheme")
                 || PASSING.contains(&name)
@@ -257,7 +290,7 @@ impl Exchange {
         });
         headers.push(":authority", call.authority);
         headers.push(":path", call.path);
-        if let Some(cluster) = cluster {
+        if let Some(cluster) = route.cluster {
             headers.push(CLUSTER_HEADER, cluster);
         }
         headers.push("content-length", call.body.len().to_string());
@@ -266,11 +299,11 @@ impl Exchange {
         if call.body != ask.body.as_bytes() {
             effects.push(Effect::RequestBody(call.body));
         }
-        if cluster.is_some() {
+        if is_routed {
             effects.push(Effect::Reroute);
         }
         self.note(true, effects);
-        self.state = State::Waiting(Waiting::Turn(turn));
+        self.state = State::Waiting(waiting);
         Ok(())
     }
 

@@ -19,7 +19,7 @@ use std::rc::Rc;
 
 use crate::document::{self, Fields, Node, Problem, Problems};
 use crate::fault::{Client, Fault};
-use crate::limits::{ADMIN_BYTES_MAX, Limits};
+use crate::limits::{ADMIN_BYTES_MAX, INPUTS_MAX, Limits};
 use crate::provider::{self, Kind};
 use crate::turn::{Headers, Parameters, Rule};
 use consumer::Register;
@@ -107,7 +107,7 @@ impl Policy {
             read_version(fields);
             let limits = read_limits(fields);
             let parameters = read_parameters(fields);
-            let providers = Providers::read(fields, kinds, variable, limits);
+            let providers = Providers::read(fields, kinds, variable, limits, placement);
             let models = Models::read(fields, &providers, placement);
             let is_open = fields.one_of("anonymous", ANONYMOUS);
             // A word that is wrong means neither.
@@ -205,6 +205,7 @@ fn read_limits(fields: &mut Fields<'_>) -> Limits {
                 answer_body_bytes_max: read_bytes(fields, "answer_body_bytes")
                     .unwrap_or(own.answer_body_bytes_max),
                 event_bytes_max: read_bytes(fields, "event_bytes").unwrap_or(own.event_bytes_max),
+                embedding_calls_max: read_calls(fields).unwrap_or(own.embedding_calls_max),
             })
         })
         .unwrap_or(own)
@@ -214,6 +215,12 @@ fn read_bytes(fields: &mut Fields<'_>, name: &str) -> Option<usize> {
     let max = u64::try_from(ADMIN_BYTES_MAX).ok()?;
     let bytes = fields.u64(name, BYTES_MIN..=max)?;
     usize::try_from(bytes).ok()
+}
+
+fn read_calls(fields: &mut Fields<'_>) -> Option<usize> {
+    let max = u64::try_from(INPUTS_MAX).ok()?;
+    let calls = fields.u64("embedding_calls", 1..=max)?;
+    usize::try_from(calls).ok()
 }
 
 /// Below this no useful request or answer fits.

@@ -32,6 +32,9 @@ pub struct Target {
     pub provider: String,
     /// The Envoy cluster that reaches the provider.
     pub cluster: String,
+    /// The Envoy cluster that reaches it without passing this filter, for calls of the filter's own; nothing
+    /// where there is none.
+    pub direct_cluster: Option<String>,
     /// What speaks to it.
     pub target: Rc<dyn provider::Target>,
     /// Its share of the draw. Where no target of a model has a weight, the first has the only share.
@@ -78,6 +81,7 @@ pub(super) struct Providers<'n>(Vec<(&'n str, Slot)>);
 #[derive(Debug)]
 struct Slot {
     cluster: String,
+    direct_cluster: Option<String>,
     /// Nothing where its settings are wrong.
     provider: Option<Rc<dyn Provider>>,
 }
@@ -89,6 +93,7 @@ impl<'n> Providers<'n> {
         kinds: &[Kind],
         variable: &dyn Fn(&str) -> Option<String>,
         limits: Limits,
+        placement: Placement,
     ) -> Self {
         let kinds: Vec<_> = kinds.iter().map(|kind| (kind.name, *kind)).collect();
         let mut slots: Vec<(&str, Slot)> = Vec::new();
@@ -111,6 +116,7 @@ impl<'n> Providers<'n> {
                 fields.problem("name", "another provider has this name; choose a new one");
             }
             let cluster = fields.parsed("cluster", names::cluster);
+            let direct_cluster = fields.parsed("direct_cluster", names::cluster);
             let remedy = "say what the provider speaks, such as bedrock, azure or openai";
             let kind = fields.require("kind", remedy).one_of("kind", &kinds);
             let provider = if let Some(kind) = kind {
@@ -127,12 +133,40 @@ impl<'n> Providers<'n> {
             };
             let is_usable = provider.is_some();
             let cluster = cluster.unwrap_or_else(|| written.to_owned());
-            slots.push((written, Slot { cluster, provider }));
+            // In the single placement no provider's cluster carries the filter.
+            let direct_cluster = match placement {
+                Placement::Single => direct_cluster.or_else(|| Some(cluster.clone())),
+                Placement::Edge | Placement::Upstream => direct_cluster,
+            };
+            let slot = Slot {
+                cluster,
+                direct_cluster,
+                provider,
+            };
+            slots.push((written, slot));
             is_usable.then_some(())
         });
-        Self(slots)
+        let providers = Self(slots);
+        let mut clusters = providers.0.iter().map(|(_, slot)| slot.cluster.as_str());
+        if placement.is_split() && clusters.any(|cluster| providers.is_direct(cluster)) {
+            fields.problem("providers", DIRECT);
+        }
+        providers
+    }
+
+    /// Whether a provider calls this cluster its direct one.
+    fn is_direct(&self, cluster: &str) -> bool {
+        let mut direct = self
+            .0
+            .iter()
+            .map(|(_, slot)| slot.direct_cluster.as_deref());
+        direct.any(|direct| direct == Some(cluster))
     }
 }
+
+/// The filter would enter its own VM from within, which traps it.
+const DIRECT: &str = "a direct_cluster carries no filter, so it is not the cluster of a provider or model; \
+                      give it a cluster of its own";
 
 /// The models, and the table of their names.
 #[derive(Debug, Default)]
@@ -163,6 +197,10 @@ impl Models {
                 fields.problem("name", said(&clash));
             }
             let cluster = fields.parsed("cluster", names::cluster);
+            let meets_filter = |cluster: &String| providers.is_direct(cluster);
+            if placement.is_split() && cluster.as_ref().is_some_and(meets_filter) {
+                fields.problem("cluster", DIRECT);
+            }
             let targets = read_targets(fields, providers, placement);
             // Where one of these is missing, it has been said why, so the model is not reported once more.
             let mut targets = targets.unwrap_or_default().into_iter();
@@ -195,6 +233,7 @@ fn said(clash: &Clash<usize>) -> String {
 struct Draft {
     provider: String,
     cluster: String,
+    direct_cluster: Option<String>,
     target: Rc<dyn provider::Target>,
     weight: Option<u32>,
 }
@@ -252,6 +291,7 @@ fn read_targets(
         drafts.push(Draft {
             provider: name.to_owned(),
             cluster: slot.cluster.clone(),
+            direct_cluster: slot.direct_cluster.clone(),
             target,
             weight,
         });
@@ -267,6 +307,7 @@ fn shared(drafts: Vec<Draft>) -> Vec<Target> {
     let shares = drafts.into_iter().enumerate().map(|(index, draft)| Target {
         provider: draft.provider,
         cluster: draft.cluster,
+        direct_cluster: draft.direct_cluster,
         target: draft.target,
         share: if is_weighted {
             draft.weight.unwrap_or(1)
@@ -481,6 +522,37 @@ mod tests {
         compile(models, Placement::Single);
     }
 
+    #[track_caller]
+    fn check_direct(placement: Placement, want: Option<&str>) {
+        let yaml = "version: 1\nanonymous: allow\nproviders:\n\
+                    - { name: p, kind: openai, cluster: c, direct_cluster: d }\n\
+                    - { name: q, kind: openai }\n\
+                    models: [{ name: m, targets: [{ provider: p }] }, { name: n, targets: [{ provider: q }] }]";
+        let policy = sample::compile(yaml, placement).unwrap();
+        let direct = |name| policy.route(name).unwrap().pick(0).direct_cluster.clone();
+        assert_eq!(direct("m").as_deref(), Some("d"));
+        assert_eq!(direct("n").as_deref(), want);
+    }
+
+    #[test]
+    fn the_cluster_is_the_direct_one_where_it_has_no_filter() {
+        check_direct(Placement::Single, Some("q"));
+        check_direct(Placement::Edge, None);
+        check_direct(Placement::Upstream, None);
+    }
+
+    #[test]
+    fn a_direct_cluster_cannot_carry_the_filter() {
+        let yaml = "version: 1\nanonymous: allow\nproviders:\n\
+                    - { name: p, kind: openai, direct_cluster: q }\n\
+                    - { name: q, kind: openai, direct_cluster: d }\n\
+                    models: [{ name: m, cluster: d, targets: [{ provider: p }] }]";
+        let problems = sample::compile(yaml, Placement::Upstream).unwrap_err();
+        let paths: Vec<_> = problems.iter().map(|problem| &*problem.path).collect();
+        assert_eq!(paths, ["providers", "models[0].cluster"], "{problems}");
+        sample::compile(yaml, Placement::Single).unwrap();
+    }
+
     #[test]
     fn one_target_at_each_provider_where_envoy_chooses() {
         let models =
@@ -515,7 +587,7 @@ mod tests {
             &[
                 "providers[0].region: required; use one like us-east-1",
                 "providers[0].regoin: unknown field; did you mean 'region'? known here: auth, cluster, \
-                 endpoint, kind, name, region",
+                 direct_cluster, endpoint, kind, name, region",
             ],
         );
     }

@@ -155,7 +155,7 @@ fn prefix(endpoint: &Endpoint) -> (&str, bool) {
         path = match last {
             "" => return (path, says_v1),
             "completions" => path.strip_suffix(CHAT).unwrap_or(parent),
-            "openai" | "responses" | "deployments" => parent,
+            "openai" | "responses" | "deployments" | "embeddings" => parent,
             // The prefix of somebody's proxy may end so too; at Azure it is an API's name.
             "models" if is_azure => parent,
             "v1" if parent.is_empty() || parent.ends_with("/openai") => {

@@ -23,7 +23,7 @@ use std::rc::Rc;
 use crate::document::Fields;
 use crate::fault::Fault;
 use crate::limits::Limits;
-use crate::turn::{Ask, Event, Format, Headers, Now, Request, Uncarried};
+use crate::turn::{Ask, Embed, Escaped, Event, Format, Headers, Now, Request, Uncarried};
 
 /// Every kind of provider, by the name that a policy calls it.
 pub static ALL: &[Kind] = &[bedrock::KIND, azure::KIND, openai::KIND];
@@ -86,6 +86,8 @@ pub enum Path<'t> {
     Edited(&'t dyn Edit),
     /// It has to be written anew.
     Translated(&'t dyn Translate),
+    /// It asks for embeddings, and has to be written anew.
+    Embedded(&'t dyn Embedder),
 }
 
 /// A model that speaks the app's own format.
@@ -136,6 +138,36 @@ pub trait Translate: fmt::Debug {
 
     /// Starts decoding a streamed answer.
     fn decoder(&self) -> Box<dyn Decoder>;
+}
+
+/// A model that turns texts into vectors, in a format of its own.
+pub trait Embedder: fmt::Debug {
+    /// How many inputs one call takes. Further ones are further calls.
+    fn inputs_max(&self) -> usize;
+
+    /// Writes the call for some of the inputs.
+    ///
+    /// # Errors
+    /// The request holds what cannot be carried and may not be left behind.
+    fn encode(
+        &self,
+        embed: &Embed<'_>,
+        inputs: &[Escaped<'_>],
+        uncarried: &mut Uncarried<'_>,
+        call: &mut Call,
+    ) -> Result<(), Fault>;
+
+    /// Decodes an answer of status 200: each vector goes to `sink` as a JSON text, in the order of the
+    /// call's inputs. Says how many tokens they were, if the answer does.
+    ///
+    /// # Errors
+    /// The body is no answer, or the sink fails.
+    fn decode(
+        &self,
+        head: &Headers,
+        body: &[u8],
+        sink: &mut dyn FnMut(&str) -> Result<(), Fault>,
+    ) -> Result<Option<u64>, Fault>;
 }
 
 /// Where events go.

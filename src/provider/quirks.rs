@@ -58,6 +58,8 @@ pub(super) struct Quirks {
     pub(super) inline_reasoning: bool,
     /// Whether it numbers its tool calls anew in every answer, so that their ids come again.
     pub(super) positional_tool_ids: bool,
+    /// How it is asked for embeddings; nothing if it holds conversations.
+    pub(super) embedding: Option<Embedding>,
 }
 
 /// One field of [`Quirks`] and its value.
@@ -87,6 +89,7 @@ pub(super) enum Quirk {
     RefusedParameters(Vec<String>),
     InlineReasoning(bool),
     PositionalToolIds(bool),
+    Embedding(Option<Embedding>),
 }
 
 /// How a model is told how hard to reason.
@@ -207,6 +210,23 @@ impl Apis {
     }
 }
 
+/// How a model of Bedrock's is asked for embeddings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Embedding {
+    /// Titan Text Embeddings G1: one text, 1,536 dimensions.
+    TitanV1,
+    /// Titan Text Embeddings V2: one text, dimensions as asked.
+    TitanV2,
+    /// Titan Multimodal Embeddings G1: one text, dimensions as asked.
+    TitanImage,
+    /// Cohere Embed 3: up to 96 texts, 1,024 dimensions.
+    CohereV3,
+    /// Cohere Embed 4: up to 96 texts, dimensions as asked.
+    CohereV4,
+    /// Nova Multimodal Embeddings: one text, dimensions as asked.
+    Nova,
+}
+
 /// Where mantle serves a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MantlePath {
@@ -243,6 +263,7 @@ impl Default for Quirks {
             refused_parameters: Vec::new(),
             inline_reasoning: false,
             positional_tool_ids: false,
+            embedding: None,
         }
     }
 }
@@ -274,6 +295,7 @@ impl Quirks {
             Quirk::RefusedParameters(value) => self.refused_parameters.clone_from(value),
             Quirk::InlineReasoning(value) => self.inline_reasoning = *value,
             Quirk::PositionalToolIds(value) => self.positional_tool_ids = *value,
+            Quirk::Embedding(value) => self.embedding = *value,
         }
     }
 }
@@ -329,6 +351,7 @@ impl Quirk {
             fields
                 .boolean("positional_tool_ids")
                 .map(Self::PositionalToolIds),
+            fields.one_of("embedding", EMBEDDING).map(Self::Embedding),
         ]
         .into_iter()
         .flatten()
@@ -397,6 +420,15 @@ const APIS: &[(&str, Apis)] = &[
 ];
 const MANTLE_PATH: &[(&str, MantlePath)] =
     &[("v1", MantlePath::V1), ("openai_v1", MantlePath::OpenAiV1)];
+const EMBEDDING: &[(&str, Option<Embedding>)] = &[
+    ("none", None),
+    ("titan_v1", Some(Embedding::TitanV1)),
+    ("titan_v2", Some(Embedding::TitanV2)),
+    ("titan_image", Some(Embedding::TitanImage)),
+    ("cohere_v3", Some(Embedding::CohereV3)),
+    ("cohere_v4", Some(Embedding::CohereV4)),
+    ("nova", Some(Embedding::Nova)),
+];
 
 #[cfg(test)]
 mod tests {
@@ -435,6 +467,7 @@ mod tests {
             ("refused_parameters", vec![]),
             ("inline_reasoning", vec![]),
             ("positional_tool_ids", vec![]),
+            ("embedding", words(EMBEDDING)),
         ]
     }
 

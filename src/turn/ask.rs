@@ -13,6 +13,8 @@ pub enum Format {
     Completions,
     /// OpenAI's responses.
     Responses,
+    /// OpenAI's embeddings.
+    Embeddings,
 }
 
 /// One request, read only as deep as its top-level members.
@@ -42,6 +44,7 @@ impl Format {
             Self::Chat => "chat",
             Self::Completions => "completions",
             Self::Responses => "responses",
+            Self::Embeddings => "embeddings",
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! `client` reads a body into an [`Ask`] (light: what routing needs) and, where the upstream speaks
 //! another format, into a [`Request`] (whole). `provider` answers in [`Event`]s. Neither names the
-//! other, so M client formats and N upstream formats cost M + N pieces of code.
+//! other, so M client formats and N upstream formats cost M + N pieces of code. Embeddings are no
+//! conversation: they have a small pivot of their own, [`Embed`], and their answers are vectors.
 //!
 //! Everything here borrows from the bytes that arrived. Text that nobody edits stays [`Escaped`]:
 //! the content of a JSON string as it was written, copied and never decoded.
@@ -10,6 +11,7 @@
 //! This room refuses to know any wire format, any policy and any host.
 
 mod ask;
+mod embed;
 mod escaped;
 mod event;
 mod headers;
@@ -17,6 +19,7 @@ mod parameters;
 mod request;
 
 pub use ask::{Ask, Format};
+pub use embed::{Embed, Encoding, InputType};
 pub use escaped::Escaped;
 pub use event::{Detail, Event, Finish, Usage};
 pub use headers::Headers;

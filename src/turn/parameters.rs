@@ -26,6 +26,7 @@ pub struct Parameters {
 /// Without a rule of the admin's, a request that sets one is refused.
 const WEIGHTY: &[&str] = &[
     "audio",
+    "dimensions",
     "echo",
     "function_call",
     "functions",

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use tollgate::turn::Headers;
 
-use crate::driver::{CHAT, COMPLETIONS, Message, RESPONSES, head};
+use crate::driver::{CHAT, COMPLETIONS, EMBEDDINGS, Message, RESPONSES, head};
 
 /// A folder with a `client.json`.
 pub(crate) struct Case {
@@ -59,6 +59,7 @@ impl Case {
     pub(crate) fn path(&self) -> &'static str {
         match self.name.split('/').next() {
             Some("completions") => COMPLETIONS,
+            Some("embeddings") => EMBEDDINGS,
             Some("responses") => RESPONSES,
             _ => CHAT,
         }
@@ -71,15 +72,8 @@ impl Case {
 
     /// The answer's head and what follows it; nothing where no call leaves.
     pub(crate) fn answer(&self) -> Option<(Message, Vec<Frame>)> {
-        let text = fs::read(self.dir.join("answer.http")).ok()?;
-        let at = text.windows(2).position(|pair| pair == b"\n\n");
-        let (head, body) = text.split_at(at.map_or(text.len(), |at| at + 1));
-        let mut answer = Message::default();
-        for line in str::from_utf8(head).unwrap().lines() {
-            let (name, value) = line.split_once(": ").expect("name: value");
-            answer.headers.push(name.to_owned(), value);
-        }
-        let mut frames = vec![Frame::Bytes(body.get(1..).unwrap_or_default().to_vec())];
+        let mut answer = self.message("answer.http")?;
+        let mut frames = vec![Frame::Bytes(std::mem::take(&mut answer.body))];
         if let Ok(events) = fs::read_to_string(self.dir.join("answer.events")) {
             frames = events.lines().map(Frame::parse).collect();
         }
@@ -87,6 +81,25 @@ impl Case {
             .iter()
             .for_each(|frame| frame.write(&mut answer.body));
         Some((answer, frames))
+    }
+
+    /// The answers to the filter's own calls: `answer.2.http` and so on.
+    pub(crate) fn further(&self) -> Vec<Message> {
+        let answers = (2..).map_while(|number| self.message(&format!("answer.{number}.http")));
+        answers.collect()
+    }
+
+    fn message(&self, file: &str) -> Option<Message> {
+        let text = fs::read(self.dir.join(file)).ok()?;
+        let at = text.windows(2).position(|pair| pair == b"\n\n");
+        let (head, body) = text.split_at(at.map_or(text.len(), |at| at + 1));
+        let mut answer = Message::default();
+        for line in str::from_utf8(head).unwrap().lines() {
+            let (name, value) = line.split_once(": ").expect("name: value");
+            answer.headers.push(name.to_owned(), value);
+        }
+        answer.body = body.get(1..).unwrap_or_default().to_vec();
+        Some(answer)
     }
 }
 

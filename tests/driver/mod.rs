@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use tollgate::exchange::{Body, Effect, Exchange, Flow, Host, Input};
+use tollgate::exchange::{Body, Dispatch, Effect, Exchange, Flow, Host, Input, Lost};
 use tollgate::policy::{Placement, Policy};
 use tollgate::turn::{Headers, Now};
 
@@ -102,6 +102,11 @@ pub(crate) struct Proxy {
     /// The answer's head while the filter holds it.
     held_head: Option<Headers>,
     held_body: Vec<u8>,
+    /// What the filter's own calls are answered with, the first of them first.
+    pub(crate) further: Vec<Message>,
+    /// Those calls that wait for their answer, and those that have it.
+    pending: Vec<Dispatch>,
+    pub(crate) calls: Vec<Dispatch>,
     /// What the app has got.
     pub(crate) client: Message,
 }
@@ -113,6 +118,9 @@ impl Proxy {
             effects: Vec::new(),
             held_head: None,
             held_body: Vec::new(),
+            further: Vec::new(),
+            pending: Vec::new(),
+            calls: Vec::new(),
             client: Message::default(),
         }
     }
@@ -204,6 +212,7 @@ impl Proxy {
         let input = Input::AnswerBody {
             body: &buffer,
             ends,
+            host: &FixedHost,
         };
         let flow = self.exchange.handle(input, &mut self.effects);
         self.held_body = held;
@@ -211,10 +220,30 @@ impl Proxy {
         if flow == Flow::Continue {
             self.release();
         }
+        self.answer_calls();
         assert!(
             !ends || self.held_head.is_none(),
             "the end lets the head go"
         );
+    }
+
+    /// Answers the filter's own calls, the last one first: their order must not matter.
+    fn answer_calls(&mut self) {
+        while let Some(call) = self.pending.pop() {
+            let answer = self.further.get(call.number - 1);
+            let answer = answer.map(|answer| (answer.headers.clone(), answer.body.clone()));
+            let input = Input::CallAnswer {
+                number: call.number,
+                answer: answer.ok_or(Lost::Unanswered),
+                host: &FixedHost,
+            };
+            self.calls.push(call);
+            let flow = self.exchange.handle(input, &mut self.effects);
+            self.apply();
+            if flow == Flow::Continue {
+                self.release();
+            }
+        }
     }
 
     fn apply(&mut self) {
@@ -228,6 +257,7 @@ impl Proxy {
                     self.held_head = Some(headers);
                 }
                 Effect::AnswerBody(body) => self.held_body = body,
+                Effect::Dispatch(call) => self.pending.push(call),
                 other => panic!("{other:?} while an answer passes"),
             }
         }
@@ -260,6 +290,8 @@ pub(crate) const CHAT: &str = "/v1/chat/completions";
 pub(crate) const COMPLETIONS: &str = "/v1/completions";
 /// Where apps post responses.
 pub(crate) const RESPONSES: &str = "/v1/responses";
+/// Where apps ask for embeddings.
+pub(crate) const EMBEDDINGS: &str = "/v1/embeddings";
 
 /// The head of an app's request to this path.
 pub(crate) fn head(path: &str, body: &[u8]) -> Headers {

@@ -44,10 +44,10 @@ class Simulator:
         with urllib.request.urlopen(request, timeout=5) as answer:
             return json.loads(answer.read())
 
-    def fault(self, upstream, *faults, times=1, match=None):
+    def fault(self, upstream, *faults, times=1, match=None, body=None):
         """The next `times` requests to `upstream` go wrong."""
         rule = {"upstream": upstream, "times": times, "fault": list(faults)}
-        self.control("POST", "/faults", [rule | ({"match": match} if match else {})])
+        self.control("POST", "/faults", [rule | ({"match": match} if match else {}) | ({"body": body} if body else {})])
 
     def requests(self, upstream=None):
         """What the providers have received in this test."""

@@ -5,6 +5,7 @@ import base64
 import binascii
 import json
 import re
+import urllib.parse
 
 import botocore.auth
 import botocore.awsrequest
@@ -12,18 +13,24 @@ import botocore.credentials
 import botocore.session
 import botocore.validate
 
-OPERATIONS = {"converse": "Converse", "converse-stream": "ConverseStream"}
+OPERATIONS = {"converse": "Converse", "converse-stream": "ConverseStream", "invoke": "InvokeModel"}
 SERVICE = botocore.session.Session().get_service_model("bedrock-runtime")
 
 
 def body_problems(request):
     """What botocore's model has against the body, as a list of texts."""
-    _, prefix, _, operation = request.target.split("/")
+    _, prefix, model, operation = request.target.split("/")
     if prefix != "model":
         return [f"unknown path {request.target}"]
     shape = SERVICE.operation_model(OPERATIONS[operation]).input_shape
     problems = []
-    body = typed(shape, {"modelId": "any", **request.body}, "body", problems)
+    if operation == "invoke":  # The body is the model's own; all else is botocore's.
+        assert isinstance(request.body, dict)
+        headers = {"contentType": request.headers["content-type"], "accept": request.headers["accept"]}
+        body = {"modelId": urllib.parse.unquote(model), "body": base64.b64encode(request.raw).decode(), **headers}
+    else:
+        body = {"modelId": "any", **request.body}
+    body = typed(shape, body, "body", problems)
     report = botocore.validate.ParamValidator().validate(body, shape)
     return problems + ([report.generate_report()] if report.has_errors() else [])
 

@@ -95,4 +95,4 @@ def test_parameters_are_refused_where_the_policy_says_so(start):
 def test_the_models_are_the_policys(gateway):
     answer = gateway.send("GET", "/v1/models")
     assert answer.json["object"] == "list"
-    assert [each["id"] for each in answer.json["data"]] == ["claude", "nova", "gpt", "gpt-openai", "claude-or-gpt"]
+    assert [each["id"] for each in answer.json["data"]] == ["claude", "nova", "gpt", "gpt-openai", "titan-embed", "claude-or-gpt"]

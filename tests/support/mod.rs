@@ -32,6 +32,9 @@ struct Section {
     path: String,
     title: String,
     base: Map<String, Value>,
+    /// The columns, where they are not those of [`MODELS`].
+    #[serde(default)]
+    models: Vec<(String, String)>,
     features: Vec<Feature>,
 }
 
@@ -39,6 +42,17 @@ struct Section {
 struct Feature {
     name: String,
     fields: Map<String, Value>,
+}
+
+impl Section {
+    fn models(&self) -> Vec<(&str, &str)> {
+        if self.models.is_empty() {
+            return MODELS.to_vec();
+        }
+        let own = self.models.iter();
+        own.map(|(name, title)| (name.as_str(), title.as_str()))
+            .collect()
+    }
 }
 
 #[test]
@@ -65,11 +79,12 @@ fn table(sections: &[Section]) -> String {
     let mut out = String::from(HEAD);
     for section in sections {
         writeln!(out, "\n## {}: `POST {}`\n", section.title, section.path).unwrap();
-        let titles: Vec<_> = MODELS.iter().map(|(_, title)| *title).collect();
+        let models = section.models();
+        let titles: Vec<_> = models.iter().map(|(_, title)| *title).collect();
         writeln!(out, "| | {} |", titles.join(" | ")).unwrap();
-        writeln!(out, "|---|{}", "---|".repeat(MODELS.len())).unwrap();
+        writeln!(out, "|---|{}", "---|".repeat(models.len())).unwrap();
         for feature in &section.features {
-            let cells: Vec<_> = MODELS
+            let cells: Vec<_> = models
                 .iter()
                 .map(|(model, _)| outcome(section, feature, model, &strict, &lenient))
                 .collect();

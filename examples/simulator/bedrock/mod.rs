@@ -1,9 +1,10 @@
-//! Bedrock's runtime: Converse and ConverseStream, and the OpenAI endpoints.
+//! Bedrock's runtime: Converse, ConverseStream, InvokeModel of embedding models, and the OpenAI endpoints.
 //!
 //! A request passes the path, the headers, the caller's identity, the shapes, the service's rules and the model's quirks, in
 //! this order; the first thing wrong is the answer.
 
 pub(crate) mod answer;
+mod embed;
 mod openai;
 mod prompt;
 mod quirks;
@@ -58,6 +59,7 @@ impl Refusal {
 enum Operation {
     Converse,
     ConverseStream,
+    InvokeModel,
 }
 
 impl Bedrock {
@@ -98,10 +100,6 @@ impl Bedrock {
                 &format!("The body is not JSON: {error}"),
             )
         })?;
-        let shape = match operation {
-            Operation::Converse => "ConverseRequest",
-            Operation::ConverseStream => "ConverseStreamRequest",
-        };
         self.shapes
             .check_named("ConversationalModelId", "modelId", &json!(model))
             .map_err(Refusal::invalid)?;
@@ -109,6 +107,15 @@ impl Bedrock {
             return Err(Refusal::invalid(
                 "The provided model identifier is invalid.",
             ));
+        }
+        let shape = match operation {
+            Operation::Converse => "ConverseRequest",
+            Operation::ConverseStream => "ConverseStreamRequest",
+            Operation::InvokeModel => return vectors(&model, &body),
+        };
+        if is_embedding_model(&model) {
+            let message = "The model that you are using does not support this operation.";
+            return Err(Refusal::invalid(message));
         }
         self.shapes.check(shape, &body).map_err(Refusal::invalid)?;
         rules::check(&body).map_err(Refusal::invalid)?;
@@ -124,6 +131,22 @@ impl Bedrock {
     }
 }
 
+fn is_embedding_model(model: &str) -> bool {
+    model.contains("embed")
+}
+
+fn vectors(model: &str, body: &Value) -> Result<Turn, Refusal> {
+    let (body, tokens) = embed::answer(model, body)?;
+    Ok(Turn {
+        prompt: crate::model::Prompt::default(),
+        dialect: Dialect::Vectors {
+            body,
+            tokens: Some(tokens),
+        },
+        is_stream: false,
+    })
+}
+
 /// The model id is one segment; a slash in it must be encoded.
 fn route(request: &Received) -> Result<(String, Operation), Reply> {
     let segments: Vec<&str> = request.path().split('/').skip(1).collect();
@@ -133,6 +156,9 @@ fn route(request: &Received) -> Result<(String, Operation), Reply> {
         }
         ("POST", ["model", model, "converse-stream"]) if !model.is_empty() => {
             Ok((decode(model), Operation::ConverseStream))
+        }
+        ("POST", ["model", model, "invoke"]) if !model.is_empty() => {
+            Ok((decode(model), Operation::InvokeModel))
         }
         (_, ["model", ..]) => Err(unknown_operation()),
         _ => Err(Refusal::new(404, "UnknownOperationException", "").reply()),
@@ -223,7 +249,7 @@ mod tests {
 
     #[test]
     fn other_paths_are_unknown() {
-        check("/model/x/invoke", Err(200));
+        check("/model/x/count", Err(200));
         check("/v1/chat/completions", Err(404));
     }
 }

@@ -1,6 +1,7 @@
-//! OpenAI's chat completions, responses and legacy completions, and Azure's several ways to the same.
+//! OpenAI's chat completions, responses, legacy completions and embeddings, and Azure's several ways to the same.
 
 pub(crate) mod answer;
+mod embeddings;
 mod prompt;
 pub(crate) mod responses;
 mod rules;
@@ -141,6 +142,8 @@ fn accept_body(deployments: &Deployments, request: &Received, route: Route) -> R
         Api::Chat => rules::check(&model, &body, is_azure),
         Api::Text => text::check(&model, &body),
         Api::Responses => responses::check(&body, is_azure),
+        // Checked while they are answered.
+        Api::Embeddings => Ok(()),
     };
     checked.map_err(|refusal| refusal.reply())?;
     if is_azure
@@ -151,16 +154,17 @@ fn accept_body(deployments: &Deployments, request: &Received, route: Route) -> R
     {
         return Err(content_filter());
     }
-    Ok(turn(request, body, model, route.api))
+    turn(request, body, model, route.api).map_err(|refusal| refusal.reply())
 }
 
-fn turn(request: &Received, body: Value, model: String, api: Api) -> Turn {
+fn turn(request: &Received, body: Value, model: String, api: Api) -> Result<Turn, Refusal> {
     let body_bytes = request.body.len();
     let is_stream = body["stream"] == true;
     let prompt = match api {
         Api::Chat => prompt::read(&body, &model, body_bytes),
         Api::Text => text::read(&body, body_bytes),
         Api::Responses => responses::prompt(&body, &model, body_bytes),
+        Api::Embeddings => crate::model::Prompt::default(),
     };
     let style = |model| Style {
         is_azure: request.upstream == Upstream::Azure,
@@ -176,12 +180,16 @@ fn turn(request: &Received, body: Value, model: String, api: Api) -> Turn {
             model,
             request: body,
         }),
+        Api::Embeddings => Dialect::Vectors {
+            body: embeddings::answer(&model, &body)?,
+            tokens: None,
+        },
     };
-    Turn {
+    Ok(Turn {
         prompt,
         is_stream,
         dialect,
-    }
+    })
 }
 
 /// A chat completion for one of Bedrock's endpoints, which knows its models by their makers' names.
@@ -214,6 +222,7 @@ enum Api {
     Chat,
     Text,
     Responses,
+    Embeddings,
 }
 
 /// What a path asks for.
@@ -228,6 +237,7 @@ fn route_openai(request: &Received) -> Result<Route, Reply> {
         ("POST", "/v1/chat/completions") => Some(Api::Chat),
         ("POST", "/v1/completions") => Some(Api::Text),
         ("POST", "/v1/responses") => Some(Api::Responses),
+        ("POST", "/v1/embeddings") => Some(Api::Embeddings),
         _ => None,
     };
     if let Some(api) = api {
@@ -259,6 +269,7 @@ fn route_azure(request: &Received) -> Result<Route, Reply> {
         [before @ .., "chat", "completions"] => (before, Api::Chat),
         [before @ .., "completions"] => (before, Api::Text),
         [before @ .., "responses"] => (before, Api::Responses),
+        [before @ .., "embeddings"] => (before, Api::Embeddings),
         _ => return Err(not_found()),
     };
     let deployment = match (before, api) {
@@ -273,7 +284,9 @@ fn route_azure(request: &Received) -> Result<Route, Reply> {
         {
             None
         }
-        (["openai", "deployments", deployment], Api::Chat | Api::Text) if is_dated => {
+        (["openai", "deployments", deployment], Api::Chat | Api::Text | Api::Embeddings)
+            if is_dated =>
+        {
             Some((*deployment).to_owned())
         }
         _ => return Err(not_found()),

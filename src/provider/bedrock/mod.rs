@@ -1,4 +1,5 @@
-//! Amazon Bedrock, spoken to by Converse and ConverseStream or, on its OpenAI endpoints, in OpenAI's formats.
+//! Amazon Bedrock, spoken to by Converse and ConverseStream or, on its OpenAI endpoints, in OpenAI's formats;
+//! and by InvokeModel for embeddings.
 //!
 //! ```text
 //! mod        settings and targets: where a call goes and how it is signed
@@ -14,6 +15,7 @@
 //!   metadata what the app notes, as AWS takes it
 //!   section  a member that is there only if something is in it
 //!  decode    an answer, whole or from the event stream, as events
+//!  embed     texts as vectors: Titan, Cohere, Nova
 //!  refusal   AWS's errors in OpenAI's terms
 //! ```
 //! The wire is that of botocore's service model `bedrock-runtime`. What a model takes beyond it is
@@ -21,6 +23,7 @@
 
 mod cache;
 mod decode;
+mod embed;
 mod encode;
 mod messages;
 mod metadata;
@@ -44,6 +47,7 @@ use super::credential::{Credential, Default as DefaultCredential};
 use super::endpoint::push_segment;
 use super::quirks::{Quirks, RuntimeSurface};
 use super::{Call, Decoder, Endpoint, Environment, Kind, Path, Provider, Sink, Target, Translate};
+use embed::Invoke;
 use model::{ModelId, Region};
 use openai::OpenAi;
 use settings::Settings;
@@ -155,6 +159,15 @@ impl Provider for Bedrock {
         let settings = Settings::read(fields);
         let written = fields.one_of("surface", SURFACES);
         let model = model?;
+        if let Some(family) = quirks.embedding {
+            let has_surface = written.is_some() || self.is_mantle();
+            if let Some(field) = settings.any().or_else(|| has_surface.then_some("surface")) {
+                fields.problem(field, NO_CONVERSATION);
+                return None;
+            }
+            let runtime = Rc::clone(&self.runtime);
+            return Some(Rc::new(Invoke::read(runtime, family, &model, fields)));
+        }
         let surface = self.surface(&model, written, quirks.surface, &settings, fields)?;
         let converse = || Converse::new(&self.runtime, &model, quirks.clone(), settings);
         Some(match surface {
@@ -169,7 +182,14 @@ impl Provider for Bedrock {
     }
 }
 
+const NO_CONVERSATION: &str = "an embedding model is reached by InvokeModel at bedrock-runtime, which knows no surface and \
+                               none of Converse's settings; leave it out, and list a provider without surface: mantle";
+
 impl Bedrock {
+    fn is_mantle(&self) -> bool {
+        self.surface == Some(Surface::Mantle)
+    }
+
     /// The surface of a target: what it says, else what the provider says, else what is best for the model.
     fn surface(
         &self,
@@ -179,7 +199,7 @@ impl Bedrock {
         settings: &Settings,
         fields: &mut Fields<'_>,
     ) -> Option<Surface> {
-        let is_mantle = self.surface == Some(Surface::Mantle);
+        let is_mantle = self.is_mantle();
         let is_named = written.is_some() || self.surface.is_some();
         let surface = written.or(self.surface).unwrap_or(match best {
             RuntimeSurface::Converse => Surface::Converse,
@@ -217,11 +237,18 @@ impl Bedrock {
     }
 }
 
+impl Runtime {
+    /// The path of a model, without a slash at its end.
+    fn model_path(&self, model: &ModelId) -> String {
+        let mut path = format!("{}/model/", self.endpoint.path);
+        push_segment(&mut path, model.as_str());
+        path
+    }
+}
+
 impl Converse {
     fn new(runtime: &Rc<Runtime>, model: &ModelId, quirks: Quirks, settings: Settings) -> Self {
-        let mut path = format!("{}/model/", runtime.endpoint.path);
-        push_segment(&mut path, model.as_str());
-        path.push_str("/converse");
+        let path = format!("{}/converse", runtime.model_path(model));
         Self {
             runtime: Rc::clone(runtime),
             quirks,
@@ -236,6 +263,7 @@ impl Target for Converse {
     fn path(&self, format: Format) -> Option<Path<'_>> {
         match format {
             Format::Chat | Format::Responses | Format::Completions => Some(Path::Translated(self)),
+            Format::Embeddings => None,
         }
     }
 
@@ -429,6 +457,7 @@ mod tests {
                     .unwrap();
                 format!("{}{}", call.authority, call.path)
             }
+            Some(Path::Embedded(_)) => panic!("chat completions are no embeddings"),
             None => "nothing".to_owned(),
         };
         assert_eq!(got, want, "{model}");
@@ -509,17 +538,57 @@ mod tests {
 
     #[test]
     fn legacy_completions_reach_the_runtime_by_converse() {
-        let of = |settings: &str, model: &str| {
-            let target = target(settings, model).unwrap();
-            match target.path(Format::Completions) {
-                Some(Path::Translated(_)) => "translated",
-                Some(Path::Edited(_)) => "edited",
-                None => "nothing",
-            }
-        };
         let gpt = r#"{"model":"openai.gpt-6"}"#;
-        assert_eq!(of(r#"{"region":"us-east-1"}"#, gpt), "translated");
-        assert_eq!(of(MANTLE, gpt), "nothing");
+        let format = Format::Completions;
+        check_path(r#"{"region":"us-east-1"}"#, gpt, format, "translated");
+        check_path(MANTLE, gpt, format, "nothing");
+    }
+
+    /// How a format reaches a model.
+    #[track_caller]
+    fn check_path(settings: &str, model: &str, format: Format, want: &str) {
+        let target = target(settings, model).unwrap();
+        let got = match target.path(format) {
+            Some(Path::Translated(_)) => "translated",
+            Some(Path::Edited(_)) => "edited",
+            Some(Path::Embedded(_)) => "embedded",
+            None => "nothing",
+        };
+        assert_eq!(got, want, "{settings} {model}");
+    }
+
+    const TITAN: &str = r#"{"model":"amazon.titan-embed-text-v2:0"}"#;
+
+    #[test]
+    fn embeddings_reach_embedding_models_only() {
+        let gpt = r#"{"model":"openai.gpt-6"}"#;
+        for surface in ["", r#","surface":"converse""#, r#","surface":"openai""#] {
+            let settings = format!(r#"{{"region":"us-east-1"{surface}}}"#);
+            check_path(&settings, TITAN, Format::Embeddings, "embedded");
+            check_path(&settings, TITAN, Format::Chat, "nothing");
+            check_path(&settings, MODEL, Format::Embeddings, "nothing");
+            check_path(&settings, gpt, Format::Embeddings, "nothing");
+        }
+        check_path(MANTLE, gpt, Format::Embeddings, "nothing");
+    }
+
+    #[test]
+    fn what_embedding_models_do_not_know_is_refused() {
+        refuse(MANTLE, TITAN, "surface: an embedding model");
+        for (field, more) in [
+            ("surface", r#""surface":"openai""#),
+            ("guardrail", r#""guardrail":{"id":"g","version":"1"}"#),
+            ("service_tier", r#""service_tier":"flex""#),
+        ] {
+            let model = format!(r#"{{"model":"amazon.titan-embed-text-v2:0",{more}}}"#);
+            let want = format!("{field}: an embedding model");
+            refuse(r#"{"region":"us-east-1"}"#, &model, &want);
+        }
+        refuse(
+            r#"{"region":"us-east-1"}"#,
+            r#"{"model":"m","input_type":"clustering"}"#,
+            "input_type: unknown field",
+        );
     }
 
     #[test]

@@ -90,6 +90,8 @@ impl Target for OpenAi {
             Format::Responses if self.apis.has_responses() => self.model.path(format),
             Format::Responses => None,
             Format::Completions => self.converse.as_ref()?.path(format),
+            // A model that turns texts into vectors has no surface: see `embed`.
+            Format::Embeddings => None,
         }
     }
 

@@ -205,7 +205,7 @@ fn finish(reason: Escaped<'_>) -> Finish {
     }
 }
 
-fn read_usage(json: &str) -> Option<Usage> {
+pub(super) fn read_usage(json: &str) -> Option<Usage> {
     #[derive(Deserialize)]
     struct Wire {
         prompt_tokens: u64,

@@ -1,18 +1,19 @@
-//! OpenAI, and every server that speaks chat completions or responses as OpenAI does.
+//! OpenAI, and every server that speaks chat completions, responses or embeddings as OpenAI does.
 //!
-//! Requests are in the upstream's format already, be it chat completions or legacy completions: they
-//! are edited, not translated, and answers pass unchanged but for what [`relay`] and [`amend`] say.
+//! Requests are in the upstream's format already: they are edited, not translated, and answers pass
+//! unchanged but for what [`relay`] and [`amend`] say.
 //! Azure and Bedrock's OpenAI endpoints speak the same and differ in addresses and keys only, so they
 //! compile their own settings into this room's [`Server`] and use the rest.
 //!
 //! Settings: `endpoint` (default `https://api.openai.com/v1`), `organization`, `project`, `auth`
-//! (default: bearer from `OPENAI_API_KEY`). The endpoint may end in `/chat/completions` or `/responses`, and `/v1` is
-//! added to a path that names no version. A target's: `model` (absent: the name that the app asked
+//! (default: bearer from `OPENAI_API_KEY`). The endpoint may end in `/chat/completions`, `/responses` or `/embeddings`,
+//! and `/v1` is added to a path that names no version. A target's: `model` (absent: the name that the app asked
 //! for, as globs need it) and `quirks`.
 
 mod amend;
 mod answer;
 mod edit;
+mod embeddings;
 #[cfg(test)]
 pub(super) mod fixture;
 mod refusal;
@@ -24,6 +25,7 @@ use std::rc::Rc;
 
 use self::amend::Amend;
 use self::edit::Changes;
+use self::embeddings::Embeddings;
 use self::responses::Responses;
 use super::catalogue::{Catalogue, MaxTokensNames};
 use super::credential::{Credential, Default};
@@ -45,6 +47,8 @@ const ENDPOINT: &str = "https://api.openai.com/v1";
 pub(super) const CHAT: &str = "/chat/completions";
 /// What follows the base of every responses URL.
 pub(super) const RESPONSES: &str = "/responses";
+/// What follows the base of every embeddings URL.
+const EMBEDDINGS: &str = "/embeddings";
 
 fn compile(fields: &mut Fields<'_>, environment: &Environment<'_>) -> Option<Rc<dyn Provider>> {
     let endpoint = if fields.has("endpoint") {
@@ -96,7 +100,7 @@ fn responses(endpoint: &Endpoint) -> String {
 
 /// The path up to the API's own, and the query with its question mark.
 fn split(endpoint: &Endpoint) -> (String, String) {
-    let written = [CHAT, RESPONSES];
+    let written = [CHAT, RESPONSES, EMBEDDINGS];
     let mut bases = written.iter().map(|api| endpoint.path.strip_suffix(api));
     let base = bases.find_map(|base| base).unwrap_or(&endpoint.path);
     // `/v1`, `/api/v3`, `/v1beta/openai`: a path that names a version is complete.
@@ -130,7 +134,7 @@ impl Provider for OpenAi {
     }
 }
 
-/// A configured server of chat completions.
+/// A configured server of chat completions and what else there is beside them.
 pub(super) struct Server {
     pub(super) authority: String,
     pub(super) address: Address,
@@ -197,6 +201,7 @@ pub(super) struct Model {
     chat: Speaker,
     completions: Speaker,
     responses: Option<Responses>,
+    embeddings: Embeddings,
 }
 
 /// The two formats whose answers are choices.
@@ -228,6 +233,32 @@ struct Traits {
 }
 
 impl Traits {
+    /// Begins the call to the API of this path. Gives the model's name if it belongs into the body.
+    fn open<'n>(
+        &'n self,
+        api: &str,
+        ask: &'n Ask<'_>,
+        stream: bool,
+        call: &mut Call,
+    ) -> Option<&'n str> {
+        let name = self.name.as_deref().unwrap_or(&ask.model);
+        self.server.open("", stream, call);
+        let (model, query) = match &self.server.address {
+            Address::Fixed { base, query } => {
+                call.path.push_str(base);
+                (Some(name), query)
+            }
+            Address::Deployment { before, query } => {
+                call.path.push_str(before);
+                push_segment(&mut call.path, name);
+                (None, query)
+            }
+        };
+        call.path.push_str(api);
+        call.path.push_str(query);
+        model
+    }
+
     /// Counts what the model refuses as left behind.
     fn leave_refused(&self, ask: &Ask<'_>, uncarried: &mut Uncarried<'_>) -> Result<(), Fault> {
         for name in &self.refused {
@@ -293,6 +324,7 @@ impl Model {
             responses: Responses::of(&traits),
             chat: speaker(Shape::Chat),
             completions: speaker(Shape::Completions),
+            embeddings: Embeddings(traits),
         }
     }
 }
@@ -303,6 +335,7 @@ impl Target for Model {
             Format::Chat => &self.chat,
             Format::Completions => &self.completions,
             Format::Responses => self.responses.as_ref()?,
+            Format::Embeddings => &self.embeddings,
         }))
     }
 
@@ -331,21 +364,7 @@ impl Edit for Speaker {
         call: &mut Call,
     ) -> Result<(), Fault> {
         let traits = &*self.traits;
-        let name = traits.name.as_deref().unwrap_or(&ask.model);
-        traits.server.open("", ask.stream, call);
-        let (model, query) = match &traits.server.address {
-            Address::Fixed { base, query } => {
-                call.path.push_str(base);
-                (Some(name), query)
-            }
-            Address::Deployment { before, query } => {
-                call.path.push_str(before);
-                push_segment(&mut call.path, name);
-                (None, query)
-            }
-        };
-        call.path.push_str(api(self.shape));
-        call.path.push_str(query);
+        let model = traits.open(api(self.shape), ask, ask.stream, call);
         traits.leave_refused(ask, uncarried)?;
         let max_tokens = match &traits.max_tokens {
             MaxTokens::Known(known) => *known,
