@@ -18,9 +18,9 @@
 mod decode;
 mod encode;
 mod messages;
-mod model;
+pub(super) mod model;
 mod reasoning;
-mod refusal;
+pub(super) mod refusal;
 mod sampling;
 mod section;
 mod tools;
@@ -163,7 +163,7 @@ impl Translate for Converse {
         decode::whole(body, sink)
     }
 
-    fn decoder(&self) -> Box<dyn Decoder> {
+    fn decoder(&self, _head: &Headers) -> Box<dyn Decoder> {
         Box::new(decode::Stream::new(self.runtime.event_bytes_max))
     }
 }

@@ -1,0 +1,232 @@
+//! Agents on AWS as models: Bedrock Agents, and AgentCore's runtimes and harnesses.
+//!
+//! ```text
+//! mod        settings and targets: where a call goes and how it is signed
+//!  session   which of the agent's sessions a request belongs to, and what of it the agent has heard
+//!  frames    the event stream, as events by name or as faults
+//!  invoke    InvokeAgent: a request; invoke_answer: its answer; control: tools that the app runs
+//!  harness   InvokeHarness: a request; harness_answer: its answer
+//!  runtime   InvokeAgentRuntime: a request; runtime_answer: what an agent says, in whichever form
+//! ```
+//! The wire is that of botocore's service models `bedrock-agent-runtime` and `bedrock-agentcore`. An agent
+//! has its own model, and Bedrock Agents their own instructions and tools: what an app sends of those is
+//! left to the policy's `parameters`. An agent keeps its conversations in sessions; `session` says how an
+//! app's conversation finds its own, so that no two of them ever share one by chance.
+
+mod control;
+mod frames;
+mod harness;
+mod harness_answer;
+mod invoke;
+mod invoke_answer;
+mod runtime;
+mod runtime_answer;
+mod session;
+
+use std::rc::Rc;
+
+use crate::document::Fields;
+use crate::fault::Fault;
+use crate::turn::{Now, Part, Request, ToolChoice, Uncarried};
+
+use super::bedrock::model::Region;
+use super::credential::{Credential, Default as DefaultCredential};
+use super::{Call, Endpoint, Environment, Kind, Provider, Target};
+
+/// Bedrock Agents' entry in the table of providers.
+pub(super) const INVOKE: Kind = Kind {
+    name: "bedrock_agents",
+    compile: |fields, environment| {
+        let site = Site::compile(fields, environment, "bedrock-agent-runtime", "bedrock")?;
+        Some(Rc::new(Agents(Rc::new(site))))
+    },
+};
+
+/// AgentCore's entry in the table of providers.
+pub(super) const AGENTCORE: Kind = Kind {
+    name: "agentcore",
+    compile: |fields, environment| {
+        let site = Site::compile(
+            fields,
+            environment,
+            "bedrock-agentcore",
+            "bedrock-agentcore",
+        )?;
+        Some(Rc::new(AgentCore(Rc::new(site))))
+    },
+};
+
+const JSON: &str = "application/json";
+const EVENT_STREAM: &str = "application/vnd.amazon.eventstream";
+/// AgentCore's name for a session.
+const SESSION_HEADER: &str = "x-amzn-bedrock-agentcore-runtime-session-id";
+
+/// What all agents of one endpoint share.
+#[derive(Debug)]
+struct Site {
+    endpoint: Endpoint,
+    credential: Credential,
+    event_bytes_max: usize,
+}
+
+impl Site {
+    fn compile(
+        fields: &mut Fields<'_>,
+        environment: &Environment<'_>,
+        host: &str,
+        service: &'static str,
+    ) -> Option<Self> {
+        let region = fields
+            .require("region", "use one like us-east-1")
+            .parsed("region", str::parse::<Region>);
+        let written = fields.has("endpoint");
+        let endpoint = Endpoint::read(fields);
+        if endpoint.as_ref().is_some_and(|url| !url.query.is_empty()) {
+            fields.problem("endpoint", "an agent's endpoint has no query; leave it out");
+        }
+        let default = DefaultCredential::SigV4 {
+            // Where the region is wrong nothing is signed, and the credential is not to blame as well.
+            region: region.as_ref().map_or("none", Region::as_str),
+            service,
+        };
+        let credential = Credential::read(fields, environment, default);
+        let region = region?;
+        let endpoint = match endpoint {
+            None if written => return None,
+            None => region.host(host),
+            Some(endpoint) => endpoint,
+        };
+        Some(Self {
+            endpoint,
+            credential: credential?,
+            event_bytes_max: environment.limits.event_bytes_max,
+        })
+    }
+
+    fn sign(&self, now: Now, call: &mut Call) -> Result<(), Fault> {
+        self.credential.sign(now, call)
+    }
+}
+
+#[derive(Debug)]
+struct Agents(Rc<Site>);
+
+impl Provider for Agents {
+    fn target(&self, fields: &mut Fields<'_>) -> Option<Rc<dyn Target>> {
+        Some(Rc::new(invoke::InvokeAgent::compile(&self.0, fields)?))
+    }
+}
+
+#[derive(Debug)]
+struct AgentCore(Rc<Site>);
+
+impl Provider for AgentCore {
+    fn target(&self, fields: &mut Fields<'_>) -> Option<Rc<dyn Target>> {
+        const ONE: &str = "name one: runtime or harness";
+        if fields.has("runtime") && fields.has("harness") {
+            fields.problem(
+                "harness",
+                format!("the target has a runtime already; {ONE}"),
+            );
+            fields.skip_rest();
+            return None;
+        }
+        if fields.has("harness") {
+            return Some(Rc::new(harness::Harness::compile(&self.0, fields)?));
+        }
+        fields.require("runtime", ONE);
+        Some(Rc::new(runtime::Runtime::compile(&self.0, fields)?))
+    }
+}
+
+/// An ARN of AgentCore, of this kind of resource: checked as far as it must be to stand in a path.
+fn arn<'t>(text: &'t str, resource: &str) -> Result<&'t str, String> {
+    let mut pieces = text.splitn(6, ':');
+    let is_account =
+        |text: &str| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_:/".contains(&byte);
+    let is_legal = text.len() <= ARN_BYTES_MAX
+        && pieces.next() == Some("arn")
+        && pieces
+            .next()
+            .is_some_and(|partition| partition.starts_with("aws"))
+        && pieces.next() == Some("bedrock-agentcore")
+        && pieces
+            .next()
+            .is_some_and(|region| region.parse::<Region>().is_ok())
+        && pieces.next().is_some_and(is_account)
+        && pieces
+            .next()
+            .and_then(|rest| rest.strip_prefix(resource)?.strip_prefix('/'))
+            .is_some_and(|id| !id.is_empty() && id.bytes().all(is_name));
+    if is_legal {
+        return Ok(text);
+    }
+    Err(format!(
+        "no ARN of a {resource}; use one like \
+         arn:aws:bedrock-agentcore:us-east-1:123456789012:{resource}/name-a1b2c3d4e5"
+    ))
+}
+
+const ARN_BYTES_MAX: usize = 2048;
+
+/// The name of an endpoint: `[a-zA-Z][a-zA-Z0-9_]{0,47}`.
+fn qualifier(text: &str) -> Result<&str, &'static str> {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let begins = text
+        .bytes()
+        .next()
+        .is_some_and(|byte| byte.is_ascii_alphabetic());
+    if begins && text.len() <= 48 && text.bytes().all(is_name) {
+        return Ok(text);
+    }
+    Err("no name of an endpoint; it has a letter and up to 47 letters, digits and _")
+}
+
+/// Leaves behind what an agent decides itself. `tools` says whether it takes the app's tools.
+fn leave_model_settings(
+    request: &Request<'_>,
+    takes_tools: bool,
+    uncarried: &mut Uncarried<'_>,
+) -> Result<(), Fault> {
+    use crate::turn::{Effort, Output};
+    for name in &request.others {
+        // They have been read: they name the session.
+        if *name != "user" && *name != "safety_identifier" {
+            uncarried.leave(name)?;
+        }
+    }
+    let is_free = matches!(request.tool_choice, None | Some(ToolChoice::Auto));
+    let is_none = matches!(request.tool_choice, Some(ToolChoice::None));
+    let reasons = !matches!(request.effort, None | Some(Effort::None));
+    for (name, is_set) in [
+        ("agent.tools", !takes_tools && !request.tools.is_empty()),
+        ("tool_choice", !is_free && !(takes_tools && is_none)),
+        (
+            "parallel_tool_calls",
+            request.parallel_tool_calls == Some(false),
+        ),
+        ("temperature", request.temperature.is_some()),
+        ("top_p", request.top_p.is_some()),
+        ("stop", !request.stop.is_empty()),
+        ("reasoning_effort", reasons),
+        ("response_format", !matches!(request.output, Output::Text)),
+    ] {
+        if is_set {
+            uncarried.leave(name)?;
+        }
+    }
+    Ok(())
+}
+
+/// The place of a part in the app's body.
+fn part_param(message: usize, part: usize) -> String {
+    format!("messages[{message}].content[{part}]")
+}
+
+/// Whether a message holds results of tools.
+fn has_results(parts: &[Part<'_>]) -> bool {
+    parts
+        .iter()
+        .any(|part| matches!(part, Part::ToolResult { .. }))
+}
