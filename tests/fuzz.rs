@@ -468,6 +468,11 @@ fn requests() {
         "gpt-dated",
         "gpt-reasoning",
         "gpt-openai",
+        "agent",
+        "agent-kept",
+        "harness",
+        "runtime",
+        "runtime-messages",
         "o4-mini",
     ];
     fuzz("requests", inputs(), |random, body| {
@@ -675,7 +680,8 @@ fn ended_itself(body: &[u8]) -> bool {
 
 #[test]
 fn openai_streams() {
-    let seeds = Seeds::of(|name, head| !name.starts_with("bedrock") && is_streamed(head));
+    let is_openai = |name: &str| !name.starts_with("bedrock") && !name.starts_with("agents");
+    let seeds = Seeds::of(|name, head| is_openai(name) && is_streamed(head));
     fuzz("openai streams", inputs(), |random, body| {
         let seed = seeds.mutated(random, body, mutate_data);
         let client = seeds.play(random, seed, &seed.answer.headers, body);
@@ -683,6 +689,64 @@ fn openai_streams() {
             let is_marked = body.windows(6).any(|part| part == b"[DONE]");
             assert!(is_marked, "only the provider's own mark ends a stream well");
         }
+    });
+}
+
+/// Agents' streams have no last event of one kind: what ends well has at least been whole.
+#[test]
+fn agent_streams() {
+    let is_frames = |head: &Headers| head.has_content_type("application/vnd.amazon.eventstream");
+    let seeds = Seeds::of(|name, head| name.starts_with("agents") && is_frames(head));
+    fuzz("agent streams", inputs(), |random, body| {
+        let seed = seeds.pick(random);
+        let others = seeds.pick(random);
+        let odd = random.below(seed.frames.len().max(1));
+        for (at, frame) in seed.frames.iter().enumerate() {
+            match (frame, others.frames.first()) {
+                (Frame::Message { .. }, Some(other @ Frame::Message { .. })) if at == odd => {
+                    changed(random, frame, other).write(body);
+                }
+                _ => frame.write(body),
+            }
+        }
+        if random.below(2) == 0 {
+            mutate(random, body, &others.answer.body);
+        }
+        let client = seeds.play(random, seed, &seed.answer.headers, body);
+        if check_client(&client) {
+            assert!(is_whole(body), "a stream that broke never ends well");
+        }
+    });
+}
+
+/// Whether AWS's own decoder finds nothing but whole frames, and events in them.
+fn is_whole(body: &[u8]) -> bool {
+    let mut decoder = MessageFrameDecoder::new();
+    let mut rest = body;
+    while !rest.is_empty() {
+        let Ok(DecodedFrame::Complete(message)) = decoder.decode_frame(&mut rest) else {
+            return false;
+        };
+        let is_error = message.headers().iter().any(|header| {
+            let value = header.value().as_string();
+            let is_type = header.name().as_str() == ":message-type";
+            is_type && value.is_ok_and(|value| value.as_str() != "event")
+        });
+        if is_error {
+            return false;
+        }
+    }
+    true
+}
+
+#[test]
+fn agent_events() {
+    let seeds = Seeds::of(|name, head| {
+        name.starts_with("agents") && head.has_content_type("text/event-stream")
+    });
+    fuzz("agent events", inputs(), |random, body| {
+        let seed = seeds.mutated(random, body, mutate_data);
+        check_client(&seeds.play(random, seed, &seed.answer.headers, body));
     });
 }
 

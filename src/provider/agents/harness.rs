@@ -191,31 +191,9 @@ impl Turns<'_> {
                     out.extend_from_slice(b"}}");
                 }
                 Part::ToolResult { id, output } => {
-                    let out = self.block(side);
-                    out.extend_from_slice(br#"{"toolResult":{"toolUseId":""#);
-                    write_id(id, out);
-                    out.extend_from_slice(br#"","content":["#);
-                    let mut has_text = false;
-                    for piece in output {
-                        let ToolOutput::Text(text) = piece else {
-                            return refuse(
-                                ".image_url",
-                                "the agent takes texts as results of tools",
-                            );
-                        };
-                        if text.is_empty() {
-                            continue;
-                        }
-                        if has_text {
-                            out.push(b',');
-                        }
-                        has_text = true;
-                        write_text(out, *text);
+                    if !write_result(id, output, self.block(side)) {
+                        return refuse(".image_url", "the agent takes texts as results of tools");
                     }
-                    if !has_text {
-                        write_text(out, Escaped::from_content("(empty)"));
-                    }
-                    out.extend_from_slice(b"]}}");
                 }
             }
         }
@@ -270,6 +248,30 @@ fn write_text(out: &mut Vec<u8>, text: Escaped<'_>) {
     out.extend_from_slice(br#"{"text":""#);
     out.extend_from_slice(text.as_str().as_bytes());
     out.extend_from_slice(br#""}"#);
+}
+
+/// Tells whether all of the result could be written.
+fn write_result(id: &str, output: &[ToolOutput<'_>], out: &mut Vec<u8>) -> bool {
+    out.extend_from_slice(br#"{"toolResult":{"toolUseId":""#);
+    write_id(id, out);
+    out.extend_from_slice(br#"","content":"#);
+    let mut before: &[u8] = b"[";
+    for piece in output {
+        let ToolOutput::Text(text) = piece else {
+            return false;
+        };
+        if !text.is_empty() {
+            out.extend_from_slice(before);
+            write_text(out, *text);
+            before = b",";
+        }
+    }
+    if before == b"[" {
+        out.push(b'[');
+        write_text(out, Escaped::from_content("(empty)"));
+    }
+    out.extend_from_slice(b"]}}");
+    true
 }
 
 fn write_system(request: &Request<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {

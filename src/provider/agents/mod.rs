@@ -201,7 +201,7 @@ fn leave_model_settings(
     let reasons = !matches!(request.effort, None | Some(Effort::None));
     for (name, is_set) in [
         ("agent.tools", !takes_tools && !request.tools.is_empty()),
-        ("tool_choice", !is_free && !(takes_tools && is_none)),
+        ("tool_choice", !(is_free || takes_tools && is_none)),
         (
             "parallel_tool_calls",
             request.parallel_tool_calls == Some(false),
