@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::Sleep;
 
+use crate::bedrock::agents::Kind;
 use crate::model::Prompt;
 use crate::wire::Wire;
 
@@ -100,13 +101,15 @@ pub(crate) enum Dialect {
         has_stop_path: bool,
     },
     Chat(crate::openai::answer::Style),
+    Agent(Kind),
 }
 
 impl Dialect {
     pub(crate) fn wire(&self) -> Wire {
         match self {
             Self::Converse { .. } => Wire::Frames,
-            Self::Chat(_) => Wire::Sse,
+            Self::Chat(_) | Self::Agent(Kind::Runtime) => Wire::Sse,
+            Self::Agent(Kind::Invoke | Kind::Harness) => Wire::Frames,
         }
     }
 
@@ -117,6 +120,7 @@ impl Dialect {
                 has_stop_path,
             } => crate::bedrock::answer::body(model, *has_stop_path, prompt),
             Self::Chat(style) => crate::openai::answer::body(style, prompt),
+            Self::Agent(kind) => crate::bedrock::agents::body(*kind, prompt),
         }
     }
 
@@ -125,6 +129,7 @@ impl Dialect {
         match self {
             Self::Converse { .. } => crate::bedrock::answer::events(answer, cuts),
             Self::Chat(style) => crate::openai::answer::events(style, answer, cuts),
+            Self::Agent(kind) => crate::bedrock::agents::events(*kind, answer, cuts),
         }
     }
 }

@@ -54,5 +54,6 @@ def test_botocore_agrees_with_every_body_and_every_signature(simulator):
     secret = CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
     signed = [(judge.signature_problem(each, secret), each.target) for each in requests]
     assert [each for each in signed if each[0]] == []
+    assert [each for each in map(judge.service_problem, requests) if each] == []
     assert len(requests) >= 200
     print(f"judged: {len(requests)} Bedrock requests")

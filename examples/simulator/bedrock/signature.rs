@@ -11,11 +11,11 @@ use aws_sigv4::sign::v4::SigningParams;
 use aws_smithy_types::date_time::{DateTime, Format};
 
 use super::Refusal;
+use super::agents::service;
 use crate::exchange::Received;
 
 /// AWS refuses requests whose date is further away than this.
 const SKEW_MAX: Duration = Duration::from_secs(5 * 60);
-const SERVICE: &str = "bedrock";
 
 pub(crate) struct Keys {
     pub(crate) access_key_id: String,
@@ -76,10 +76,8 @@ impl Keys {
                 scope.region
             )));
         }
-        if scope.service != SERVICE {
-            return Err(invalid(
-                "Credential should be scoped to correct service: 'bedrock'.",
-            ));
+        if scope.service != service(request.path()) {
+            return Err(invalid("Credential should be scoped to correct service."));
         }
         if scope.access_key_id != self.access_key_id
             || request.header("x-amz-security-token") != self.session_token.as_deref()
@@ -124,7 +122,7 @@ impl Keys {
         let parameters = SigningParams::builder()
             .identity(&identity)
             .region(&self.region)
-            .name(SERVICE)
+            .name(service(request.path()))
             .time(time)
             .settings(settings)
             .build()

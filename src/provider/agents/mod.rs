@@ -230,3 +230,146 @@ fn has_results(parts: &[Part<'_>]) -> bool {
         .iter()
         .any(|part| matches!(part, Part::ToolResult { .. }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document;
+    use crate::limits::Limits;
+    use crate::provider::Path;
+    use crate::turn::{Escaped, Format, Message, Parameters, Role};
+
+    const REGION: &str = r#"{"region":"us-east-1"}"#;
+    const AGENT: &str = r#"{"agent":"AGENT12345","alias":"TSTALIASID"}"#;
+    const HARNESS: &str = "arn:aws:bedrock-agentcore:us-east-1:123456789012:harness/h-a1b2c3d4e5";
+    const RUNTIME: &str = "arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/r-a1b2c3d4e5";
+
+    fn target(kind: Kind, settings: &str, model: &str) -> Result<Rc<dyn Target>, String> {
+        let root = document::parse(settings.as_bytes()).unwrap();
+        let environment = Environment {
+            name: "aws",
+            // A Bedrock API key is of no use here, and is not tried.
+            variable: &|name| (name != "AWS_SESSION_TOKEN").then(|| "key".to_owned()),
+            limits: Limits::default(),
+        };
+        let provider = document::read(&root, |fields| (kind.compile)(fields, &environment))
+            .map_err(|problems| problems.to_string())?;
+        let root = document::parse(model.as_bytes()).unwrap();
+        document::read(&root, |fields| provider.target(fields))
+            .map_err(|problems| problems.to_string())
+    }
+
+    /// Where a request goes, with the end of its path left out, and the service it is signed for.
+    #[track_caller]
+    fn check(kind: Kind, settings: &str, model: &str, place: &str, service: &str) {
+        let target = target(kind, settings, model).unwrap();
+        let Some(Path::Translated(translate)) = target.path(Format::Chat) else {
+            panic!("agents translate");
+        };
+        let request = Request {
+            messages: vec![Message {
+                role: Role::User,
+                parts: vec![Part::Text(Escaped::from_content("hi"))],
+                index: 0,
+            }],
+            ..Request::default()
+        };
+        let rules = Parameters::default();
+        let mut call = Call::default();
+        translate
+            .encode(&request, &mut Uncarried::new(&rules), &mut call)
+            .unwrap();
+        target.sign(Now { unix_ms: 0 }, &mut call).unwrap();
+        let got = format!("{}{}", call.authority, call.path);
+        assert!(got.starts_with(place), "{got}");
+        let signed = call.headers.text("authorization").unwrap();
+        assert!(
+            signed.contains(&format!("/us-east-1/{service}/aws4_request")),
+            "{signed}"
+        );
+    }
+
+    #[track_caller]
+    fn refuse(kind: Kind, settings: &str, model: &str, want: &str) {
+        let problems = target(kind, settings, model).map(|_| ()).unwrap_err();
+        assert!(problems.contains(want), "{problems}");
+    }
+
+    #[test]
+    fn each_kind_of_agent_has_its_place() {
+        check(
+            INVOKE,
+            REGION,
+            AGENT,
+            "bedrock-agent-runtime.us-east-1.amazonaws.com/agents/AGENT12345/agentAliases/TSTALIASID/sessions/tollgate-f-",
+            "bedrock",
+        );
+        check(
+            AGENTCORE,
+            REGION,
+            &format!(r#"{{"harness":"{HARNESS}","qualifier":"PROD"}}"#),
+            "bedrock-agentcore.us-east-1.amazonaws.com/harnesses/invoke?harnessArn=arn%3Aaws%3Abedrock-agentcore%3Aus-east-1%3A123456789012%3Aharness%2Fh-a1b2c3d4e5&qualifier=PROD",
+            "bedrock-agentcore",
+        );
+        check(
+            AGENTCORE,
+            r#"{"region":"us-east-1","endpoint":"http://127.0.0.1:9001/base/"}"#,
+            &format!(r#"{{"runtime":"{RUNTIME}"}}"#),
+            "127.0.0.1:9001/base/runtimes/arn%3Aaws%3Abedrock-agentcore%3Aus-east-1%3A123456789012%3Aruntime%2Fr-a1b2c3d4e5/invocations",
+            "bedrock-agentcore",
+        );
+    }
+
+    #[test]
+    fn every_wrong_setting_is_named() {
+        let runtime = format!(r#"{{"runtime":"{RUNTIME}""#);
+        refuse(INVOKE, "{}", AGENT, "region: required");
+        refuse(
+            INVOKE,
+            r#"{"region":"us-east-1","endpoint":"http://x?a=1"}"#,
+            AGENT,
+            "no query",
+        );
+        refuse(INVOKE, REGION, "{}", "agent: required");
+        refuse(INVOKE, REGION, r#"{"agent":"A"}"#, "alias: required");
+        refuse(INVOKE, REGION, r#"{"agent":"a/b","alias":"A"}"#, "agent: ");
+        refuse(
+            INVOKE,
+            REGION,
+            r#"{"agent":"A","alias":"A","model":"m"}"#,
+            "model: unknown field",
+        );
+        refuse(AGENTCORE, REGION, "{}", "runtime: required; name one");
+        refuse(AGENTCORE, REGION, r#"{"runtime":"my-agent"}"#, "runtime: ");
+        refuse(
+            AGENTCORE,
+            REGION,
+            &format!(r#"{{"harness":"{RUNTIME}"}}"#),
+            "harness: ",
+        );
+        refuse(
+            AGENTCORE,
+            REGION,
+            &format!(r#"{runtime},"harness":"{HARNESS}"}}"#),
+            "harness: ",
+        );
+        refuse(
+            AGENTCORE,
+            REGION,
+            &format!(r#"{runtime},"qualifier":"1"}}"#),
+            "qualifier: ",
+        );
+        refuse(
+            AGENTCORE,
+            REGION,
+            &format!(r#"{runtime},"payload":"text"}}"#),
+            "payload: ",
+        );
+        refuse(
+            AGENTCORE,
+            REGION,
+            &format!(r#"{runtime},"session":"never"}}"#),
+            "session: ",
+        );
+    }
+}
