@@ -106,10 +106,10 @@ def test_a_throttled_agent_is_a_429(agents, simulator, model):
     assert (answer.status, answer.error["code"]) == (429, "rate_limit_exceeded")
 
 
-BREAKS = [{"kind": "cut", "after": 3}, {"kind": "exception", "after": 3, "type": "throttlingException", "message": "slow down"}, {"kind": "leftover"}]
+BREAKS = [{"kind": "cut", "after": 3}, {"kind": "exception", "after": 3, "exception": {"type": "throttlingException", "message": "slow down"}}, {"kind": "leftover"}]
 
 
-@pytest.mark.parametrize(("model", "fault"), itertools.product(["agent", "harness", "runtime"], BREAKS))
+@pytest.mark.parametrize(("model", "fault"), list(itertools.product(AGENTS, BREAKS)))
 def test_a_broken_stream_never_looks_complete(agents, simulator, model, fault):
     simulator.fault("bedrock", fault)
     answer = agents.chat(model, "hello, and a few words more", stream=True)
