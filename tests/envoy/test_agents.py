@@ -115,3 +115,21 @@ def test_a_broken_stream_never_looks_complete(agents, simulator, model, fault):
     answer = agents.chat(model, "hello, and a few words more", stream=True)
     assert "[DONE]" not in answer.text and '"finish_reason":"stop"' not in answer.text
     assert answer.is_cut or answer.status != 200 or "error" in json.loads(answer.data[-1])
+
+
+def test_the_upstream_half_knows_the_session_from_the_edge(start, simulator):
+    def say_agents(part):
+        """The hosts of Bedrock's cluster say that they are the agents'."""
+        if isinstance(part, dict):
+            if isinstance(part.get("tollgate"), dict) and part["tollgate"].get("provider") == "bedrock":
+                part["tollgate"] = {"provider": "agents"}
+            part = list(part.values())
+        for each in part if isinstance(part, list) else []:
+            say_agents(each)
+
+    gateway = start("split", change=lambda policy: add_agents(policy, simulator), edit=say_agents).ready()
+    for name in ("7", "7", "8"):
+        assert gateway.chat("agent", "hello", {"x-tollgate-session": name}).status == 200
+    first, again, other = map(session, simulator.requests("bedrock"))
+    assert first == again != other
+    assert "tollgate-k-" in first
