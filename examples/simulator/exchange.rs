@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::Sleep;
 
+use crate::bedrock::agents::Kind;
 use crate::model::Prompt;
 use crate::wire::Wire;
 
@@ -105,13 +106,17 @@ pub(crate) enum Dialect {
     /// Legacy completions.
     Text(crate::openai::answer::Style),
     Responses(crate::openai::responses::Style),
+    Agent(Kind),
 }
 
 impl Dialect {
     pub(crate) fn wire(&self) -> Wire {
         match self {
             Self::Converse { .. } => Wire::Frames,
-            Self::Chat(_) | Self::Text(_) | Self::Responses(_) => Wire::Sse,
+            Self::Chat(_) | Self::Text(_) | Self::Responses(_) | Self::Agent(Kind::Runtime) => {
+                Wire::Sse
+            }
+            Self::Agent(Kind::Invoke | Kind::Harness) => Wire::Frames,
         }
     }
 
@@ -124,6 +129,7 @@ impl Dialect {
             Self::Chat(style) => crate::openai::answer::body(style, prompt),
             Self::Text(style) => crate::openai::text::body(style, prompt),
             Self::Responses(style) => crate::openai::responses::body(style, prompt),
+            Self::Agent(kind) => crate::bedrock::agents::body(*kind, prompt),
         }
     }
 
@@ -134,6 +140,7 @@ impl Dialect {
             Self::Chat(style) => crate::openai::answer::events(style, answer, cuts),
             Self::Text(style) => crate::openai::text::events(style, answer, cuts),
             Self::Responses(style) => crate::openai::responses::events(style, answer, cuts),
+            Self::Agent(kind) => crate::bedrock::agents::events(*kind, answer, cuts),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! silence until the next chunk; "malformed" and "too large" are different errors. What comes out
 //! does not depend on where the chunks were cut.
 
+pub mod base64;
 pub mod event_stream;
 pub mod json;
 pub mod sse;

@@ -24,14 +24,14 @@ mod decode;
 mod encode;
 mod messages;
 mod metadata;
-mod model;
+pub(super) mod model;
 mod openai;
 mod reasoning;
-mod refusal;
+pub(super) mod refusal;
 mod sampling;
 mod section;
 mod settings;
-mod tools;
+pub(super) mod tools;
 
 use std::rc::Rc;
 
@@ -283,7 +283,7 @@ impl Translate for Converse {
         decode::whole(body, sink)
     }
 
-    fn decoder(&self) -> Box<dyn Decoder> {
+    fn decoder(&self, _head: &Headers) -> Box<dyn Decoder> {
         Box::new(decode::Stream::new(self.runtime.event_bytes_max))
     }
 }
