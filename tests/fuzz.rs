@@ -513,6 +513,11 @@ fn requests() {
         "gpt-dated",
         "gpt-reasoning",
         "gpt-openai",
+        "agent",
+        "agent-kept",
+        "harness",
+        "runtime",
+        "runtime-messages",
         "o4-mini",
     ];
     fuzz("requests", inputs(), |random, body| {
@@ -673,7 +678,9 @@ fn errors() {
 /// Frames that break: lengths, checksums, headers.
 #[test]
 fn bedrock_streams() {
-    let seeds = Seeds::of(|_, head| head.has_content_type("application/vnd.amazon.eventstream"));
+    let seeds = Seeds::of(|name, head| {
+        !is_agents(name) && head.has_content_type("application/vnd.amazon.eventstream")
+    });
     fuzz("bedrock streams", inputs(), |random, body| {
         let seed = seeds.mutated(random, body, mutate);
         check_bedrock_stream(&seeds, random, seed, body);
@@ -683,7 +690,9 @@ fn bedrock_streams() {
 /// Frames that are whole, with odd names and payloads, in any order.
 #[test]
 fn bedrock_events() {
-    let seeds = Seeds::of(|_, head| head.has_content_type("application/vnd.amazon.eventstream"));
+    let seeds = Seeds::of(|name, head| {
+        !is_agents(name) && head.has_content_type("application/vnd.amazon.eventstream")
+    });
     let whole = |frame: &&Frame| matches!(frame, Frame::Message { .. });
     let pick = |random: &mut Random| loop {
         let seed = seeds.pick(random);
@@ -763,7 +772,8 @@ fn ended_itself(body: &[u8]) -> bool {
 
 #[test]
 fn openai_streams() {
-    let seeds = Seeds::of(|_, head| head.has_content_type("text/event-stream"));
+    let seeds =
+        Seeds::of(|name, head| !is_agents(name) && head.has_content_type("text/event-stream"));
     fuzz("openai streams", inputs(), |random, body| {
         let seed = seeds.mutated(random, body, mutate_data);
         let client = seeds.play(random, seed, &seed.answer.headers, body);
@@ -773,6 +783,68 @@ fn openai_streams() {
                 has(b"[DONE]") || has(b"response.completed") || has(b"response.incomplete");
             assert!(is_marked, "only the provider's own mark ends a stream well");
         }
+    });
+}
+
+fn is_agents(name: &str) -> bool {
+    name.split('/').any(|folder| folder == "agents")
+}
+
+/// Agents' streams have no last event of one kind: what ends well has at least been whole.
+#[test]
+fn agent_streams() {
+    let is_frames = |head: &Headers| head.has_content_type("application/vnd.amazon.eventstream");
+    let seeds = Seeds::of(|name, head| is_agents(name) && is_frames(head));
+    fuzz("agent streams", inputs(), |random, body| {
+        let seed = seeds.pick(random);
+        let others = seeds.pick(random);
+        let odd = random.below(seed.frames.len().max(1));
+        for (at, frame) in seed.frames.iter().enumerate() {
+            match (frame, others.frames.first()) {
+                (Frame::Message { .. }, Some(other @ Frame::Message { .. })) if at == odd => {
+                    changed(random, frame, other).write(body);
+                }
+                _ => frame.write(body),
+            }
+        }
+        if random.below(2) == 0 {
+            mutate(random, body, &others.answer.body);
+        }
+        let client = seeds.play(random, seed, &seed.answer.headers, body);
+        if check_client(&client, seed.is_responses()) {
+            assert!(is_whole(body), "a stream that broke never ends well");
+        }
+    });
+}
+
+/// Whether AWS's own decoder finds nothing but whole frames, and events in them.
+fn is_whole(body: &[u8]) -> bool {
+    let mut decoder = MessageFrameDecoder::new();
+    let mut rest = body;
+    while !rest.is_empty() {
+        let Ok(DecodedFrame::Complete(message)) = decoder.decode_frame(&mut rest) else {
+            return false;
+        };
+        let is_error = message.headers().iter().any(|header| {
+            let value = header.value().as_string();
+            let is_type = header.name().as_str() == ":message-type";
+            is_type && value.is_ok_and(|value| value.as_str() != "event")
+        });
+        if is_error {
+            return false;
+        }
+    }
+    true
+}
+
+#[test]
+fn agent_events() {
+    let seeds =
+        Seeds::of(|name, head| is_agents(name) && head.has_content_type("text/event-stream"));
+    fuzz("agent events", inputs(), |random, body| {
+        let seed = seeds.mutated(random, body, mutate_data);
+        let client = seeds.play(random, seed, &seed.answer.headers, body);
+        check_client(&client, seed.is_responses());
     });
 }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::Sleep;
 
+use crate::bedrock::agents::Kind;
 use crate::model::Prompt;
 use crate::wire::Wire;
 
@@ -111,13 +112,19 @@ pub(crate) enum Dialect {
         /// What Bedrock says in a header.
         tokens: Option<u64>,
     },
+    Agent(Kind),
 }
 
 impl Dialect {
     pub(crate) fn wire(&self) -> Wire {
         match self {
             Self::Converse { .. } => Wire::Frames,
-            Self::Chat(_) | Self::Text(_) | Self::Responses(_) | Self::Vectors { .. } => Wire::Sse,
+            Self::Chat(_)
+            | Self::Text(_)
+            | Self::Responses(_)
+            | Self::Vectors { .. }
+            | Self::Agent(Kind::Runtime) => Wire::Sse,
+            Self::Agent(Kind::Invoke | Kind::Harness) => Wire::Frames,
         }
     }
 
@@ -131,6 +138,7 @@ impl Dialect {
             Self::Text(style) => crate::openai::text::body(style, prompt),
             Self::Responses(style) => crate::openai::responses::body(style, prompt),
             Self::Vectors { body, .. } => body.clone(),
+            Self::Agent(kind) => crate::bedrock::agents::body(*kind, prompt),
         }
     }
 
@@ -142,6 +150,7 @@ impl Dialect {
             Self::Text(style) => crate::openai::text::events(style, answer, cuts),
             Self::Responses(style) => crate::openai::responses::events(style, answer, cuts),
             Self::Vectors { .. } => Vec::new(),
+            Self::Agent(kind) => crate::bedrock::agents::events(*kind, answer, cuts),
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::cuts::Cuts;
 use crate::exchange::{Body, Dialect, Received, Reply, Step, Turn, Upstream};
 use crate::fault::Fault;
 use crate::model::Words;
+use crate::wire::Wire;
 
 /// What was sent needs a moment to leave before the connection closes, or the close overtakes it.
 const BEFORE_CUT: Duration = Duration::from_millis(20);
@@ -209,7 +210,7 @@ fn content(turn: &Turn, faults: &[Fault], cuts: &mut Cuts) -> Result<Content, St
 }
 
 fn scripted(events: &[Value], dialect: &Dialect) -> Result<Vec<Value>, String> {
-    let is_frames = matches!(dialect, Dialect::Converse { .. });
+    let is_frames = dialect.wire() == Wire::Frames;
     if is_frames
         && events
             .iter()
@@ -218,7 +219,8 @@ fn scripted(events: &[Value], dialect: &Dialect) -> Result<Vec<Value>, String> {
         return Err("an event of a rule is an object with one member, its type".to_owned());
     }
     let mut events = events.to_vec();
-    if matches!(dialect, Dialect::Chat(_)) && events.last().is_none_or(|event| event != "[DONE]") {
+    let is_chat = matches!(dialect, Dialect::Chat(_));
+    if is_chat && events.last().is_none_or(|event| event != "[DONE]") {
         events.push(json!("[DONE]"));
     }
     Ok(events)

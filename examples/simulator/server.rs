@@ -14,8 +14,9 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
 use crate::bedrock::Bedrock;
+use crate::bedrock::agents::Kind;
 use crate::cuts::Cuts;
-use crate::exchange::{Body, Received, Reply, Turn, Upstream};
+use crate::exchange::{Body, Dialect, Received, Reply, Turn, Upstream};
 use crate::fault::{Rules, default_word};
 use crate::model::Words;
 use crate::openai::{self, Deployments};
@@ -126,7 +127,12 @@ impl Simulator {
             word: default_word(),
         });
         let cuts = Cuts::new(self.seed.wrapping_add(number), self.write_bytes_max);
-        script::reply(turn, &faults, &received, cuts)
+        let is_agent = matches!(turn.dialect, Dialect::Agent(Kind::Invoke));
+        let reply = script::reply(turn, &faults, &received, cuts);
+        match received.path().split('/').nth(6) {
+            Some(session) if is_agent => reply.with("x-amz-bedrock-agent-session-id", session),
+            _ => reply,
+        }
     }
 
     fn accept(&self, request: &Received) -> Result<Turn, Reply> {

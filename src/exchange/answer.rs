@@ -112,7 +112,7 @@ impl Answer {
         let stream = match turn.target.path(turn.client.format()) {
             Some(Path::Edited(edit)) => Stream::Relayed(edit.relay(turn.opening.include_usage)),
             Some(Path::Translated(translate)) => Stream::Translated {
-                decoder: translate.decoder(),
+                decoder: translate.decoder(&head),
                 writer: turn.client.writer(turn.opening.clone()),
             },
             Some(Path::Embedded(_)) | None => {

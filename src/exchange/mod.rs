@@ -40,6 +40,8 @@ use request::Receiving;
 
 /// The header by which a route picks the cluster; Envoy's `cluster_header`.
 pub const CLUSTER_HEADER: &str = "x-tollgate-cluster";
+/// The header by which an app names its conversation, for upstreams that keep conversations themselves.
+pub const SESSION_HEADER: &str = "x-tollgate-session";
 /// The answer's header that names the parameters left behind.
 pub const DROPPED_HEADER: &str = "x-tollgate-dropped";
 

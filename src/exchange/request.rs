@@ -1,17 +1,21 @@
 //! The way in: from the app's head to a call that leaves.
 
+use std::fmt::Write as _;
 use std::rc::Rc;
+
+use sha2::{Digest, Sha256};
 
 use crate::client::models::{write_model, write_models};
 use crate::client::{self, Client, Opening};
 use crate::fault::{self, Fault};
 use crate::policy::{Caller, Model, Placement};
 use crate::provider::{Call, Path};
-use crate::turn::{Ask, Headers, Now, Uncarried};
+use crate::turn::{Ask, Headers, Now, Session, Uncarried};
 
 use super::embed::{Direct, Embedding};
 use super::{
-    Body, CLUSTER_HEADER, Effect, Exchange, Flow, GUARDRAIL_HEADER, Host, State, Turn, Waiting,
+    Body, CLUSTER_HEADER, Effect, Exchange, Flow, GUARDRAIL_HEADER, Host, SESSION_HEADER, State,
+    Turn, Waiting,
 };
 
 /// A request whose head is held until its body is whole.
@@ -228,12 +232,13 @@ impl Exchange {
         model: &Model,
         effects: &mut Vec<Effect>,
     ) {
+        let whose = self.whose(&receiving.headers);
         let mut headers = receiving.headers;
         headers.retain(|name| {
             name.starts_with(':') || PASSING.contains(&name) || TO_UPSTREAM_HALF.contains(&name)
         });
         headers.push(CLUSTER_HEADER, model.cluster.as_str());
-        effects.push(Effect::Remember(note(receiving.client, &ask.model)));
+        effects.push(Effect::Remember(note(receiving.client, &ask.model, &whose)));
         effects.push(Effect::RequestHeaders(headers));
         effects.push(Effect::Reroute);
         self.state = State::Waiting(Waiting::Edge);
@@ -259,7 +264,8 @@ impl Exchange {
                 Waiting::Turn(turn)
             }
             Some(Path::Translated(translate)) => {
-                let request = turn.client.decode(ask)?;
+                let mut request = turn.client.decode(ask)?;
+                request.session = self.session(ask, &headers, turn.opening.entropy);
                 translate
                     .encode(&request, &mut uncarried, &mut call)
                     .map_err(|fault| turn.client.blame(fault))?;
@@ -307,6 +313,47 @@ impl Exchange {
         Ok(())
     }
 
+    /// Whose conversation it is, for upstreams that keep conversations themselves.
+    fn session<'r>(
+        &'r self,
+        ask: &Ask<'r>,
+        headers: &'r Headers,
+        entropy: [u64; 2],
+    ) -> Session<'r> {
+        let named = headers.text(SESSION_HEADER).filter(|name| !name.is_empty());
+        let (caller, name) = if self.placement == Placement::Upstream {
+            let word = named.unwrap_or_default();
+            (word.strip_prefix(CALLER), word.strip_prefix(CONVERSATION))
+        } else {
+            (self.report.consumer.as_deref(), named)
+        };
+        let texts =
+            ["safety_identifier", "user"].map(|field| ask.member(field)?.value.strip_prefix('"'));
+        Session {
+            caller,
+            name,
+            // With its closing quote: what is not empty is a text of some length.
+            user: texts.into_iter().flatten().find(|text| *text != "\""),
+            entropy,
+        }
+    }
+
+    /// The same as one word of a note. What an app wrote goes as a hash: notes end in access logs.
+    fn whose(&self, headers: &Headers) -> String {
+        let caller = self.report.consumer.as_deref().unwrap_or_default();
+        match headers.text(SESSION_HEADER).filter(|name| !name.is_empty()) {
+            None => format!("{CALLER}{caller}"),
+            Some(name) => {
+                let digest = Sha256::new().chain_update(caller).chain_update([0]);
+                let mut word = CONVERSATION.to_owned();
+                for byte in digest.chain_update(name).finalize() {
+                    let _done = write!(word, "{byte:02x}");
+                }
+                word
+            }
+        }
+    }
+
     fn models(&self, caller: &Caller) -> Effect {
         let mut body = Vec::new();
         let names = self.policy.models_of(caller).map(|name| (name, OWNER));
@@ -323,7 +370,7 @@ impl Exchange {
 }
 
 /// A request that the edge half handed on.
-fn attempt(headers: Headers, host: &dyn Host) -> Result<Receiving, Fault> {
+fn attempt(mut headers: Headers, host: &dyn Host) -> Result<Receiving, Fault> {
     let note = host
         .property(&["filter_state", "wasm.tollgate"])
         .and_then(|note| String::from_utf8(note).ok())
@@ -331,12 +378,15 @@ fn attempt(headers: Headers, host: &dyn Host) -> Result<Receiving, Fault> {
             "the request reached the upstream half of the filter without passing the edge half; the \
              gateway's admin has to load the filter with root_id edge on the listener",
         ))?;
-    let (format, model) = note.split_once(' ').unwrap_or_default();
+    let mut words = note.split(' ');
+    let (format, model) = (words.next().unwrap_or_default(), words.next());
+    // In the app's place: an earlier attempt has taken the app's own header away.
+    headers.set(SESSION_HEADER, words.next().unwrap_or_default());
     let client = client::ALL
         .iter()
         .find(|client| client.format().name() == format)
         .ok_or(Fault::Internal("the edge half's note"))?;
-    let from = From::Edge(model.to_owned());
+    let from = From::Edge(model.unwrap_or_default().to_owned());
     Ok(Receiving {
         client: *client,
         headers,
@@ -346,9 +396,13 @@ fn attempt(headers: Headers, host: &dyn Host) -> Result<Receiving, Fault> {
 
 /// What the upstream half must know of a request: it cannot tell from headers, which an earlier
 /// attempt has changed.
-fn note(client: &dyn Client, model: &str) -> String {
-    format!("{} {model}", client.format().name())
+fn note(client: &dyn Client, model: &str, whose: &str) -> String {
+    format!("{} {model} {whose}", client.format().name())
 }
+
+/// What [`Exchange::whose`] wrote: the caller, or the hash that stands for caller and conversation.
+const CALLER: &str = "c";
+const CONVERSATION: &str = "n";
 
 /// The target that this attempt goes to: Envoy has chosen the host, and its metadata names the provider.
 fn attempted<'m>(model: &'m Model, host: &dyn Host) -> Result<&'m crate::policy::Target, Fault> {

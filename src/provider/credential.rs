@@ -40,6 +40,13 @@ pub(super) enum Default<'d> {
         /// The service's signing name.
         service: &'static str,
     },
+    /// SigV4 from AWS's own variables, in this scope: the service takes no Bedrock API key.
+    SigV4 {
+        /// The provider's region.
+        region: &'d str,
+        /// The service's signing name.
+        service: &'static str,
+    },
 }
 
 /// AWS's own variables for SigV4.
@@ -48,6 +55,8 @@ const SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
 const SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
 /// AWS's own variable for Bedrock's API keys.
 const BEDROCK_API_KEY: &str = "AWS_BEARER_TOKEN_BEDROCK";
+/// The usual variable of a token for an agent that its own authorizer checks. AWS has no name for it.
+const AGENT_TOKEN: &str = "AGENTCORE_BEARER_TOKEN";
 
 #[derive(Debug, Clone, Copy)]
 enum Kind {
@@ -121,6 +130,10 @@ impl Credential {
                     ready @ Self::Ready(_) => ready,
                 }
             }
+            Default::SigV4 { region, service } => {
+                let variables = [ACCESS_KEY_ID, SECRET_ACCESS_KEY, SESSION_TOKEN];
+                signer(fields, environment, variables, region, service)
+            }
         }
     }
 
@@ -174,6 +187,7 @@ impl Default<'_> {
         match self {
             Self::Bearer(variable) | Self::ApiKey(variable) => variable,
             Self::Aws { .. } => BEDROCK_API_KEY,
+            Self::SigV4 { .. } => AGENT_TOKEN,
         }
     }
 }
@@ -221,7 +235,7 @@ fn sigv4(
     default: Default<'_>,
 ) -> Option<Credential> {
     let (own_region, own_service) = match default {
-        Default::Aws { region, service } => (region, service),
+        Default::Aws { region, service } | Default::SigV4 { region, service } => (region, service),
         Default::Bearer(_) | Default::ApiKey(_) => {
             auth.problem("type", "sigv4 signs for AWS; use bearer or api_key here");
             auth.skip_rest();

@@ -6,6 +6,7 @@
 //! else the policy says. To add one: a file or folder here, its `mod` line, its entry in [`ALL`], and
 //! golden cases.
 
+mod agents;
 mod azure;
 mod bedrock;
 mod catalogue;
@@ -26,7 +27,13 @@ use crate::limits::Limits;
 use crate::turn::{Ask, Embed, Escaped, Event, Format, Headers, Now, Request, Uncarried};
 
 /// Every kind of provider, by the name that a policy calls it.
-pub static ALL: &[Kind] = &[bedrock::KIND, azure::KIND, openai::KIND];
+pub static ALL: &[Kind] = &[
+    bedrock::KIND,
+    azure::KIND,
+    openai::KIND,
+    agents::INVOKE,
+    agents::AGENTCORE,
+];
 
 /// One kind of provider.
 #[derive(Debug, Clone, Copy)]
@@ -136,8 +143,8 @@ pub trait Translate: fmt::Debug {
     /// The body is no answer, or is an error in spite of its status.
     fn decode(&self, head: &Headers, body: &[u8], sink: Sink<'_>) -> Result<(), Fault>;
 
-    /// Starts decoding a streamed answer.
-    fn decoder(&self) -> Box<dyn Decoder>;
+    /// Starts decoding a streamed answer that has this head.
+    fn decoder(&self, head: &Headers) -> Box<dyn Decoder>;
 }
 
 /// A model that turns texts into vectors, in a format of its own.

@@ -17,6 +17,7 @@ mod event;
 mod headers;
 mod parameters;
 mod request;
+mod session;
 
 pub use ask::{Ask, Format};
 pub use embed::{Embed, Encoding, InputType};
@@ -28,6 +29,7 @@ pub use request::{
     CacheLife, Document, DocumentSource, Effort, Image, Message, Output, Part, Request, Role, SEAL,
     Schema, SearchResult, ServiceTier, TEXT_INPUT, Tool, ToolChoice, ToolInput, ToolOutput,
 };
+pub use session::Session;
 
 /// Milliseconds since the Unix epoch, as the host's clock gave them with an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::value::RawValue;
 
-use super::Escaped;
+use super::{Escaped, Session};
 use crate::codec::json::Text;
 
 /// All of what is asked of a model.
@@ -40,6 +40,8 @@ pub struct Request<'a> {
     pub stream: bool,
     /// Parameters of the format that have no place above and are not at their default.
     pub others: Vec<Text<'a>>,
+    /// Whose conversation it is. Not the client format's affair: the exchange says it.
+    pub session: Session<'a>,
 }
 
 /// One message. Neighbours of the same role are not merged yet.

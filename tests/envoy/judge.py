@@ -13,26 +13,60 @@ import botocore.credentials
 import botocore.session
 import botocore.validate
 
-OPERATIONS = {"converse": "Converse", "converse-stream": "ConverseStream", "invoke": "InvokeModel"}
-SERVICE = botocore.session.Session().get_service_model("bedrock-runtime")
+SESSION_HEADER = "x-amzn-bedrock-agentcore-runtime-session-id"
+MODELS = {service: botocore.session.Session().get_service_model(service) for service in ("bedrock-runtime", "bedrock-agent-runtime", "bedrock-agentcore")}
+
+
+def operation(request):
+    """The service and operation of a path, and what of its input does not travel in the body."""
+    url = urllib.parse.urlsplit(request.target)
+    query = dict(urllib.parse.parse_qsl(url.query, strict_parsing=bool(url.query)))
+    match [urllib.parse.unquote(segment) for segment in url.path.split("/")[1:]]:
+        case ["model", _, "converse"]:
+            return "bedrock-runtime", "Converse", {"modelId": "any"}
+        case ["model", _, "converse-stream"]:
+            return "bedrock-runtime", "ConverseStream", {"modelId": "any"}
+        case ["model", model, "invoke"]:
+            headers = {"contentType": request.headers["content-type"], "accept": request.headers["accept"]}
+            return "bedrock-runtime", "InvokeModel", {"modelId": model, **headers}
+        case ["agents", agent, "agentAliases", alias, "sessions", session, "text"]:
+            return "bedrock-agent-runtime", "InvokeAgent", {"agentId": agent, "agentAliasId": alias, "sessionId": session}
+        case ["harnesses", "invoke"]:
+            return "bedrock-agentcore", "InvokeHarness", query | {"runtimeSessionId": request.headers[SESSION_HEADER]}
+        case ["runtimes", arn, "invocations"]:
+            named = {"agentRuntimeArn": arn, "runtimeSessionId": request.headers[SESSION_HEADER]}
+            return "bedrock-agentcore", "InvokeAgentRuntime", query | named
+    return None
 
 
 def body_problems(request):
-    """What botocore's model has against the body, as a list of texts."""
-    _, prefix, model, operation = request.target.split("/")
-    if prefix != "model":
+    """What botocore's model has against the request, as a list of texts."""
+    found = operation(request)
+    if found is None:
         return [f"unknown path {request.target}"]
-    shape = SERVICE.operation_model(OPERATIONS[operation]).input_shape
+    service, name, outside = found
+    shape = MODELS[service].operation_model(name).input_shape
     problems = []
-    if operation == "invoke":  # The body is the model's own; all else is botocore's.
-        assert isinstance(request.body, dict)
-        headers = {"contentType": request.headers["content-type"], "accept": request.headers["accept"]}
-        body = {"modelId": urllib.parse.unquote(model), "body": base64.b64encode(request.raw).decode(), **headers}
-    else:
-        body = {"modelId": "any", **request.body}
-    body = typed(shape, body, "body", problems)
+    # What an agent's runtime or an embedding model reads is its own affair.
+    match name:
+        case "InvokeAgentRuntime":
+            body = {"payload": request.raw}
+        case "InvokeModel":
+            assert isinstance(request.body, dict)
+            body = {"body": base64.b64encode(request.raw).decode()}
+        case _:
+            body = request.body
+    body = typed(shape, outside | body, "body", problems)
     report = botocore.validate.ParamValidator().validate(body, shape)
     return problems + ([report.generate_report()] if report.has_errors() else [])
+
+
+def service_problem(request):
+    """Whether the signature names the service that botocore would sign for."""
+    found = operation(request)
+    signing_name = MODELS[found[0]].signing_name
+    claim = request.headers.get("authorization", "")
+    return None if f"/{signing_name}/aws4_request" in claim else f"{request.target} is not signed for {signing_name}"
 
 
 def typed(shape, value, path, problems):

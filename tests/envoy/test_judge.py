@@ -19,7 +19,7 @@ IDS = [
 WORDS = ["hello", "wörld", "🌍", "漢字", '"quoted"', "back\\slash", "line\nbreak", "\u2028", "tab\t", "a/b?c=d&e", "%2F", "  spaces  ", "\x00"]
 
 
-def is_converse(request):
+def has_model(request):
     """The OpenAI endpoints have no service model; the simulator holds their bodies against OpenAI's rules."""
     return request.upstream == "bedrock" and not request.target.startswith("/openai/")
 
@@ -143,10 +143,11 @@ def test_every_feature_goes_alone_and_with_every_other(start, simulator):
 
 def test_botocore_agrees_with_every_body_and_every_signature(simulator):
     requests = [each for each in judge.read(simulator.record_file, Request) if each.upstream in ("bedrock", "mantle")]
-    problems = [(problem, each.target, each.raw[:300]) for each in requests if is_converse(each) for problem in judge.body_problems(each)]
+    problems = [(problem, each.target, each.raw[:300]) for each in requests if has_model(each) for problem in judge.body_problems(each)]
     assert problems == []
     secret = CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
     signed = [(judge.signature_problem(each, secret), each.target) for each in requests]
     assert [each for each in signed if each[0]] == []
+    assert [each for each in map(judge.service_problem, filter(has_model, requests)) if each] == []
     assert len(requests) >= 600
     print(f"judged: {len(requests)} Bedrock requests")

@@ -1,8 +1,10 @@
-//! Bedrock's runtime: Converse, ConverseStream, InvokeModel of embedding models, and the OpenAI endpoints.
+//! Bedrock's runtime: Converse, ConverseStream, InvokeModel of embedding models, and the OpenAI endpoints; and the agents of other
+//! endpoints, on the same port.
 //!
 //! A request passes the path, the headers, the caller's identity, the shapes, the service's rules and the model's quirks, in
 //! this order; the first thing wrong is the answer.
 
+pub(crate) mod agents;
 pub(crate) mod answer;
 mod embed;
 mod openai;
@@ -73,6 +75,15 @@ impl Bedrock {
     pub(crate) fn accept(&self, request: &Received) -> Result<Turn, Reply> {
         if request.upstream == Upstream::Mantle || request.path().starts_with("/openai/") {
             return openai::accept(&self.keys, request);
+        }
+        if let Some((kind, values)) = agents::route(request) {
+            if let Some(name) = request.leaked_header() {
+                let problem = format!("The header {name} must not reach this service.");
+                return Err(Refusal::invalid(problem).reply());
+            }
+            return self
+                .accept_agent(request, kind, &values)
+                .map_err(|refusal| refusal.reply());
         }
         let (model, operation) = route(request)?;
         if let Some(name) = request.leaked_header() {

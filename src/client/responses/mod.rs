@@ -77,6 +77,7 @@ impl Client for Responses {
 
 /// Chat's names of fields that have another one here.
 const RENAMED: &[(&str, &str)] = &[
+    ("messages", "input"),
     ("reasoning_effort", "reasoning.effort"),
     ("response_format", "text.format"),
     ("tool_choice.function.name", "tool_choice.name"),

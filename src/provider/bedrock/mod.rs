@@ -27,14 +27,14 @@ mod embed;
 mod encode;
 mod messages;
 mod metadata;
-mod model;
+pub(super) mod model;
 mod openai;
 mod reasoning;
-mod refusal;
+pub(super) mod refusal;
 mod sampling;
 mod section;
 mod settings;
-mod tools;
+pub(super) mod tools;
 
 use std::rc::Rc;
 
@@ -311,7 +311,7 @@ impl Translate for Converse {
         decode::whole(body, sink)
     }
 
-    fn decoder(&self) -> Box<dyn Decoder> {
+    fn decoder(&self, _head: &Headers) -> Box<dyn Decoder> {
         Box::new(decode::Stream::new(self.runtime.event_bytes_max))
     }
 }

@@ -7,21 +7,26 @@ use crate::provider::Endpoint;
 
 /// An AWS region, such as `us-east-1` or `us-gov-west-1`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Region(String);
+pub(in crate::provider) struct Region(String);
 
 impl Region {
-    pub(super) fn as_str(&self) -> &str {
+    pub(in crate::provider) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// The region's own endpoint.
     pub(super) fn endpoint(&self) -> Endpoint {
+        self.host("bedrock-runtime")
+    }
+
+    /// The region's endpoint of another service.
+    pub(in crate::provider) fn host(&self, service: &str) -> Endpoint {
         let suffix = DNS_SUFFIXES
             .iter()
             .find_map(|(prefix, suffix)| self.0.starts_with(prefix).then_some(*suffix));
         let suffix = suffix.unwrap_or("amazonaws.com");
         Endpoint {
-            authority: format!("bedrock-runtime.{}.{suffix}", self.0),
+            authority: format!("{service}.{}.{suffix}", self.0),
             path: String::new(),
             query: String::new(),
         }

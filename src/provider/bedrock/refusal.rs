@@ -15,7 +15,7 @@ use crate::fault::{Fault, Upstream};
 use crate::turn::Headers;
 
 /// Reads an answer whose status says that it failed.
-pub(super) fn read(head: &Headers, body: &[u8]) -> Fault {
+pub(in crate::provider) fn read(head: &Headers, body: &[u8]) -> Fault {
     let error = Error::parse(body);
     let name = head.text("x-amzn-errortype");
     let name = name.or(error.name.as_deref()).unwrap_or_default();
@@ -24,9 +24,9 @@ pub(super) fn read(head: &Headers, body: &[u8]) -> Fault {
 
 /// An error's body, in whichever spelling.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Error<'a> {
+pub(in crate::provider) struct Error<'a> {
     #[serde(borrow, rename = "__type")]
-    pub(super) name: Option<Text<'a>>,
+    pub(in crate::provider) name: Option<Text<'a>>,
     #[serde(borrow)]
     message: Option<Text<'a>>,
     #[serde(borrow, rename = "Message")]
@@ -40,12 +40,12 @@ pub(super) struct Error<'a> {
 
 impl<'a> Error<'a> {
     /// An error that is no JSON of this kind says nothing.
-    pub(super) fn parse(body: &'a [u8]) -> Self {
+    pub(in crate::provider) fn parse(body: &'a [u8]) -> Self {
         serde_json::from_slice(body).unwrap_or_default()
     }
 
     /// An error of which there is only a text.
-    pub(super) fn of(message: &'a str) -> Self {
+    pub(in crate::provider) fn of(message: &'a str) -> Self {
         Self {
             message: Some(Text::from(message)),
             ..Self::default()
@@ -53,7 +53,7 @@ impl<'a> Error<'a> {
     }
 
     /// Whether the body says anything at all.
-    pub(super) fn is_some(&self) -> bool {
+    pub(in crate::provider) fn is_some(&self) -> bool {
         self.name.is_some() || self.message.is_some() || self.message_in_capitals.is_some()
     }
 
@@ -125,6 +125,14 @@ const MEANINGS: &[(&str, Meaning)] = &[
     ("InternalFailure", (500, SERVER, "upstream_error")),
     ("ServiceUnavailableException", (503, SERVER, "overloaded")),
     ("ServiceUnavailable", (503, SERVER, "overloaded")),
+    // Those that only agents have.
+    (
+        "DependencyFailedException",
+        (424, SERVER, "upstream_dependency"),
+    ),
+    ("BadGatewayException", (502, SERVER, "upstream_error")),
+    ("RuntimeClientError", (424, SERVER, "upstream_agent_error")),
+    ("RetryableConflictException", (409, SERVER, "conflict")),
 ];
 
 /// Parts of what models and AWS say when a prompt does not fit.
@@ -149,7 +157,7 @@ const CREDENTIAL_TEXTS: &[&str] = &[
 const MESSAGE_BYTES_MAX: usize = 4096;
 
 /// The fault of an error with this name; `status` is 0 where there is none of its own.
-pub(super) fn fault(name: &str, status: u16, error: &Error<'_>) -> Fault {
+pub(in crate::provider) fn fault(name: &str, status: u16, error: &Error<'_>) -> Fault {
     // `com.amazon.coral.service#UnknownOperationException:http://internal.amazon.com/..`
     let name = name.split(':').next().unwrap_or_default();
     let name = name.rsplit('#').next().unwrap_or_default();

@@ -181,7 +181,7 @@ fn write_tool(
     out.extend_from_slice(br#"{"toolSpec":{"name":""#);
     out.extend_from_slice(tool.name.as_bytes());
     out.push(b'"');
-    write_description(tool, out);
+    write_description(br#","description":"#, tool, out);
     out.extend_from_slice(br#","inputSchema":{"json":"#);
     let schema = match (&tool.input, tool.parameters) {
         (ToolInput::Text | ToolInput::Grammar { .. }, _) => {
@@ -212,13 +212,19 @@ fn write_tool(
     Ok(())
 }
 
-/// A grammar, to which no model of Bedrock can be held, is told in the description.
-fn write_description(tool: &Tool<'_>, out: &mut Vec<u8>) {
+/// Appends `before` and the description, if there is one; tells whether there is. A grammar, to which no
+/// model of Bedrock can be held, is told in it.
+pub(in crate::provider) fn write_description(
+    before: &[u8],
+    tool: &Tool<'_>,
+    out: &mut Vec<u8>,
+) -> bool {
     let description = tool.description.unwrap_or_default();
     if description.is_empty() && !matches!(tool.input, ToolInput::Grammar { .. }) {
-        return;
+        return false;
     }
-    out.extend_from_slice(br#","description":""#);
+    out.extend_from_slice(before);
+    out.push(b'"');
     out.extend_from_slice(description.as_str().as_bytes());
     if let ToolInput::Grammar { syntax, definition } = &tool.input {
         out.extend_from_slice(br"\n\nThe input has to follow this ");
@@ -227,10 +233,11 @@ fn write_description(tool: &Tool<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(definition.as_str().as_bytes());
     }
     out.push(b'"');
+    true
 }
 
 /// Of a tool that takes text.
-fn write_text_schema(out: &mut Vec<u8>) {
+pub(in crate::provider) fn write_text_schema(out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"type":"object","properties":{""#);
     out.extend_from_slice(TEXT_INPUT.as_bytes());
     out.extend_from_slice(br#"":{"type":"string"}},"required":[""#);

@@ -1,0 +1,100 @@
+//! The event stream of an agent: events by their names, and everything else as a fault.
+
+use crate::codec::event_stream::{self, Message};
+use crate::fault::{Fault, Upstream};
+use crate::provider::bedrock::refusal;
+
+/// Cuts a stream into events.
+#[derive(Debug)]
+pub(super) struct Frames(event_stream::Decoder);
+
+impl Frames {
+    pub(super) fn new(event_bytes_max: usize) -> Self {
+        Self(event_stream::Decoder::new(event_bytes_max))
+    }
+
+    /// Feeds a chunk; `take` gets the name and the payload of each event.
+    pub(super) fn push(
+        &mut self,
+        chunk: &[u8],
+        mut take: impl FnMut(&str, &[u8]) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let result = self.0.push(chunk, |message| {
+            let name = name(&message).map_err(Stop::Fault)?;
+            take(name, message.payload).map_err(Stop::Fault)
+        });
+        result.map_err(Stop::into_fault)
+    }
+
+    /// Says that no chunk will follow.
+    pub(super) fn finish(&mut self) -> Result<(), Fault> {
+        self.0
+            .finish()
+            .map_err(|_truncated| Fault::from(Upstream::truncated()))
+    }
+}
+
+fn name<'m>(message: &Message<'m>) -> Result<&'m str, Fault> {
+    match message.header(":message-type") {
+        Some("event") | None => Ok(message.header(":event-type").unwrap_or_default()),
+        Some("exception") => {
+            let name = message.header(":exception-type").unwrap_or_default();
+            let error = refusal::Error::parse(message.payload);
+            Err(refusal::fault(name, 0, &error))
+        }
+        Some("error") => {
+            let name = message.header(":error-code").unwrap_or_default();
+            let text = message.header(":error-message").unwrap_or_default();
+            Err(refusal::fault(name, 0, &refusal::Error::of(text)))
+        }
+        Some(_) => Err(unreadable()),
+    }
+}
+
+/// Why frames are read no further.
+enum Stop {
+    Frame(event_stream::Error),
+    Fault(Fault),
+}
+
+impl From<event_stream::Error> for Stop {
+    fn from(error: event_stream::Error) -> Self {
+        Self::Frame(error)
+    }
+}
+
+impl Stop {
+    fn into_fault(self) -> Fault {
+        match self {
+            Self::Fault(fault) => fault,
+            Self::Frame(error @ event_stream::Error::TooLarge { .. }) => {
+                Fault::from(Upstream::broken("upstream_too_large", error.to_string()))
+            }
+            Self::Frame(error) => {
+                Fault::from(Upstream::broken("upstream_corrupt", error.to_string()))
+            }
+        }
+    }
+}
+
+/// An answer of status 200 without an event stream: an error in spite of its status, or half an answer.
+pub(super) fn not_a_stream(body: &[u8]) -> Fault {
+    let error = refusal::Error::parse(body);
+    if !error.is_some() {
+        return Fault::from(Upstream::truncated());
+    }
+    let name = error.name.as_deref().unwrap_or_default();
+    refusal::fault(name, 0, &error)
+}
+
+pub(super) fn unreadable() -> Fault {
+    Fault::from(Upstream::broken(
+        "upstream_corrupt",
+        "the agent's answer cannot be read",
+    ))
+}
+
+pub(super) fn too_large(limit: usize) -> Fault {
+    let message = format!("the agent's answer holds back more than {limit} bytes");
+    Fault::from(Upstream::broken("upstream_too_large", message))
+}
