@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 
 use super::{Keys, Refusal, check_media_types};
 use crate::exchange::{Received, Reply, Turn, Upstream};
-use crate::openai;
+use crate::openai::{self, Api};
 
 const REGIONS: &[&str] = &["us.", "eu.", "apac.", "jp.", "au.", "global.", "us-gov."];
 
 pub(super) fn accept(keys: &Keys, request: &Received) -> Result<Turn, Reply> {
     let is_mantle = request.upstream == Upstream::Mantle;
-    let prefix = route(is_mantle, request)
+    let (prefix, api) = route(is_mantle, request)
         .ok_or_else(|| Refusal::new(404, "UnknownOperationException", "").reply())?;
     if let Some(name) = request.leaked_header() {
         let message = format!("The header {name} must not reach this service.");
@@ -31,23 +31,28 @@ pub(super) fn accept(keys: &Keys, request: &Received) -> Result<Turn, Reply> {
         .map_err(|_syntax| Refusal::invalid("The body is not JSON.").reply())?;
     let model = body["model"].as_str().unwrap_or_default().to_owned();
     if is_mantle {
-        check_mantle(prefix, &model)?;
+        check_mantle(prefix, &model, api)?;
     } else {
         check_runtime(&model).map_err(|message| Refusal::invalid(message).reply())?;
     }
     check_gpt_oss(&model, &body).map_err(|refusal| refusal.reply())?;
-    openai::accept_for_bedrock(request, &body, &model)
+    openai::accept_for_bedrock(request, &body, &model, api)
 }
 
-/// The prefix before `/chat/completions`.
-fn route(is_mantle: bool, request: &Received) -> Option<&str> {
-    let prefix = request.path().strip_suffix("/chat/completions")?;
+/// The prefix, and what is asked for behind it. Responses are mantle's alone.
+fn route(is_mantle: bool, request: &Received) -> Option<(&str, Api)> {
+    let path = request.path();
+    let (prefix, api) = match path.strip_suffix("/chat/completions") {
+        Some(prefix) => (prefix, Api::Chat),
+        None if is_mantle => (path.strip_suffix("/responses")?, Api::Responses),
+        None => return None,
+    };
     let is_known = match prefix {
         "/openai/v1" => true,
         "/v1" => is_mantle,
         _ => false,
     };
-    (is_known && request.method == "POST").then_some(prefix)
+    (is_known && request.method == "POST").then_some((prefix, api))
 }
 
 fn is_regional(model: &str) -> bool {
@@ -71,7 +76,7 @@ fn check_runtime(model: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn check_mantle(prefix: &str, model: &str) -> Result<(), Reply> {
+fn check_mantle(prefix: &str, model: &str, api: Api) -> Result<(), Reply> {
     let error = |status, code: &str, message: String| {
         let error = json!({"message": message, "type": "invalid_request_error", "param": null, "code": code});
         Err(Reply::json(status, &json!({"error": error})))
@@ -88,8 +93,8 @@ fn check_mantle(prefix: &str, model: &str) -> Result<(), Reply> {
     let is_under_openai =
         is_openai || model.starts_with("xai.") || model.starts_with("google.gemma-4");
     let own = if is_under_openai { "/openai/v1" } else { "/v1" };
-    let speaks_chat = !["openai.gpt-5.4", "openai.gpt-5.5"].contains(&model);
-    if own != prefix || !speaks_chat {
+    let is_responses_only = ["openai.gpt-5.4", "openai.gpt-5.5"].contains(&model);
+    if own != prefix || (is_responses_only && api == Api::Chat) {
         let message = format!("model `{model}` isn't supported on this route");
         return error(400, "validation_error", message);
     }
@@ -126,9 +131,10 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check_path(is_mantle: bool, target: &str, want: Option<&str>) {
+    fn check_path(is_mantle: bool, target: &str, prefix: Option<&str>) {
         let request = Received::for_test(target, &[], "");
-        assert_eq!(route(is_mantle, &request), want, "{target}");
+        let found = route(is_mantle, &request).map(|(prefix, _api)| prefix);
+        assert_eq!(found, prefix, "{target}");
     }
 
     #[test]
@@ -138,16 +144,23 @@ mod tests {
         check_path(true, "/v1/chat/completions", Some("/v1"));
         check_path(true, "/openai/v1/chat/completions", Some("/openai/v1"));
         check_path(true, "/openai/v1/openai/v1/chat/completions", None);
+        check_path(true, "/openai/v1/responses", Some("/openai/v1"));
+        check_path(false, "/openai/v1/responses", None);
     }
 
     #[test]
     fn mantle_has_one_path_for_a_model() {
-        let status = |prefix, model| check_mantle(prefix, model).err().map(|reply| reply.status);
+        let asked = |prefix, model, api| {
+            let refusal = check_mantle(prefix, model, api).err();
+            refusal.map(|reply| reply.status)
+        };
+        let status = |prefix, model| asked(prefix, model, Api::Chat);
         assert_eq!(status("/v1", "openai.gpt-oss-120b"), None);
         assert_eq!(status("/openai/v1", "openai.gpt-oss-120b"), Some(400));
         assert_eq!(status("/openai/v1", "openai.gpt-5.6-terra"), None);
         assert_eq!(status("/openai/v1", "us.openai.gpt-5.6-terra"), Some(404));
         assert_eq!(status("/openai/v1", "openai.gpt-5.5"), Some(400));
+        assert_eq!(asked("/openai/v1", "openai.gpt-5.5", Api::Responses), None);
     }
 
     #[test]

@@ -192,33 +192,37 @@ fn turn(request: &Received, body: Value, model: String, api: Api) -> Result<Turn
     })
 }
 
-/// A chat completion for one of Bedrock's endpoints, which knows its models by their makers' names.
+/// A request to one of Bedrock's endpoints, which knows its models by their makers' names.
 pub(crate) fn accept_for_bedrock(
     request: &Received,
     body: &Value,
     model: &str,
+    api: Api,
 ) -> Result<Turn, Reply> {
     let is_gpt_oss = model.contains("gpt-oss");
     let family = model.rsplit_once("openai.").map_or(model, |(_, name)| name);
-    rules::check(family, body, false).map_err(|refusal| refusal.reply())?;
-    let mut prompt = prompt::read(body, family, request.body.len());
-    prompt.is_reasoning |= is_gpt_oss;
-    Ok(Turn {
-        prompt,
-        is_stream: body["stream"] == true,
-        dialect: Dialect::Chat(Style {
-            is_azure: false,
-            include_usage: body["stream_options"]["include_usage"] == true,
-            choices: body["n"].as_u64().unwrap_or(1),
-            is_gpt_oss,
-            model: model.to_owned(),
-        }),
-    })
+    let checked = match api {
+        Api::Chat => rules::check(family, body, false),
+        Api::Text => text::check(family, body),
+        Api::Responses => responses::check(body, false),
+    };
+    checked.map_err(|refusal| refusal.reply())?;
+    let mut turn = turn(request, body.clone(), family.to_owned(), api);
+    turn.prompt.is_reasoning |= is_gpt_oss;
+    match &mut turn.dialect {
+        Dialect::Chat(style) => {
+            style.is_gpt_oss = is_gpt_oss;
+            style.model = model.to_owned();
+        }
+        Dialect::Responses(style) => style.model = model.to_owned(),
+        _ => {}
+    }
+    Ok(turn)
 }
 
 /// Which of OpenAI's APIs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Api {
+pub(crate) enum Api {
     Chat,
     Text,
     Responses,

@@ -20,6 +20,8 @@ const RESPONSE_ID: &str = "resp_simulator000000000000001";
 
 const PARAMETERS: &[(&str, Kind)] = &[
     ("background", Kind::Bool),
+    // The SDK does not name it, but Codex sends it to whoever it works with.
+    ("client_metadata", Kind::Object),
     ("conversation", Kind::TextOrObject),
     ("include", Kind::Array),
     ("input", Kind::TextOrArray),
