@@ -205,9 +205,11 @@ pub(crate) fn accept_for_bedrock(
         Api::Chat => rules::check(family, body, false),
         Api::Text => text::check(family, body),
         Api::Responses => responses::check(body, false),
+        Api::Embeddings => Ok(()),
     };
     checked.map_err(|refusal| refusal.reply())?;
-    let mut turn = turn(request, body.clone(), family.to_owned(), api);
+    let turn = turn(request, body.clone(), family.to_owned(), api);
+    let mut turn = turn.map_err(|refusal| refusal.reply())?;
     turn.prompt.is_reasoning |= is_gpt_oss;
     match &mut turn.dialect {
         Dialect::Chat(style) => {
