@@ -17,7 +17,7 @@ use crate::codec::json::{Text, unescape, validate, write_string, write_string_co
 use crate::fault::{Fault, Invalid};
 use crate::turn::{Message, Part, ToolOutput};
 
-use super::frames::unreadable;
+use super::faults::unreadable;
 use super::placed;
 use super::session;
 

@@ -23,7 +23,7 @@ use crate::turn::{
 use super::harness_answer::Stream;
 use super::session::{Keep, new_messages};
 use super::{
-    EVENT_STREAM, JSON, NO_SEARCH_RESULT, SESSION_HEADER, Site, arn, frames, has_results,
+    EVENT_STREAM, JSON, NO_SEARCH_RESULT, SESSION_HEADER, Site, arn, faults, has_results,
     leave_model_settings, part_param, placed, qualifier,
 };
 
@@ -98,7 +98,7 @@ impl Translate for Harness {
 
     fn decode(&self, head: &Headers, body: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
         if !self.is_stream(head) {
-            return Err(frames::not_a_stream(body));
+            return Err(faults::not_a_stream(body));
         }
         let mut stream = self.decoder(head);
         stream.push(body, sink)?;

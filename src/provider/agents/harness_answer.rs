@@ -17,7 +17,8 @@ use crate::limits::TOOL_CALLS_MAX;
 use crate::provider::{Decoder, Sink};
 use crate::turn::{Escaped, Event, Finish, Usage};
 
-use super::frames::{Frames, too_large, unreadable};
+use super::faults::{too_large, unreadable};
+use crate::provider::bedrock::frames::Frames;
 
 /// Decodes a streamed answer.
 #[derive(Debug)]

@@ -22,7 +22,7 @@ use crate::turn::{
 use super::invoke_answer::Stream;
 use super::session::{Held, Keep, new_messages};
 use super::{
-    EVENT_STREAM, JSON, NO_SEARCH_RESULT, Site, control, frames, has_results, leave_model_settings,
+    EVENT_STREAM, JSON, NO_SEARCH_RESULT, Site, control, faults, has_results, leave_model_settings,
     part_param, placed,
 };
 
@@ -124,7 +124,7 @@ impl Translate for InvokeAgent {
 
     fn decode(&self, head: &Headers, body: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
         if !self.is_stream(head) {
-            return Err(frames::not_a_stream(body));
+            return Err(faults::not_a_stream(body));
         }
         let mut stream = self.decoder(head);
         stream.push(body, sink)?;

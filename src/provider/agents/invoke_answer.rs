@@ -16,7 +16,8 @@ use crate::provider::{Decoder, Sink};
 use crate::turn::{Escaped, Event, Finish, Usage};
 
 use super::control::Control;
-use super::frames::{Frames, unreadable};
+use super::faults::unreadable;
+use crate::provider::bedrock::frames::Frames;
 
 /// Decodes a streamed answer.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 //! ```text
 //! mod        settings and targets: where a call goes and how it is signed
 //!  session   which of the agent's sessions a request belongs to, and what of it the agent has heard
-//!  frames    the event stream, as events by name or as faults
+//!  faults    what is wrong with an answer that no frame tells
 //!  invoke    InvokeAgent: a request; invoke_answer: its answer; control: tools that the app runs
 //!  harness   InvokeHarness: a request; harness_answer: its answer
 //!  runtime   InvokeAgentRuntime: a request; runtime_answer: what an agent says, in whichever form
@@ -15,7 +15,7 @@
 //! own mind: reasoning of earlier turns does not go back to it, nor does it cache what the app marks.
 
 mod control;
-mod frames;
+mod faults;
 mod harness;
 mod harness_answer;
 mod invoke;

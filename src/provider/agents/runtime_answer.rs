@@ -21,7 +21,7 @@ use crate::fault::{Fault, Upstream};
 use crate::provider::{Decoder, Sink};
 use crate::turn::{Escaped, Event, Finish, Usage};
 
-use super::frames::{too_large, unreadable};
+use super::faults::{too_large, unreadable};
 
 /// Reads an answer in one piece.
 pub(super) fn whole(is_json: bool, body: &[u8], sink: Sink<'_>) -> Result<(), Fault> {

@@ -12,13 +12,13 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::codec::event_stream::{self, Message};
 use crate::codec::json::{Text, write_string_content};
 use crate::fault::{Fault, Upstream};
 use crate::limits::TOOL_CALLS_MAX;
 use crate::provider::{Decoder, Sink};
 use crate::turn::{Detail, Escaped, Event, Finish, Usage};
 
+use super::frames::Frames;
 use super::refusal;
 use super::settings::SERVICE_TIER;
 use super::tools::ANSWER_TOOL;
@@ -143,14 +143,14 @@ fn error_in(answer: &Answer<'_>, body: &[u8]) -> Fault {
 /// Decodes a streamed answer.
 #[derive(Debug)]
 pub(super) struct Stream {
-    frames: event_stream::Decoder,
+    frames: Frames,
     speech: Speech,
 }
 
 impl Stream {
     pub(super) fn new(event_bytes_max: usize) -> Self {
         Self {
-            frames: event_stream::Decoder::new(event_bytes_max),
+            frames: Frames::new(event_bytes_max),
             speech: Speech::default(),
         }
     }
@@ -159,45 +159,15 @@ impl Stream {
 impl Decoder for Stream {
     fn push(&mut self, chunk: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
         let Self { frames, speech } = self;
-        frames
-            .push(chunk, |message| {
-                speech.take(&message, sink).map_err(Stop::Fault)
-            })
-            .map_err(Stop::into_fault)
+        frames.push(chunk, |name, payload| speech.take(name, payload, sink))
     }
 
     fn finish(&mut self, _sink: Sink<'_>) -> Result<(), Fault> {
-        let is_whole = self.frames.finish().is_ok();
-        if is_whole && self.speech.place == Place::Stopped {
+        self.frames.finish()?;
+        if self.speech.place == Place::Stopped {
             Ok(())
         } else {
             Err(Fault::from(Upstream::truncated()))
-        }
-    }
-}
-
-/// Why frames are read no further.
-enum Stop {
-    Frame(event_stream::Error),
-    Fault(Fault),
-}
-
-impl From<event_stream::Error> for Stop {
-    fn from(error: event_stream::Error) -> Self {
-        Self::Frame(error)
-    }
-}
-
-impl Stop {
-    fn into_fault(self) -> Fault {
-        match self {
-            Self::Fault(fault) => fault,
-            Self::Frame(error @ event_stream::Error::TooLarge { .. }) => {
-                Fault::from(Upstream::broken("upstream_too_large", error.to_string()))
-            }
-            Self::Frame(error) => {
-                Fault::from(Upstream::broken("upstream_corrupt", error.to_string()))
-            }
         }
     }
 }
@@ -253,23 +223,8 @@ impl Call {
 }
 
 impl Speech {
-    fn take(&mut self, message: &Message<'_>, sink: Sink<'_>) -> Result<(), Fault> {
-        match message.header(":message-type") {
-            Some("event") | None => {}
-            Some("exception") => {
-                let name = message.header(":exception-type").unwrap_or_default();
-                let error = refusal::Error::parse(message.payload);
-                return Err(refusal::fault(name, 0, &error));
-            }
-            Some("error") => {
-                let name = message.header(":error-code").unwrap_or_default();
-                let text = message.header(":error-message").unwrap_or_default();
-                return Err(refusal::fault(name, 0, &refusal::Error::of(text)));
-            }
-            Some(_) => return Err(unreadable()),
-        }
-        let payload = message.payload;
-        match message.header(":event-type").unwrap_or_default() {
+    fn take(&mut self, name: &str, payload: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
+        match name {
             "messageStart" => self.speak(sink),
             "contentBlockStart" => self.start(&read(payload)?, sink),
             "contentBlockDelta" => self.delta(&read(payload)?, sink),
@@ -551,7 +506,7 @@ fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, Fault> {
     serde_json::from_slice(json).map_err(|_error| unreadable())
 }
 
-fn unreadable() -> Fault {
+pub(super) fn unreadable() -> Fault {
     Fault::from(Upstream::broken(
         "upstream_corrupt",
         "the provider's answer cannot be read",
@@ -828,6 +783,7 @@ impl TokenUsage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::event_stream;
     use crate::codec::random::Random;
 
     /// An event in a line.

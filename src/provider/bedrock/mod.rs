@@ -25,6 +25,7 @@ mod cache;
 mod decode;
 mod embed;
 mod encode;
+pub(super) mod frames;
 mod messages;
 mod metadata;
 pub(super) mod model;

@@ -1,20 +1,22 @@
-//! The event stream of an agent: events by their names, and everything else as a fault.
+//! An event stream of Converse or of an agent: events by their names, and everything else as a fault.
 
 use crate::codec::event_stream::{self, Message};
 use crate::fault::{Fault, Upstream};
-use crate::provider::bedrock::refusal;
+
+use super::decode::unreadable;
+use super::refusal;
 
 /// Cuts a stream into events.
 #[derive(Debug)]
-pub(super) struct Frames(event_stream::Decoder);
+pub(in crate::provider) struct Frames(event_stream::Decoder);
 
 impl Frames {
-    pub(super) fn new(event_bytes_max: usize) -> Self {
+    pub(in crate::provider) fn new(event_bytes_max: usize) -> Self {
         Self(event_stream::Decoder::new(event_bytes_max))
     }
 
     /// Feeds a chunk; `take` gets the name and the payload of each event.
-    pub(super) fn push(
+    pub(in crate::provider) fn push(
         &mut self,
         chunk: &[u8],
         mut take: impl FnMut(&str, &[u8]) -> Result<(), Fault>,
@@ -27,7 +29,7 @@ impl Frames {
     }
 
     /// Says that no chunk will follow.
-    pub(super) fn finish(&mut self) -> Result<(), Fault> {
+    pub(in crate::provider) fn finish(&mut self) -> Result<(), Fault> {
         self.0
             .finish()
             .map_err(|_truncated| Fault::from(Upstream::truncated()))
@@ -75,26 +77,4 @@ impl Stop {
             }
         }
     }
-}
-
-/// An answer of status 200 without an event stream: an error in spite of its status, or half an answer.
-pub(super) fn not_a_stream(body: &[u8]) -> Fault {
-    let error = refusal::Error::parse(body);
-    if !error.is_some() {
-        return Fault::from(Upstream::truncated());
-    }
-    let name = error.name.as_deref().unwrap_or_default();
-    refusal::fault(name, 0, &error)
-}
-
-pub(super) fn unreadable() -> Fault {
-    Fault::from(Upstream::broken(
-        "upstream_corrupt",
-        "the agent's answer cannot be read",
-    ))
-}
-
-pub(super) fn too_large(limit: usize) -> Fault {
-    let message = format!("the agent's answer holds back more than {limit} bytes");
-    Fault::from(Upstream::broken("upstream_too_large", message))
 }
