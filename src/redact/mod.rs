@@ -16,13 +16,14 @@ mod fold;
 mod plan;
 mod replace;
 mod scan;
+pub mod select;
 mod stream;
 mod view;
 
 pub use entity::{Entity, Group};
 pub use fold::Folded;
 pub use plan::{Action, Plan};
-pub use stream::{Finding, Stream};
+pub use stream::{Finding, Sink, Stream};
 
 #[cfg(test)]
 mod properties;
