@@ -11,8 +11,12 @@ mod candidate;
 mod checksum;
 mod context;
 mod detector;
+mod counts;
+pub mod document;
 mod entity;
 mod fold;
+mod leaves;
+pub mod places;
 mod plan;
 mod replace;
 mod scan;
@@ -20,8 +24,10 @@ pub mod select;
 mod stream;
 mod view;
 
+pub use counts::{Count, Counts};
 pub use entity::{Entity, Group};
 pub use fold::Folded;
+pub use leaves::Leaves;
 pub use plan::{Action, Plan};
 pub use stream::{Finding, Sink, Stream};
 
