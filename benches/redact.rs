@@ -166,7 +166,7 @@ fn stream(bencher: Bencher<'_, '_>, kind: &str) {
     bencher
         .counter(BytesCount::new(text.len()))
         .bench_local(|| {
-            let mut stream = Stream::new();
+            let mut stream = Stream::default();
             out.clear();
             for delta in &deltas {
                 stream.push(&plan, black_box(delta), &mut out, |_| {});

@@ -55,3 +55,7 @@ pub const CALL_TIMEOUT_MS: u64 = 60_000;
 pub const REDACTIONS_MAX: usize = 65_536;
 /// Texts of one streamed answer that are redacted at once: each choice's content, each tool call's arguments, ..
 pub const CHANNELS_MAX: usize = 4_096;
+/// Values of one request that its answer gets back.
+pub const PLACEHOLDERS_MAX: usize = 4_096;
+/// The same in bytes, with their placeholders.
+pub const PLACEHOLDER_BYTES_MAX: usize = MIB;

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::plan::Plan;
 use super::stream::Finding;
 
 /// How often each entity was found.
@@ -12,7 +13,7 @@ pub struct Counts(Vec<Count>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Count {
     /// The entity's name in policies.
-    pub entity: &'static str,
+    pub entity: Box<str>,
     /// The action's name in policies.
     pub action: &'static str,
     /// How often.
@@ -21,17 +22,16 @@ pub struct Count {
 
 impl Counts {
     /// Counts a finding.
-    pub fn add(&mut self, finding: &Finding) {
-        let (entity, action) = (finding.entity.name(), finding.action.name());
-        self.add_times(entity, action, 1);
+    pub fn add(&mut self, plan: &Plan, finding: &Finding) {
+        self.add_times(plan.name(finding.kind), finding.action.name(), 1);
     }
 
-    fn add_times(&mut self, entity: &'static str, action: &'static str, times: u32) {
+    fn add_times(&mut self, entity: &str, action: &'static str, times: u32) {
         let mut counts = self.0.iter_mut();
-        match counts.find(|count| count.entity == entity && count.action == action) {
+        match counts.find(|count| &*count.entity == entity && count.action == action) {
             Some(count) => count.times = count.times.saturating_add(times),
             None => self.0.push(Count {
-                entity,
+                entity: entity.into(),
                 action,
                 times,
             }),
@@ -41,7 +41,7 @@ impl Counts {
     /// Adds what was counted elsewhere.
     pub fn merge(&mut self, other: &Self) {
         for count in &other.0 {
-            self.add_times(count.entity, count.action, count.times);
+            self.add_times(&count.entity, count.action, count.times);
         }
     }
 

@@ -6,9 +6,12 @@
 use super::counts::Counts;
 use super::leaves::Leaves;
 use super::places::{Found, Places, Step, write_path};
-use super::plan::{Action, Plan};
+use super::action::Action;
+use super::kind::Kind;
+use super::plan::Plan;
 use super::stream::{Finding, Sink};
-use super::{Entity, Folded};
+use super::vault::Vault;
+use super::Folded;
 use crate::codec::json::{self, Edits, span_of, unescape, write_string_content};
 use crate::limits::{ADMIN_BYTES_MAX, REDACTIONS_MAX};
 
@@ -30,7 +33,7 @@ pub enum Refusal {
     /// The plan blocks what was found.
     Blocked {
         /// What it was.
-        entity: Entity,
+        kind: Kind,
         /// Where, as far as no name of somebody's is in it.
         at: String,
     },
@@ -53,6 +56,7 @@ impl From<json::Error> for Refusal {
 pub struct Redactor<'r, 'a> {
     plan: &'r Plan,
     source: &'a str,
+    vault: &'r mut Vault,
     counts: &'r mut Counts,
     edits: Edits,
     folded: Folded,
@@ -65,10 +69,16 @@ pub struct Redactor<'r, 'a> {
 impl<'r, 'a> Redactor<'r, 'a> {
     /// Nothing is found yet.
     #[must_use]
-    pub fn new(plan: &'r Plan, source: &'a str, counts: &'r mut Counts) -> Self {
+    pub fn new(
+        plan: &'r Plan,
+        source: &'a str,
+        vault: &'r mut Vault,
+        counts: &'r mut Counts,
+    ) -> Self {
         Self {
             plan,
             source,
+            vault,
             counts,
             edits: Edits::new(REDACTIONS_MAX, ADMIN_BYTES_MAX),
             folded: Folded::new(),
@@ -206,15 +216,16 @@ impl<'r, 'a> Redactor<'r, 'a> {
         let Some(finding) = self.findings.get(at) else {
             return Ok(None);
         };
-        self.counts.add(finding);
+        self.counts.add(self.plan, finding);
         match finding.action {
             Action::Report => return Ok(None),
-            Action::Block => return Err(blocked(finding.entity, path)),
-            Action::Mask | Action::Partial { .. } | Action::Hash => {}
+            Action::Block => return Err(blocked(finding.kind, path)),
+            Action::Mask | Action::Partial { .. } | Action::Hash | Action::Placeholder => {}
         }
         let value = text.get(finding.span.clone()).unwrap_or_default();
         self.replaced.clear();
-        self.plan.replace(finding, value, &mut self.replaced);
+        self.plan
+            .hide(finding, value, self.vault, &mut self.replaced);
         Ok(Some(finding.span.clone()))
     }
 
@@ -240,23 +251,24 @@ impl<'r, 'a> Redactor<'r, 'a> {
             at: 0,
             taken: 0,
             edits: &mut self.edits,
+            vault: self.vault,
             failed: None,
         };
-        let mut leaves = Leaves::default();
-        let counts = &mut *self.counts;
-        let mut found = |finding: Finding| counts.add(&finding);
+        let mut leaves = Leaves::new(splices.vault.tenant());
+        let (plan, counts) = (self.plan, &mut *self.counts);
+        let mut found = |finding: Finding| counts.add(plan, &finding);
         leaves.push(self.plan, text, &mut splices, &mut found);
         leaves.finish(self.plan, &mut splices, &mut found);
-        if let Some(entity) = leaves.stream().blocked() {
-            return Err(blocked(entity, path));
+        if let Some(kind) = leaves.stream().blocked() {
+            return Err(blocked(kind, path));
         }
         splices.failed.map_or(Ok(()), |error| Err(error.into()))
     }
 }
 
-fn blocked(entity: Entity, path: &[Step<'_>]) -> Refusal {
+fn blocked(kind: Kind, path: &[Step<'_>]) -> Refusal {
     let at = told(path);
-    Refusal::Blocked { entity, at }
+    Refusal::Blocked { kind, at }
 }
 
 fn media_at(path: &[Step<'_>]) -> Refusal {
@@ -277,6 +289,7 @@ struct Splices<'s, 'a> {
     at: usize,
     taken: usize,
     edits: &'s mut Edits,
+    vault: &'s mut Vault,
     failed: Option<json::Error>,
 }
 
@@ -302,5 +315,9 @@ impl Sink for Splices<'_, '_> {
         if let Err(error) = self.edits.replace(start..end, &escaped) {
             self.failed.get_or_insert(error);
         }
+    }
+
+    fn vault(&mut self) -> Option<&mut Vault> {
+        Some(self.vault)
     }
 }

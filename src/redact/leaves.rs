@@ -11,13 +11,16 @@
 
 use core::mem;
 
+use super::action::Action;
+use super::placeholder::Tenant;
 use super::plan::Plan;
 use super::stream::{Finding, Sink, Stream};
+use super::vault::Vault;
 use crate::codec::json::{DEPTH_MAX, Places, unescape, write_string_content};
 
 /// The redaction of one JSON text that comes in pieces.
-#[derive(Default)]
 pub struct Leaves {
+    tenant: Tenant,
     state: State,
     /// One bit for each open container, the innermost lowest: set if it is an object.
     objects: u128,
@@ -31,9 +34,8 @@ pub struct Leaves {
     is_long: bool,
 }
 
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    #[default]
     Value,
     /// Behind `[`: a value or the end.
     FirstItem,
@@ -85,6 +87,22 @@ impl core::fmt::Debug for Leaves {
 }
 
 impl Leaves {
+    /// Nothing has come yet. The tenant is the request's.
+    #[must_use]
+    pub fn new(tenant: Tenant) -> Self {
+        Self {
+            tenant,
+            state: State::Value,
+            objects: 0,
+            depth: 0,
+            key: String::new(),
+            stream: Stream::new(tenant),
+            leaf: Leaf::default(),
+            number: String::new(),
+            is_long: false,
+        }
+    }
+
     /// The stream of the leaf that is open, which knows what was blocked.
     #[must_use]
     pub const fn stream(&self) -> &Stream {
@@ -141,7 +159,7 @@ impl Leaves {
         for (at, byte) in piece.bytes().enumerate() {
             if !self.step(byte) {
                 self.state = State::Text;
-                self.stream = Stream::new();
+                self.stream = Stream::new(self.tenant);
             }
             passed = at;
             match self.state {
@@ -223,7 +241,7 @@ impl Leaves {
 
     /// Begins a string: its key stands before it as it would in a text.
     fn begin_leaf(&mut self, plan: &Plan, found: &mut impl FnMut(Finding)) {
-        self.stream = Stream::new();
+        self.stream = Stream::new(self.tenant);
         self.leaf = Leaf::default();
         let context = self.context();
         self.leaf.context_bytes = context.len();
@@ -294,7 +312,7 @@ impl Leaves {
             // No JSON from here on.
             self.end_leaf(plan, out, found);
             self.state = State::Text;
-            self.stream = Stream::new();
+            self.stream = Stream::new(self.tenant);
             self.stream.push(plan, later, out, &mut *found);
             return tail;
         }
@@ -382,12 +400,15 @@ impl Leaves {
     ) {
         let number = mem::take(&mut self.number);
         let context = self.context();
-        let mut redacted = String::new();
+        let mut redacted = Kept {
+            text: String::new(),
+            out,
+        };
         let mut is_replaced = false;
-        self.stream = Stream::new();
+        self.stream = Stream::new(self.tenant);
         let mut notice = |finding: Finding| {
             if finding.span.end > context.len() {
-                is_replaced |= finding.action != super::plan::Action::Report;
+                is_replaced |= finding.action != Action::Report;
                 found(finding);
             }
         };
@@ -397,6 +418,7 @@ impl Leaves {
         if self.stream.blocked().is_some() {
             return;
         }
+        let redacted = redacted.text;
         match redacted.strip_prefix(context.as_str()) {
             Some(text) if is_replaced => {
                 out.taken(number.len());
@@ -474,6 +496,28 @@ impl Sink for Nowhere {
     fn replaced(&mut self, _text: &str) {}
 }
 
+/// Keeps what becomes of a text, with the vault of another sink.
+struct Kept<'k, S> {
+    text: String,
+    out: &'k mut S,
+}
+
+impl<S: Sink> Sink for Kept<'_, S> {
+    fn copied(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
+    fn taken(&mut self, _bytes: usize) {}
+
+    fn replaced(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
+    fn vault(&mut self) -> Option<&mut Vault> {
+        self.out.vault()
+    }
+}
+
 /// Turns what a string's stream says into what becomes of the escaped string.
 struct Inner<'l, S> {
     leaf: &'l mut Leaf,
@@ -531,5 +575,9 @@ impl<S: Sink> Sink for Inner<'_, S> {
         let is_kept = unescape(&taken, &mut value).is_ok() && value == text;
         let stays = if is_kept { taken } else { escaped(text) };
         self.out.replaced(&stays);
+    }
+
+    fn vault(&mut self) -> Option<&mut Vault> {
+        self.out.vault()
     }
 }

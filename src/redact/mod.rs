@@ -7,31 +7,43 @@
 //! Detectors (`detector`) are called by single bytes and read a bounded number of bytes, so work is linear in any text.
 //! No value is kept, printed or logged; a [`Finding`] says where one is.
 
+mod action;
 mod candidate;
 mod checksum;
 mod context;
-mod detector;
 mod counts;
+mod detector;
 pub mod document;
 mod entity;
 mod fold;
+mod kind;
 mod leaves;
+mod placeholder;
 pub mod places;
 mod plan;
 mod replace;
+mod restore;
 mod scan;
 pub mod select;
 mod stream;
+mod vault;
 mod view;
 
+pub use action::Action;
 pub use counts::{Count, Counts};
 pub use entity::{Entity, Group};
 pub use fold::Folded;
+pub use kind::Kind;
 pub use leaves::Leaves;
-pub use plan::{Action, Plan};
+pub use placeholder::Tenant;
+pub use plan::Plan;
+pub use restore::{Escaping, Restore};
 pub use stream::{Finding, Sink, Stream};
+pub use vault::Vault;
 
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod restored;
 #[cfg(test)]
 mod tests;

@@ -54,7 +54,12 @@ fn whole(plan: &Plan, text: &str) -> (String, Vec<Finding>) {
     plan.scan(text, &mut Folded::new(), |finding| {
         assert!(finding.span.start >= end, "findings overlap in {text:?}");
         out.push_str(&text[end..finding.span.start]);
-        plan.replace(&finding, &text[finding.span.clone()], &mut out);
+        plan.replace(
+            &finding,
+            &text[finding.span.clone()],
+            Tenant::default(),
+            &mut out,
+        );
         end = finding.span.end;
         found.push(finding);
     });
@@ -64,7 +69,7 @@ fn whole(plan: &Plan, text: &str) -> (String, Vec<Finding>) {
 
 fn streamed<'t>(plan: &Plan, pieces: impl Iterator<Item = &'t str>) -> (String, Vec<Finding>) {
     let (mut out, mut found) = (String::new(), Vec::new());
-    let mut stream = Stream::new();
+    let mut stream = Stream::default();
     for piece in pieces {
         stream.push(plan, piece, &mut out, |finding| found.push(finding));
     }
@@ -149,7 +154,7 @@ fn a_stream_of_scraps_gives_what_the_whole_gives() {
 #[test]
 fn a_long_token_is_not_held() {
     let plan = Plan::all(Action::Mask);
-    let mut stream = Stream::new();
+    let mut stream = Stream::default();
     let mut out = String::new();
     stream.push(
         &plan,
@@ -169,12 +174,12 @@ fn a_long_token_is_not_held() {
 #[test]
 fn nothing_comes_out_behind_what_blocks() {
     let plan = Plan::all(Action::Block);
-    let mut stream = Stream::new();
+    let mut stream = Stream::default();
     let mut out = String::new();
     stream.push(&plan, "mail jane@example.org and more", &mut out, |_| {});
     stream.push(&plan, " and more", &mut out, |_| {});
     stream.finish(&plan, &mut out, |_| {});
-    assert_eq!(stream.blocked(), Some(Entity::Email));
+    assert_eq!(stream.blocked(), Some(Entity::Email.into()));
     assert_eq!(out, "mail ");
 }
 
@@ -282,7 +287,7 @@ fn work_is_linear_in_any_flood() {
 #[test]
 fn a_debug_shows_no_text() {
     let plan = Plan::all(Action::Mask);
-    let mut stream = Stream::new();
+    let mut stream = Stream::default();
     stream.push(&plan, "4111 1111", &mut String::new(), |_| {});
     assert!(!format!("{stream:?}").contains("4111"));
     assert!(!format!("{:?}", stream).contains("1111"));

@@ -4,12 +4,15 @@
 //! they come, and what replaces it is written at its end. One stream belongs to one channel: a choice's content, one tool
 //! call's arguments.
 
+use super::action::Action;
 use super::candidate::Candidate;
-use super::entity::Entity;
 use super::fold::Folded;
-use super::plan::{Action, Plan};
+use super::kind::Kind;
+use super::placeholder::Tenant;
+use super::plan::Plan;
 use super::replace::Value;
 use super::scan::{Piece, Scan};
+use super::vault::Vault;
 use super::view::{LOOK_BACK_BYTES, View};
 use core::ops::Range;
 
@@ -19,8 +22,8 @@ const SLACK_BYTES: usize = 256;
 /// Something that was found. It does not hold the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What it is.
-    pub entity: Entity,
+    /// What it is; [`Plan::name`] names it.
+    pub kind: Kind,
     /// Where it is, in bytes of the text.
     pub span: Range<usize>,
     /// How sure that is, in percent.
@@ -39,6 +42,11 @@ pub trait Sink {
 
     /// What stands in the place of all that was taken since the last time; of a value that stays after all, the value.
     fn replaced(&mut self, text: &str);
+
+    /// Where a request keeps what its answer is to get back.
+    fn vault(&mut self) -> Option<&mut Vault> {
+        None
+    }
 }
 
 impl Sink for String {
@@ -66,7 +74,8 @@ pub struct Stream {
     done: usize,
     /// A match whose tail goes on, and where it began.
     open: Option<(Value, usize)>,
-    blocked: Option<Entity>,
+    blocked: Option<Kind>,
+    tenant: Tenant,
 }
 
 impl core::fmt::Debug for Stream {
@@ -81,14 +90,14 @@ impl core::fmt::Debug for Stream {
 
 impl Default for Stream {
     fn default() -> Self {
-        Self::new()
+        Self::new(Tenant::default())
     }
 }
 
 impl Stream {
-    /// Nothing has come yet.
+    /// Nothing has come yet. The tenant is the request's, so that its values have the same placeholders.
     #[must_use]
-    pub const fn new() -> Self {
+    pub const fn new(tenant: Tenant) -> Self {
         Self {
             scan: Scan::new(),
             folded: Folded::new(),
@@ -98,6 +107,7 @@ impl Stream {
             done: 0,
             open: None,
             blocked: None,
+            tenant,
         }
     }
 
@@ -112,9 +122,9 @@ impl Stream {
         self.text.len()
     }
 
-    /// The entity for which all is refused. Nothing comes out any more then.
+    /// The kind of finding for which all is refused. Nothing comes out any more then.
     #[must_use]
-    pub const fn blocked(&self) -> Option<Entity> {
+    pub const fn blocked(&self) -> Option<Kind> {
         self.blocked
     }
 
@@ -162,7 +172,7 @@ impl Stream {
             &folded.steps,
         );
         let (done, open, blocked) = (&mut self.done, &mut self.open, &mut self.blocked);
-        let text_base = self.text_base;
+        let (text_base, tenant) = (self.text_base, self.tenant);
         let decided = self.scan.advance(plan, &view, is_end, &mut |piece: Piece| {
             if blocked.is_some() {
                 return;
@@ -172,7 +182,7 @@ impl Stream {
             let (mut value, from) = open.take().unwrap_or_else(|| {
                 out.copied(part(text, *done, start));
                 *done = start;
-                let value = Value::new(plan, piece.candidate.entity);
+                let value = Value::new(plan, piece.candidate.kind, tenant);
                 (value, start.wrapping_add(text_base))
             });
             let bytes = part(text, *done, end);
@@ -196,11 +206,11 @@ impl Stream {
             let span = from..end.wrapping_add(text_base);
             let finding = finding(&piece.candidate, span, value.action());
             if finding.action == Action::Block {
-                *blocked = blocked.or(Some(finding.entity));
+                *blocked = blocked.or(Some(finding.kind));
             }
             if finding.action != Action::Report {
                 let mut replaced = String::new();
-                value.finish(&mut replaced);
+                value.finish(plan, out.vault(), &mut replaced);
                 out.replaced(&replaced);
             }
             found(finding);
@@ -255,7 +265,7 @@ impl Plan {
             let span = folded.start(text, piece.from)..folded.end(text, piece.to);
             let value = text.get(span.clone()).unwrap_or_default();
             if let Some(action) = self
-                .action(candidate.entity)
+                .action(candidate.kind)
                 .filter(|_| !self.is_allowed(value))
             {
                 found(finding(&candidate, span, action));
@@ -264,20 +274,36 @@ impl Plan {
     }
 
     /// Writes what stands in the place of a finding's value. For `report` and `block` that is the value itself.
-    pub fn replace(&self, finding: &Finding, value: &str, out: &mut String) {
+    pub fn replace(&self, finding: &Finding, value: &str, tenant: Tenant, out: &mut String) {
+        self.write(finding, value, tenant, None, out);
+    }
+
+    /// The same for a request: what its answer is to get back is kept in the vault.
+    pub fn hide(&self, finding: &Finding, value: &str, vault: &mut Vault, out: &mut String) {
+        self.write(finding, value, vault.tenant(), Some(vault), out);
+    }
+
+    fn write(
+        &self,
+        finding: &Finding,
+        value: &str,
+        tenant: Tenant,
+        vault: Option<&mut Vault>,
+        out: &mut String,
+    ) {
         if matches!(finding.action, Action::Report | Action::Block) {
             out.push_str(value);
             return;
         }
-        let mut replaced = Value::new(self, finding.entity);
+        let mut replaced = Value::new(self, finding.kind, tenant);
         replaced.push(value);
-        replaced.finish(out);
+        replaced.finish(self, vault, out);
     }
 }
 
 const fn finding(candidate: &Candidate, span: Range<usize>, action: Action) -> Finding {
     Finding {
-        entity: candidate.entity,
+        kind: candidate.kind,
         span,
         score: candidate.score,
         action,
