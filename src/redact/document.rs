@@ -3,15 +3,15 @@
 //! A string without escapes is scanned where it lies; of another one the text is made in room that is used again, and
 //! what is found is led back to the escaped bytes. A document without findings costs no copy.
 
+use super::Folded;
+use super::action::Action;
 use super::counts::Counts;
+use super::kind::Kind;
 use super::leaves::Leaves;
 use super::places::{Found, Places, Step, write_path};
-use super::action::Action;
-use super::kind::Kind;
 use super::plan::Plan;
 use super::stream::{Finding, Sink};
 use super::vault::Vault;
-use super::Folded;
 use crate::codec::json::{self, Edits, span_of, unescape, write_string_content};
 use crate::limits::{ADMIN_BYTES_MAX, REDACTIONS_MAX};
 

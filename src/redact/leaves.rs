@@ -132,12 +132,7 @@ impl Leaves {
     }
 
     /// The text is over: all that is held comes out.
-    pub fn finish(
-        &mut self,
-        plan: &Plan,
-        out: &mut impl Sink,
-        found: &mut impl FnMut(Finding),
-    ) {
+    pub fn finish(&mut self, plan: &Plan, out: &mut impl Sink, found: &mut impl FnMut(Finding)) {
         match self.state {
             State::Leaf => self.end_leaf(plan, out, found),
             State::Number => self.end_number(plan, out, found),
@@ -346,12 +341,7 @@ impl Leaves {
         }
     }
 
-    fn end_leaf(
-        &mut self,
-        plan: &Plan,
-        out: &mut impl Sink,
-        found: &mut impl FnMut(Finding),
-    ) {
+    fn end_leaf(&mut self, plan: &Plan, out: &mut impl Sink, found: &mut impl FnMut(Finding)) {
         let context_bytes = self.context_bytes();
         let mut sink = Inner::new(&mut self.leaf, out);
         self.stream.finish(plan, &mut sink, |finding: Finding| {
@@ -377,8 +367,7 @@ impl Leaves {
         let is_number = |letter: char| letter.is_ascii_digit() || "+-.eE".contains(letter);
         let tail = piece.trim_start_matches(is_number);
         let bytes = piece.len().saturating_sub(tail.len());
-        self.number
-            .push_str(piece.get(..bytes).unwrap_or_default());
+        self.number.push_str(piece.get(..bytes).unwrap_or_default());
         self.is_long |= self.number.len() > NUMBER_BYTES_MAX;
         if self.is_long {
             out.copied(&mem::take(&mut self.number));
@@ -392,12 +381,7 @@ impl Leaves {
     }
 
     /// Looks at a number as at a text.
-    fn end_number(
-        &mut self,
-        plan: &Plan,
-        out: &mut impl Sink,
-        found: &mut impl FnMut(Finding),
-    ) {
+    fn end_number(&mut self, plan: &Plan, out: &mut impl Sink, found: &mut impl FnMut(Finding)) {
         let number = mem::take(&mut self.number);
         let context = self.context();
         let mut redacted = Kept {
@@ -466,7 +450,11 @@ fn decided_bytes(content: &str, is_end: bool) -> (usize, bool) {
                 }
                 6
             }
-            [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
+            [
+                b'\\',
+                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't',
+                ..,
+            ] => 2,
             _ => return (at, true),
         };
         at = at.saturating_add(length);

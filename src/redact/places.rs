@@ -60,7 +60,12 @@ pub enum Step<'a> {
         is_known: bool,
     },
     /// An item.
-    Item(usize),
+    Item {
+        /// Where it is.
+        at: usize,
+        /// Whether that is what its `index` says.
+        is_told: bool,
+    },
 }
 
 /// How the document differs from the one that selectors speak of.
@@ -105,7 +110,7 @@ impl<'m, 'a> Places<'m, 'a> {
         for step in path {
             let key = match &step {
                 Step::Name { name, .. } => Key::Name(name),
-                Step::Item(at) => Key::Item(*at, 0),
+                Step::Item { at, .. } => Key::Item(*at, 0),
             };
             let marks = self.matcher.marks(&self.states) & (INCLUDED | KEPT);
             let before = self.states.len();
@@ -199,9 +204,7 @@ impl<'m, 'a> Places<'m, 'a> {
             }
             let child = if needs_child { walk.peek()? } else { "" };
             let key = Key::Name(&name);
-            let is_known = self
-                .matcher
-                .step(&mut self.states, start..end, key, child);
+            let is_known = self.matcher.step(&mut self.states, start..end, key, child);
             if self.states.len() == end && inherited == 0 {
                 walk.skip()?;
                 continue;
@@ -246,7 +249,8 @@ impl<'m, 'a> Places<'m, 'a> {
                 walk.skip()?;
                 continue;
             }
-            self.path.push(Step::Item(at));
+            let is_told = index.is_some();
+            self.path.push(Step::Item { at, is_told });
             self.value(walk, end, inherited, sink)?;
             self.path.pop();
             self.states.truncate(end);
@@ -283,7 +287,7 @@ pub fn write_path(path: &[Step<'_>], is_told: bool, out: &mut String) {
                 }
                 out.push_str(name);
             }
-            Step::Item(at) => {
+            Step::Item { at, .. } => {
                 let _done = write!(out, "[{at}]");
             }
         }

@@ -266,10 +266,7 @@ mod tests {
         let mut text = String::new();
         unescape(content, &mut text).unwrap();
         let mut places = Places::new(content);
-        let found: Vec<_> = text
-            .char_indices()
-            .map(|(at, _)| places.find(at))
-            .collect();
+        let found: Vec<_> = text.char_indices().map(|(at, _)| places.find(at)).collect();
         assert_eq!(found, [0, 1, 7, 19, 20, 22]);
         assert_eq!(places.find(text.len()), content.len());
         assert_eq!(places.find(99), content.len());

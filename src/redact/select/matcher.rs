@@ -134,7 +134,9 @@ impl Matcher {
     }
 
     fn nodes<'m>(&'m self, states: &'m [u16]) -> impl Iterator<Item = &'m Node> {
-        let found = states.iter().map(|state| self.nodes.get(usize::from(*state)));
+        let found = states
+            .iter()
+            .map(|state| self.nodes.get(usize::from(*state)));
         found.flatten()
     }
 
@@ -236,5 +238,7 @@ fn in_slice((start, end, step): (Option<i64>, Option<i64>, i64), at: i64, length
     let last = signed(length).saturating_sub(1);
     let start = start.map_or(last, |start| from_end(start, length).min(last));
     let end = end.map_or(-1, |end| from_end(end, length).max(-1));
-    at <= start && at > end && start.saturating_sub(at).checked_rem(step.saturating_neg()) == Some(0)
+    at <= start
+        && at > end
+        && start.saturating_sub(at).checked_rem(step.saturating_neg()) == Some(0)
 }

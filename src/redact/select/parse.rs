@@ -267,7 +267,8 @@ impl Parser<'_> {
         if text.is_empty() {
             return Ok(None);
         }
-        let is_odd = text == "-0" || (text.len() > 1 && text.trim_start_matches('-').starts_with('0'));
+        let is_odd =
+            text == "-0" || (text.len() > 1 && text.trim_start_matches('-').starts_with('0'));
         let number = text.parse::<i64>().ok();
         match number.filter(|number| number.unsigned_abs() <= INTEGER_MAX.unsigned_abs() && !is_odd)
         {
@@ -474,7 +475,10 @@ impl Parser<'_> {
         if self.rest.starts_with(['@', '$']) {
             return Err(Error::NotSupported("its filter compares two queries"));
         }
-        if self.rest.starts_with(|letter: char| letter.is_ascii_lowercase()) {
+        if self
+            .rest
+            .starts_with(|letter: char| letter.is_ascii_lowercase())
+        {
             return Err(Error::NotSupported("its filter calls a function"));
         }
         self.number()
