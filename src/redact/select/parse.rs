@@ -55,6 +55,28 @@ impl Selector {
         picks.any(|pick| matches!(pick, Pick::Filter(_)) || pick.needs_length())
     }
 
+    /// The names that it may begin with.
+    pub fn first_names(&self) -> impl Iterator<Item = &str> {
+        let picks = self.segments.first().into_iter().flat_map(|it| &it.picks);
+        picks.filter_map(|pick| match pick {
+            Pick::Name(name) => Some(name.as_str()),
+            Pick::Wildcard | Pick::Index(_) | Pick::Slice { .. } | Pick::Filter(_) => None,
+        })
+    }
+
+    /// Whether all that `other` selects is selected by this one too, step by step.
+    #[must_use]
+    pub fn has(&self, other: &Self) -> bool {
+        self.segments.len() == other.segments.len()
+            && self.segments.iter().zip(&other.segments).all(|(own, its)| {
+                own.is_descendant == its.is_descendant
+                    && its.picks.iter().all(|pick| {
+                        let is_item = !matches!(pick, Pick::Name(_));
+                        own.picks.contains(pick) || is_item && own.picks.contains(&Pick::Wildcard)
+                    })
+            })
+    }
+
     /// The name that it begins with; nothing if it begins otherwise.
     #[must_use]
     pub fn first_name(&self) -> Option<&str> {
