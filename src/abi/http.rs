@@ -33,7 +33,7 @@ pub(super) struct Http {
 }
 
 impl Http {
-    pub(super) const fn new(
+    pub(super) fn new(
         context_id: u32,
         exchange: Exchange,
         (watch, metrics): (Rc<Watch>, Rc<Metrics>),

@@ -1,0 +1,593 @@
+//! Redaction through a whole exchange: requests, answers and streams, as an app and a provider see them.
+//!
+//! The main property: what a stream's pieces make together is what the same answer in one piece would be, however its
+//! texts are cut into events, its events into chunks, and its characters into escapes.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_types,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "clippy knows test functions, not the helpers of a test file"
+)]
+
+#[expect(dead_code, reason = "each test file takes of it what it needs")]
+mod driver;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use driver::{CHAT, COMPLETIONS, EMBEDDINGS, Message, Proxy, RESPONSES, Random, Sent, head};
+use serde_json::{Value, json};
+use tollgate::policy::{Placement, Policy};
+use tollgate::turn::Headers;
+
+fn compile(redaction: &str) -> Result<Rc<Policy>, String> {
+    let text = format!(
+        r#"{{"version": 1, "anonymous": "allow",
+        "providers": [{{"name": "openai", "kind": "openai"}},
+            {{"name": "azure", "kind": "azure", "endpoint": "https://acme.openai.azure.com"}},
+            {{"name": "bedrock", "kind": "bedrock", "region": "us-east-1", "auth": {{"type": "bearer", "env": "BEDROCK_KEY"}}}}],
+        "models": [{{"name": "gpt", "targets": [{{"provider": "openai", "model": "gpt-4.1"}}]}},
+            {{"name": "gpt-azure", "targets": [{{"provider": "azure", "deployment": "gpt-4.1"}}]}},
+            {{"name": "embed", "targets": [{{"provider": "openai", "model": "text-embedding-3-small"}}]}},
+            {{"name": "claude", "targets": [{{"provider": "bedrock", "model": "us.anthropic.claude-sonnet-4-5-20250929-v1:0"}}]}}],
+        "redaction": {redaction}}}"#
+    );
+    let variable = |name: &str| match name {
+        "HASH_KEY" => Some("0123456789abcdef".to_owned()),
+        name => driver::variable(name),
+    };
+    Policy::compile(text.as_bytes(), Placement::Single, &variable)
+        .map(Rc::new)
+        .map_err(|problems| problems.to_string())
+}
+
+fn policy(redaction: &str) -> Rc<Policy> {
+    compile(redaction).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+const MASK: &str = r#"{"entities": {"all": "mask"}}"#;
+
+fn send(policy: &Rc<Policy>, path: &str, body: &str) -> (Proxy, Sent) {
+    let mut proxy = Proxy::new(policy);
+    let sent = proxy.request(head(path, body.as_bytes()), body.as_bytes());
+    (proxy, sent)
+}
+
+/// The body that leaves.
+#[track_caller]
+fn check_request(redaction: &str, path: &str, body: &str, want: &str) {
+    match send(&policy(redaction), path, body).1 {
+        Sent::Call(call) => assert_eq!(String::from_utf8(call.body).unwrap(), want),
+        Sent::Reply(reply) => panic!("{}", String::from_utf8_lossy(&reply.body)),
+    }
+}
+
+/// The error's code, param and message; nothing leaves.
+#[track_caller]
+fn check_refused(redaction: &str, path: &str, body: &str, param: &str, message: &str) {
+    let Sent::Reply(reply) = send(&policy(redaction), path, body).1 else {
+        panic!("it left");
+    };
+    assert_eq!(reply.headers.status(), 400);
+    let error: Value = serde_json::from_slice(&reply.body).unwrap();
+    let error = &error["error"];
+    assert_eq!(error["code"], "content_blocked");
+    assert_eq!(error["type"], "invalid_request_error");
+    assert_eq!(error["param"], param);
+    let said = error["message"].as_str().unwrap();
+    assert!(said.contains(message), "{said}");
+}
+
+#[test]
+fn texts_of_a_chat_request_are_redacted_and_no_other_byte_changes() {
+    check_request(
+        MASK,
+        CHAT,
+        r#"{ "model":"gpt", "messages":[ {"role":"system","content":"Mail jane@corp.com\n"},{"role":"user","content":[{"type":"text","text":"call \u0034111 1111 1111 1111, \u00e9"}]},
+ {"role":"assistant","content":null,"tool_calls":[{"id":"jane@corp.com","type":"function","function":{"name":"jane@corp.com","arguments":"{\"to@x.com\": \"jane@\\u0063orp.com \\u00e9\", \"card\":4111111111111111, \"n\":[1.50,true]}"}}]},{"role":"tool","tool_call_id":"jane@corp.com","content":"536-22-1234"}],"user":"jane@corp.com","temperature":1.0 }"#,
+        r#"{ "model":"gpt-4.1", "messages":[ {"role":"system","content":"Mail [EMAIL]\n"},{"role":"user","content":[{"type":"text","text":"call [PAYMENT_CARD], \u00e9"}]},
+ {"role":"assistant","content":null,"tool_calls":[{"id":"jane@corp.com","type":"function","function":{"name":"jane@corp.com","arguments":"{\"to@x.com\": \"[EMAIL] \\u00e9\", \"card\":\"[PAYMENT_CARD]\", \"n\":[1.50,true]}"}}]},{"role":"tool","tool_call_id":"jane@corp.com","content":"[US_SSN]"}],"user":"jane@corp.com","temperature":1.0 }"#,
+    );
+}
+
+#[test]
+fn texts_of_the_other_formats_are_redacted() {
+    check_request(
+        MASK,
+        RESPONSES,
+        r#"{"model":"gpt","instructions":"a@corp.com","input":[{"role":"user","content":"b@corp.com"},{"type":"function_call","call_id":"c@corp.com","name":"f","arguments":"{\"x\":\"d@corp.com\"}"},{"type":"function_call_output","call_id":"c@corp.com","output":"e@corp.com"},{"role":"user","content":[{"type":"input_text","text":"f@corp.com"}]}]}"#,
+        r#"{"model":"gpt-4.1","instructions":"[EMAIL]","input":[{"role":"user","content":"[EMAIL]"},{"type":"function_call","call_id":"c@corp.com","name":"f","arguments":"{\"x\":\"[EMAIL]\"}"},{"type":"function_call_output","call_id":"c@corp.com","output":"[EMAIL]"},{"role":"user","content":[{"type":"input_text","text":"[EMAIL]"}]}]}"#,
+    );
+    check_request(
+        MASK,
+        EMBEDDINGS,
+        r#"{"model":"embed","input":["a@corp.com","b"]}"#,
+        r#"{"model":"text-embedding-3-small","input":["[EMAIL]","b"]}"#,
+    );
+    check_request(
+        MASK,
+        COMPLETIONS,
+        r#"{"model":"gpt","prompt":"a@corp.com","suffix":"b@corp.com"}"#,
+        r#"{"model":"gpt-4.1","prompt":"[EMAIL]","suffix":"[EMAIL]"}"#,
+    );
+}
+
+#[test]
+fn what_is_blocked_is_named_and_not_told() {
+    let block = r#"{"entities": {"email": "block"}}"#;
+    check_refused(
+        block,
+        CHAT,
+        r#"{"model":"gpt","messages":[{"role":"user","content":"x"},{"role":"user","content":"jane@corp.com"}]}"#,
+        "messages[1].content",
+        "holds email, which",
+    );
+    check_refused(
+        block,
+        CHAT,
+        r#"{"model":"gpt","messages":[{"role":"assistant","tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{\"jane\":\"jane@corp.com\"}"}}]}]}"#,
+        "messages[0].tool_calls[0].function.arguments",
+        "holds email, which",
+    );
+}
+
+#[test]
+fn a_name_that_may_be_somebodys_is_not_told() {
+    check_refused(
+        r#"{"entities": {"email": "block"}, "select": {"request": {"include": ["$.metadata"]}}}"#,
+        CHAT,
+        r#"{"model":"gpt","messages":[],"metadata":{"jane doe":"jane@corp.com"}}"#,
+        "metadata",
+        "holds email, which",
+    );
+}
+
+const IMAGE: &str = r#"{"model":"gpt","messages":[{"role":"user","content":[{"type":"text","text":"jane@corp.com"},{"type":"image_url","image_url":{"url":"https://x/a.png"}}]}]}"#;
+
+#[test]
+fn media_are_refused_taken_out_or_passed() {
+    check_refused(
+        MASK,
+        CHAT,
+        IMAGE,
+        "messages[0].content[1]",
+        "cannot be looked into",
+    );
+    check_request(
+        r#"{"entities": {"all": "mask"}, "media": "strip"}"#,
+        CHAT,
+        IMAGE,
+        r#"{"model":"gpt-4.1","messages":[{"role":"user","content":[{"type":"text","text":"[EMAIL]"},{"type":"text","text":"[removed]"}]}]}"#,
+    );
+    check_request(
+        r#"{"entities": {"all": "mask"}, "media": "pass"}"#,
+        CHAT,
+        IMAGE,
+        r#"{"model":"gpt-4.1","messages":[{"role":"user","content":[{"type":"text","text":"[EMAIL]"},{"type":"image_url","image_url":{"url":"https://x/a.png"}}]}]}"#,
+    );
+    check_refused(
+        MASK,
+        EMBEDDINGS,
+        r#"{"model":"embed","input":[1,2]}"#,
+        "input[0]",
+        "tokens",
+    );
+    check_refused(
+        MASK,
+        RESPONSES,
+        r#"{"model":"gpt","input":[{"role":"user","content":[{"type":"input_file","file_id":"f"}]}]}"#,
+        "input[0].content[0]",
+        "files",
+    );
+}
+
+#[test]
+fn a_rule_holds_for_the_provider_it_names() {
+    let rules = r#"[{"providers": ["azure"], "entities": {"all": "mask"}}]"#;
+    let body = |model: &str| {
+        format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"jane@corp.com"}}]}}"#)
+    };
+    for (model, is_masked) in [("gpt", false), ("gpt-azure", true), ("claude", false)] {
+        let Sent::Call(call) = send(&policy(rules), CHAT, &body(model)).1 else {
+            panic!("refused");
+        };
+        let sent = String::from_utf8(call.body).unwrap();
+        assert_eq!(sent.contains("[EMAIL]"), is_masked, "{sent}");
+        assert_eq!(sent.contains("jane@corp.com"), !is_masked, "{sent}");
+    }
+}
+
+#[test]
+fn the_first_rule_that_fits_holds() {
+    let rules =
+        r#"[{"models": ["gpt-*"], "entities": {"all": "off"}}, {"entities": {"all": "mask"}}]"#;
+    let body = r#"{"model":"gpt-azure","messages":[{"role":"user","content":"jane@corp.com"}]}"#;
+    let Sent::Call(call) = send(&policy(rules), CHAT, body).1 else {
+        panic!("refused");
+    };
+    assert!(
+        String::from_utf8(call.body)
+            .unwrap()
+            .contains("jane@corp.com")
+    );
+    check_request(
+        rules,
+        CHAT,
+        r#"{"model":"gpt","messages":[{"role":"user","content":"jane@corp.com"}]}"#,
+        r#"{"model":"gpt-4.1","messages":[{"role":"user","content":"[EMAIL]"}]}"#,
+    );
+}
+
+#[test]
+fn selectors_add_places_and_take_them_away() {
+    let body = r#"{"model":"gpt","messages":[{"role":"system","content":"a@corp.com"},{"role":"user","content":"b@corp.com"}],"metadata":{"by":"c@corp.com"}}"#;
+    check_request(
+        r#"{"entities": {"all": "mask"}, "select": {"request": {"include": ["standard", "$.metadata"], "exclude": ["$.messages[?@.role=='system']"]}}}"#,
+        CHAT,
+        body,
+        r#"{"model":"gpt-4.1","messages":[{"role":"system","content":"a@corp.com"},{"role":"user","content":"[EMAIL]"}],"metadata":{"by":"[EMAIL]"}}"#,
+    );
+    check_request(
+        r#"{"entities": {"all": "mask"}, "select": {"request": {"include": ["$.messages[-1]"]}}}"#,
+        CHAT,
+        body,
+        r#"{"model":"gpt-4.1","messages":[{"role":"system","content":"a@corp.com"},{"role":"user","content":"[EMAIL]"}],"metadata":{"by":"c@corp.com"}}"#,
+    );
+}
+
+#[test]
+fn what_a_rule_would_miss_is_a_problem() {
+    for (redaction, problem) in [
+        (
+            r#"{"providers": ["azur"], "entities": {"all": "mask"}}"#,
+            "redaction.providers[0]: 'azur' fits none that this policy has",
+        ),
+        (
+            r#"{"entities": {"all": "mask"}, "select": {"request": {"include": ["$.mesages[*].content"]}}}"#,
+            "begins with a member that no client format has",
+        ),
+        (
+            r#"{"entities": {"all": "mask"}, "select": {"request": {"include": ["$.messages[*].tool_call_id"]}}}"#,
+            "selects keys, ids, names or enumerations, which are never touched",
+        ),
+        (
+            r#"{"entities": {"all": "mask"}, "select": {"answer": {"exclude": ["$.choices[?@.index==0]"]}}}"#,
+            "picks by what it finds, which a stream shows too late",
+        ),
+        (
+            r#"{"entities": {"all": "mask"}, "select": {"request": {"include": ["$[?match(@.a,'b')]"]}}}"#,
+            "its filter calls a function, which this gateway cannot follow",
+        ),
+        (
+            r#"{"entities": {"all": "mask"}, "directions": []}"#,
+            "redaction.directions: must not be empty",
+        ),
+    ] {
+        let problems = compile(redaction).unwrap_err();
+        assert!(problems.contains(problem), "{problems}");
+    }
+}
+
+// Answers.
+
+/// The texts of an answer, by their path.
+type Texts = BTreeMap<String, String>;
+
+fn answer_head(content_type: &str) -> Headers {
+    let mut headers = Headers::new();
+    headers.push(":status", "200");
+    headers.push("content-type", content_type);
+    headers
+}
+
+fn begun(redaction: &Rc<Policy>, path: &str, stream: bool, prompt: &str) -> Proxy {
+    let body = match path {
+        CHAT => {
+            json!({"model": "gpt", "stream": stream, "messages": [{"role": "user", "content": prompt}]})
+        }
+        COMPLETIONS => json!({"model": "gpt", "stream": stream, "prompt": prompt}),
+        _ => json!({"model": "gpt", "stream": stream, "input": prompt}),
+    };
+    let (proxy, sent) = send(redaction, path, &body.to_string());
+    assert!(matches!(sent, Sent::Call(_)), "{sent:?}");
+    proxy
+}
+
+fn whole(policy: &Rc<Policy>, path: &str, answer: &str, prompt: &str) -> Message {
+    let mut proxy = begun(policy, path, false, prompt);
+    proxy.answer(&answer_head("application/json"), [answer.as_bytes()]);
+    proxy.client
+}
+
+fn streamed(
+    policy: &Rc<Policy>,
+    path: &str,
+    stream: &[u8],
+    cuts: &mut dyn FnMut() -> usize,
+    prompt: &str,
+) -> Vec<u8> {
+    let mut proxy = begun(policy, path, true, prompt);
+    let (mut chunks, mut rest) = (Vec::new(), stream);
+    while !rest.is_empty() {
+        let (chunk, tail) = rest.split_at(cuts().clamp(1, rest.len()));
+        chunks.push(chunk);
+        rest = tail;
+    }
+    proxy.answer(&answer_head("text/event-stream"), chunks);
+    proxy.client.body
+}
+
+/// Adds up the texts of a chat answer, or of the pieces of one.
+fn add_choice(choice: &Value, message: &str, texts: &mut Texts) {
+    let at = choice["index"].as_u64().unwrap();
+    let mut add = |name: String, text: &Value| {
+        if let Some(text) = text.as_str() {
+            texts
+                .entry(format!("{at}.{name}"))
+                .or_default()
+                .push_str(text);
+        }
+    };
+    add("text".to_owned(), &choice["text"]);
+    let message = &choice[message];
+    for name in ["content", "reasoning_content", "refusal"] {
+        add(name.to_owned(), &message[name]);
+    }
+    for (place, call) in message["tool_calls"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .enumerate()
+    {
+        let index = call["index"].as_u64().unwrap_or(place as u64);
+        add(format!("call{index}"), &call["function"]["arguments"]);
+    }
+    assert!(choice["logprobs"].is_null(), "the text again: {choice}");
+}
+
+/// The texts of a stream, each of whose choices ends with its reason.
+fn stream_texts(stream: &[u8]) -> Texts {
+    let mut texts = Texts::new();
+    let mut ended = Vec::new();
+    let stream = String::from_utf8(stream.to_vec()).unwrap();
+    assert!(stream.ends_with("data: [DONE]\n\n"), "{stream}");
+    for event in stream.split_terminator("\n\n") {
+        let data = event.strip_prefix("data: ").expect("one line of data");
+        if data == "[DONE]" {
+            continue;
+        }
+        let chunk: Value = serde_json::from_str(data).expect("JSON in, JSON out");
+        assert_eq!(chunk["id"], "c1", "{chunk}");
+        for choice in chunk["choices"].as_array().unwrap() {
+            let index = choice["index"].as_u64().unwrap();
+            assert!(
+                !ended.contains(&index),
+                "a piece behind the finish: {choice}"
+            );
+            add_choice(choice, "delta", &mut texts);
+            if !choice["finish_reason"].is_null() {
+                ended.push(index);
+            }
+        }
+    }
+    texts
+}
+
+/// Texts that hold every kind of finding, and much that nearly is one.
+const TEXTS: &[&str] = &[
+    "Card 4111 1111 1111 1111, exp 12/27, cvv 123; mail jane.doe@mail.example.org or 4111-1111-1111-1111.john@x.com!",
+    "IBAN DE89 3704 0044 0532 0130 00 / GB82WEST12345698765432; SSN 536-22-1234; ssn 536221234; tel (212) 555-0143 x12",
+    "host 8.8.4.4:53, 2a00:1450:4001:81b::200e, 3c:22:fb:9a:01:7e; postgres://app:s3cr3t@db:5432/x https://a:b@c.d/",
+    "ghp_16C7e42F292c6912E7710c838347Ae178B4a, AKIAIOSFODNN7EXAMPLE eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U.",
+    "x -----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\n-----END RSA PRIVATE KEY----- \"q\\uote\" 😀 \u{1} é",
+    "{\"password\": \"hunter2!\", \"n\":\"４１１１ １１１１\u{200B} １１１１ １１１１\u{301}é\"} jаne＠example.org",
+    "aaaa-bbbb a@b a@b.c.d.e@f.gh +1 +49 ( (2 eyJ eyJhbGciOi.x -----BEGIN - ---- 10.0.0. 1.2.3 :: a:b:c =\"\" ghp_ AKIA",
+    "",
+    "ok",
+    "jane@corp.com",
+];
+
+fn text(random: &mut Random) -> String {
+    let mut text = TEXTS[random.below(TEXTS.len())].to_owned();
+    if random.below(2) == 0 {
+        text.push_str(TEXTS[random.below(TEXTS.len())]);
+    }
+    text
+}
+
+/// Tool arguments: JSON as a rule, odd escapes in it, or cut short, or none at all.
+fn arguments(random: &mut Random) -> String {
+    let mut json = format!(
+        "{{\"to\": {}, \"list\":[{},4111111111111111,-1.5e3,true,null,{{}}],\"ssn\" :\"536221234\",\"{}\":\"\\u00e9\\/\"}}",
+        escaped(&text(random), random),
+        escaped(&text(random), random),
+        ["jane@corp.com", "k"][random.below(2)],
+    );
+    match random.below(8) {
+        0 => json = cut(&json, random.below(json.len())).to_owned(),
+        1 => json.insert_str(random_boundary(&json, random), "jane@corp.com"),
+        _ => {}
+    }
+    json
+}
+
+fn random_boundary(text: &str, random: &mut Random) -> usize {
+    (0..=random.below(text.len()))
+        .rev()
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap()
+}
+
+fn cut(text: &str, at: usize) -> &str {
+    let at = (0..=at)
+        .rev()
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap();
+    &text[..at]
+}
+
+/// A JSON string in which any character may be escaped.
+fn escaped(text: &str, random: &mut Random) -> String {
+    let mut out = "\"".to_owned();
+    let odd = random.below(3) == 0;
+    for letter in text.chars() {
+        if odd && random.below(4) == 0 {
+            let mut units = [0; 2];
+            for unit in letter.encode_utf16(&mut units) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            let plain = serde_json::to_string(&letter.to_string()).unwrap();
+            out.push_str(&plain[1..plain.len() - 1]);
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// A text in pieces of one, two, three or any number of characters.
+fn pieces(text: &str, random: &mut Random) -> Vec<String> {
+    let kind = random.below(5);
+    let (mut pieces, mut letters) = (Vec::new(), text.chars().peekable());
+    while letters.peek().is_some() {
+        let count = match kind {
+            0..3 => kind + 1,
+            3 => 1 + random.below(12),
+            _ => text.len(),
+        };
+        pieces.push(letters.by_ref().take(count).collect());
+    }
+    pieces
+}
+
+/// One answer of two choices, whole and as a stream with all of its texts interleaved.
+fn chat_answer(random: &mut Random) -> (String, String) {
+    let mut channels: Vec<(usize, &str, Option<usize>, Vec<String>)> = Vec::new();
+    let mut choices = Vec::new();
+    for choice in 0..2 {
+        let (content, reasoning) = (text(random), text(random));
+        let calls = [arguments(random), arguments(random)];
+        channels.push((choice, "content", None, pieces(&content, random)));
+        channels.push((
+            choice,
+            "reasoning_content",
+            None,
+            pieces(&reasoning, random),
+        ));
+        for (index, call) in calls.iter().enumerate() {
+            channels.push((choice, "", Some(index), pieces(call, random)));
+        }
+        let calls: Vec<_> = calls
+            .iter()
+            .map(|call| {
+                format!(
+                    r#"{{"id":"t","type":"function","function":{{"name":"f","arguments":{}}}}}"#,
+                    escaped(call, random)
+                )
+            })
+            .collect();
+        choices.push(format!(
+            r#"{{"index":{choice},"message":{{"role":"assistant","content":{},"reasoning_content":{},"tool_calls":[{}]}},"logprobs":{{"content":[{{"token":"jane@corp.com"}}]}},"finish_reason":"stop"}}"#,
+            escaped(&content, random),
+            escaped(&reasoning, random),
+            calls.join(",")
+        ));
+    }
+    let whole = format!(
+        r#"{{"id":"c1","object":"chat.completion","created":1,"model":"m","choices":[{}],"usage":{{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}}}"#,
+        choices.join(",")
+    );
+    let mut stream = String::new();
+    let mut event = |choices: &str| {
+        stream.push_str(&format!(
+            "data: {{\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{choices}],\"usage\":null}}\n\n"
+        ));
+    };
+    for channel in &mut channels {
+        channel.3.reverse();
+    }
+    let mut open = channels;
+    for choice in 0..2 {
+        event(&format!(
+            r#"{{"index":{choice},"delta":{{"role":"assistant","content":""}},"finish_reason":null}}"#
+        ));
+    }
+    while !open.is_empty() {
+        let at = random.below(open.len());
+        let (choice, name, index, left) = &mut open[at];
+        let piece = left.pop();
+        let escaped = escaped(piece.as_deref().unwrap_or_default(), random);
+        let delta = match index {
+            Some(index) => format!(
+                r#""tool_calls":[{{"index":{index},"function":{{"arguments":{escaped}}}}}]"#
+            ),
+            None => format!("\"{name}\":{escaped}"),
+        };
+        let choice = *choice;
+        if left.is_empty() {
+            open.remove(at);
+        }
+        let is_last = !open.iter().any(|(other, ..)| *other == choice);
+        // The finish comes with the last piece, or behind it.
+        let with = is_last && random.below(2) == 0;
+        let reason = if with { "\"stop\"" } else { "null" };
+        event(&format!(
+            r#"{{"index":{choice},"delta":{{{delta}}},"logprobs":{{"content":[{{"token":{escaped}}}]}},"finish_reason":{reason}}}"#
+        ));
+        if is_last && !with {
+            event(&format!(
+                r#"{{"index":{choice},"delta":{{}},"finish_reason":"stop"}}"#
+            ));
+        }
+    }
+    stream.push_str("data: [DONE]\n\n");
+    (whole, stream)
+}
+
+const PLANS: &[&str] = &[
+    MASK,
+    r#"{"entities": {"all": {"action": "partial", "keep_last": 4}}}"#,
+    r#"{"entities": {"all": "hash", "email": "report"}, "hash_key_variable": "HASH_KEY"}"#,
+    r#"{"entities": {"all": "placeholder"}, "hash_key_variable": "HASH_KEY", "allow": ["jane@corp.com"]}"#,
+    r#"{"entities": {"all": "placeholder"}, "hash_key_variable": "HASH_KEY", "directions": ["request"]}"#,
+];
+
+#[test]
+fn a_streamed_chat_answer_is_what_the_whole_one_is_however_it_is_cut() {
+    let mut random = Random(77);
+    let mut changed = 0;
+    for round in 0..250 {
+        let policy = policy(PLANS[round % PLANS.len()]);
+        let prompt = "I am jane.doe@mail.example.org, 4111 1111 1111 1111";
+        let (answer, stream) = chat_answer(&mut random);
+        let one = whole(&policy, CHAT, &answer, prompt).body;
+        let one: Value = serde_json::from_slice(&one).unwrap();
+        let mut want = Texts::new();
+        for choice in one["choices"].as_array().unwrap() {
+            add_choice(choice, "message", &mut want);
+        }
+        let kind = random.below(4);
+        let mut cuts = || match kind {
+            0..3 => kind + 1,
+            _ => 1 + random.below(400),
+        };
+        let got = stream_texts(&streamed(
+            &policy,
+            CHAT,
+            stream.as_bytes(),
+            &mut cuts,
+            prompt,
+        ));
+        assert_eq!(got, want, "round {round}");
+        changed += usize::from(
+            want.values()
+                .any(|text| text.contains('[') || text.contains("***")),
+        );
+    }
+    assert!(changed > 100, "{changed}");
+}
