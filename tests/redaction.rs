@@ -245,7 +245,7 @@ fn what_a_rule_would_miss_is_a_problem() {
     for (redaction, problem) in [
         (
             r#"{"providers": ["azur"], "entities": {"all": "mask"}}"#,
-            "redaction.providers[0]: 'azur' fits none that this policy has",
+            "redaction.providers[0]: cannot take 'azur': fits none that this policy has",
         ),
         (
             r#"{"entities": {"all": "mask"}, "select": {"request": {"include": ["$.mesages[*].content"]}}}"#,
@@ -347,7 +347,6 @@ fn add_choice(choice: &Value, message: &str, texts: &mut Texts) {
         let index = call["index"].as_u64().unwrap_or(place as u64);
         add(format!("call{index}"), &call["function"]["arguments"]);
     }
-    assert!(choice["logprobs"].is_null(), "the text again: {choice}");
 }
 
 /// The texts of a stream, each of whose choices ends with its reason.
@@ -561,7 +560,7 @@ const PLANS: &[&str] = &[
 fn a_streamed_chat_answer_is_what_the_whole_one_is_however_it_is_cut() {
     let mut random = Random(77);
     let mut changed = 0;
-    for round in 0..250 {
+    for round in 0..60 {
         let policy = policy(PLANS[round % PLANS.len()]);
         let prompt = "I am jane.doe@mail.example.org, 4111 1111 1111 1111";
         let (answer, stream) = chat_answer(&mut random);
@@ -589,5 +588,342 @@ fn a_streamed_chat_answer_is_what_the_whole_one_is_however_it_is_cut() {
                 .any(|text| text.contains('[') || text.contains("***")),
         );
     }
-    assert!(changed > 100, "{changed}");
+    assert!(changed > 30, "{changed}");
+}
+
+/// One answer of a message, a reasoning and a call, whole and as the events that OpenAI writes.
+fn responses_answer(random: &mut Random) -> (String, String) {
+    let (content, reasoning, call) = (text(random), text(random), arguments(random));
+    let output = [
+        format!(
+            r#"{{"type":"reasoning","id":"r","summary":[{{"type":"summary_text","text":{}}}]}}"#,
+            escaped(&reasoning, random)
+        ),
+        format!(
+            r#"{{"type":"message","id":"m","role":"assistant","status":"completed","content":[{{"type":"output_text","text":{},"annotations":[],"logprobs":[{{"token":"jane@corp.com"}}]}}]}}"#,
+            escaped(&content, random)
+        ),
+        format!(
+            r#"{{"type":"function_call","id":"f","call_id":"c","name":"f","arguments":{}}}"#,
+            escaped(&call, random)
+        ),
+    ];
+    let whole = format!(
+        r#"{{"id":"resp_1","object":"response","status":"completed","model":"m","output":[{}],"usage":null}}"#,
+        output.join(",")
+    );
+    let mut stream = String::new();
+    let mut number = 0;
+    let mut event = |name: &str, members: String| {
+        stream.push_str(&format!("event: {name}\ndata: {{\"type\":\"{name}\",\"sequence_number\":{number},{members}}}\n\n"));
+        number += 1;
+    };
+    let begun =
+        r#""response":{"id":"resp_1","object":"response","status":"in_progress","output":[]}"#;
+    event("response.created", begun.to_owned());
+    let mut channels = vec![
+        (
+            "response.reasoning_summary_text.delta",
+            r#""item_id":"r","output_index":0,"summary_index":0"#,
+            pieces(&reasoning, random),
+        ),
+        (
+            "response.output_text.delta",
+            r#""item_id":"m","output_index":1,"content_index":0,"logprobs":[{"token":"jane@corp.com"}]"#,
+            pieces(&content, random),
+        ),
+        (
+            "response.function_call_arguments.delta",
+            r#""item_id":"f","output_index":2"#,
+            pieces(&call, random),
+        ),
+    ];
+    for channel in &mut channels {
+        channel.2.reverse();
+    }
+    while !channels.is_empty() {
+        let at = random.below(channels.len());
+        let (name, place, left) = &mut channels[at];
+        let (name, place) = (*name, *place);
+        if let Some(piece) = left.pop() {
+            event(
+                name,
+                format!("{place},\"delta\":{}", escaped(&piece, random)),
+            );
+            continue;
+        }
+        channels.remove(at);
+        match name {
+            "response.reasoning_summary_text.delta" => {
+                event(
+                    "response.reasoning_summary_text.done",
+                    format!("{place},\"text\":{}", escaped(&reasoning, random)),
+                );
+                event(
+                    "response.output_item.done",
+                    format!("\"output_index\":0,\"item\":{}", output[0]),
+                );
+            }
+            // Without an event of its own the text ends with its item.
+            "response.output_text.delta" => event(
+                "response.output_item.done",
+                format!("\"output_index\":1,\"item\":{}", output[1]),
+            ),
+            _ => event(
+                "response.function_call_arguments.done",
+                format!("{place},\"arguments\":{}", escaped(&call, random)),
+            ),
+        }
+    }
+    event("response.completed", format!("\"response\":{whole}"));
+    (whole, stream)
+}
+
+/// The texts of an answer of responses.
+fn response_texts(response: &Value) -> Texts {
+    let mut texts = Texts::new();
+    for (at, item) in response["output"].as_array().unwrap().iter().enumerate() {
+        let text = [
+            &item["summary"][0]["text"],
+            &item["content"][0]["text"],
+            &item["arguments"],
+        ];
+        let text = text.iter().find_map(|text| text.as_str()).unwrap();
+        texts.insert(at.to_string(), text.to_owned());
+    }
+    texts
+}
+
+/// What the pieces of a stream make together; whatever an event repeats whole is the same.
+fn response_stream_texts(stream: &[u8]) -> Texts {
+    let mut texts: Texts = (0..3).map(|at| (at.to_string(), String::new())).collect();
+    let mut completed = None;
+    let stream = String::from_utf8(stream.to_vec()).unwrap();
+    for (number, event) in stream.split_terminator("\n\n").enumerate() {
+        let (name, data) = event.split_once("\ndata: ").expect("a name and data");
+        let event: Value = serde_json::from_str(data).expect("JSON in, JSON out");
+        assert_eq!(
+            event["sequence_number"], number,
+            "events are numbered through"
+        );
+        let kind = event["type"].as_str().unwrap();
+        assert_eq!(name, format!("event: {kind}"));
+        let at = event["output_index"].to_string();
+        if let Some(piece) = event["delta"].as_str() {
+            texts.get_mut(&at).unwrap().push_str(piece);
+        }
+        for whole in [&event["text"], &event["arguments"]] {
+            if let Some(whole) = whole.as_str() {
+                assert_eq!(texts[&at], whole);
+            }
+        }
+        if event["item"].is_object() {
+            let item = json!({"output": [event["item"]]});
+            assert_eq!(response_texts(&item)["0"], texts[&at]);
+        }
+        if kind == "response.completed" {
+            completed = Some(event["response"].clone());
+        }
+    }
+    assert_eq!(response_texts(&completed.unwrap()), texts);
+    texts
+}
+
+#[test]
+fn a_streamed_response_is_what_the_whole_one_is_however_it_is_cut() {
+    let mut random = Random(99);
+    for round in 0..60 {
+        let policy = policy(PLANS[round % PLANS.len()]);
+        let prompt = "I am jane.doe@mail.example.org, 4111 1111 1111 1111";
+        let (answer, stream) = responses_answer(&mut random);
+        let one = whole(&policy, RESPONSES, &answer, prompt).body;
+        let want = response_texts(&serde_json::from_slice(&one).unwrap());
+        let kind = random.below(4);
+        let mut cuts = || match kind {
+            0..3 => kind + 1,
+            _ => 1 + random.below(400),
+        };
+        let stream = streamed(&policy, RESPONSES, stream.as_bytes(), &mut cuts, prompt);
+        assert_eq!(response_stream_texts(&stream), want, "round {round}");
+        let redacts_answers = !PLANS[round % PLANS.len()].contains("directions");
+        let has_shadow = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains("token\":");
+        assert_eq!(
+            (has_shadow(&one), has_shadow(&stream)),
+            (!redacts_answers, !redacts_answers)
+        );
+    }
+}
+
+#[test]
+fn a_streamed_completion_is_what_the_whole_one_is() {
+    let mut random = Random(11);
+    let policy = policy(MASK);
+    for _ in 0..20 {
+        let text = text(&mut random);
+        let choice = |text: &str, reason: &str| {
+            format!(
+                r#"{{"id":"c1","object":"text_completion","created":1,"model":"m","choices":[{{"text":{text},"index":0,"logprobs":null,"finish_reason":{reason}}}]}}"#
+            )
+        };
+        let one = whole(
+            &policy,
+            COMPLETIONS,
+            &choice(&escaped(&text, &mut random), "\"stop\""),
+            "x",
+        )
+        .body;
+        let one: Value = serde_json::from_slice(&one).unwrap();
+        let mut want = Texts::new();
+        add_choice(&one["choices"][0], "", &mut want);
+        let mut stream = String::new();
+        for piece in pieces(&text, &mut random) {
+            stream.push_str(&format!(
+                "data: {}\n\n",
+                choice(&escaped(&piece, &mut random), "null")
+            ));
+        }
+        stream.push_str(&format!(
+            "data: {}\n\ndata: [DONE]\n\n",
+            choice("\"\"", "\"stop\"")
+        ));
+        let got = stream_texts(&streamed(
+            &policy,
+            COMPLETIONS,
+            stream.as_bytes(),
+            &mut || 3,
+            "x",
+        ));
+        assert_eq!(got, want);
+    }
+}
+
+const CHUNK: &str = r#"data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"TEXT"},"finish_reason":null}]}"#;
+
+fn chunks(texts: &[&str]) -> String {
+    texts
+        .iter()
+        .map(|text| format!("{}\n\n", CHUNK.replace("TEXT", text)))
+        .collect()
+}
+
+#[test]
+fn a_stream_that_breaks_off_never_tells_what_was_held_back() {
+    let stream = chunks(&["the card is ", "4111 1111 ", "1111 11"]);
+    for (answer, end) in [
+        (stream.clone(), "upstream_truncated"),
+        (format!("{stream}data: {{\n\n"), "upstream_corrupt"),
+    ] {
+        let got = streamed(&policy(MASK), CHAT, answer.as_bytes(), &mut || 7, "x");
+        let got = String::from_utf8(got).unwrap();
+        assert!(got.contains("the card is"), "{got}");
+        assert!(!got.contains("4111") && !got.contains("[DONE]"), "{got}");
+        assert!(got.contains(end), "{got}");
+    }
+}
+
+#[test]
+fn a_failed_response_repeats_nothing_that_was_held_back() {
+    let mut random = Random(5);
+    let (_, stream) = responses_answer(&mut random);
+    let at = stream.find("response.completed").unwrap();
+    let got = streamed(
+        &policy(MASK),
+        RESPONSES,
+        &stream.as_bytes()[..at],
+        &mut || 50,
+        "x",
+    );
+    let got = String::from_utf8(got).unwrap();
+    assert!(got.contains("upstream_truncated"), "{got}");
+    assert!(!got.contains("response.completed"));
+}
+
+#[test]
+fn a_blocked_answer_ends_with_an_error() {
+    let block = policy(r#"{"entities": {"email": "block"}}"#);
+    let stream = format!(
+        "{}data: [DONE]\n\n",
+        chunks(&["mail to jane@", "corp.com and", " more"])
+    );
+    let got = streamed(&block, CHAT, stream.as_bytes(), &mut || 9, "x");
+    let got = String::from_utf8(got).unwrap();
+    assert!(
+        got.contains("content_blocked") && got.contains("holds email"),
+        "{got}"
+    );
+    assert!(
+        !got.contains("jane") && !got.contains("[DONE]") && !got.contains("more"),
+        "{got}"
+    );
+
+    let answer = r#"{"id":"c1","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"jane@corp.com"},"finish_reason":"stop"}]}"#;
+    let answer = whole(&block, CHAT, answer, "x");
+    assert_eq!(answer.headers.status(), 400);
+    let error: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(error["error"]["code"], "content_blocked");
+    assert!(!error.to_string().contains("jane"));
+}
+
+#[test]
+fn text_goes_on_as_soon_as_it_cannot_be_anything() {
+    let mut proxy = begun(&policy(MASK), CHAT, true, "x");
+    proxy.answer_head(&answer_head("text/event-stream"), false);
+    proxy.answer_body(chunks(&["Good morning. ", "I am at "]).as_bytes(), false);
+    let got = String::from_utf8(proxy.client.body).unwrap();
+    assert!(
+        got.contains("Good morning. ") && got.contains("I am at "),
+        "{got}"
+    );
+}
+
+#[test]
+fn an_answer_without_findings_passes_byte_for_byte() {
+    let stream = format!(
+        ": hi\n\n{}data: [DONE]\n\n",
+        chunks(&["caf\\u00e9, ", "ok. ", "\\/ "])
+    );
+    let stream = stream.replace(r#""finish_reason":null}]}"#, r#""finish_reason" : null}]}"#);
+    let end = CHUNK
+        .replace(r#"{"content":"TEXT"}"#, "{}")
+        .replace("null", "\"stop\"");
+    let stream = stream.replace("data: [DONE]", &format!("{end}\n\ndata: [DONE]"));
+    let got = streamed(&policy(MASK), CHAT, stream.as_bytes(), &mut || 11, "x");
+    assert_eq!(String::from_utf8(got).unwrap(), stream);
+}
+
+#[test]
+fn values_come_back_in_the_answer() {
+    let plan = policy(r#"{"entities": {"all": "placeholder"}, "hash_key_variable": "HASH_KEY"}"#);
+    let prompt = "mail \"jane\" at jane@corp.com";
+    let body =
+        json!({"model": "gpt", "messages": [{"role": "user", "content": prompt}]}).to_string();
+    let (mut proxy, sent) = send(&plan, CHAT, &body);
+    let Sent::Call(call) = sent else {
+        panic!("refused")
+    };
+    let sent: Value = serde_json::from_slice(&call.body).unwrap();
+    let sent = sent["messages"][0]["content"].as_str().unwrap();
+    let hidden = &sent[sent.find('[').unwrap()..];
+    assert!(!sent.contains("corp.com"));
+    let arguments = format!("{{\\\"to\\\":\\\"{hidden}\\\"}}");
+    let answer = format!(
+        r#"{{"id":"c1","choices":[{{"index":0,"message":{{"role":"assistant","content":"to {hidden}","tool_calls":[{{"id":"t","type":"function","function":{{"name":"f","arguments":"{arguments}"}}}}]}},"finish_reason":"stop"}}]}}"#
+    );
+    proxy.answer(&answer_head("application/json"), [answer.as_bytes()]);
+    let got: Value = serde_json::from_slice(&proxy.client.body).unwrap();
+    let message = &got["choices"][0]["message"];
+    assert_eq!(message["content"], "to jane@corp.com");
+    assert_eq!(
+        message["tool_calls"][0]["function"]["arguments"],
+        r#"{"to":"jane@corp.com"}"#
+    );
+}
+
+#[test]
+fn the_answer_tells_what_was_found_where_the_policy_wants_that() {
+    let plan = policy(r#"{"entities": {"all": "mask"}, "header": true}"#);
+    let answer = r#"{"id":"c1","choices":[{"index":0,"message":{"role":"assistant","content":"a@corp.com b@corp.com"},"finish_reason":"stop"}]}"#;
+    let got = whole(&plan, CHAT, answer, "c@corp.com");
+    let told = got.headers.text("x-tollgate-redacted").unwrap();
+    assert_eq!(told, "request.mask.email=1,answer.mask.email=2");
 }

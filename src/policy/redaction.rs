@@ -7,7 +7,7 @@
 use std::rc::Rc;
 
 use crate::client::{self, Client, sites::Holds, sites::Site};
-use crate::document::{Fields, Kind};
+use crate::document::{Fields, Kind, Node};
 use crate::glob::Glob;
 use crate::redact::Plan;
 use crate::redact::document::Media;
@@ -124,7 +124,7 @@ impl RedactionRule {
         let models = read_names(fields, "models", None);
         let providers = read_names(fields, "providers", Some(&names.providers));
         let directions = fields.some_of("directions", DIRECTIONS);
-        if directions.as_ref().is_some_and(Vec::is_empty) {
+        if is_empty(fields, "directions") {
             fields.problem("directions", "must not be empty; leave it out for both");
         }
         let goes = |direction| {
@@ -197,10 +197,16 @@ fn read_names(fields: &mut Fields<'_>, name: &str, known: Option<&[&str]>) -> Op
             _ => Ok(glob),
         }
     });
-    if globs.as_ref().is_some_and(Vec::is_empty) {
+    if is_empty(fields, name) {
         fields.problem(name, "must not be empty; leave it out for all");
     }
     globs
+}
+
+/// Whether a list was written without entries.
+fn is_empty(fields: &mut Fields<'_>, name: &str) -> bool {
+    let list = fields.node(name).and_then(Node::as_list);
+    list.is_some_and(<[Node]>::is_empty)
 }
 
 /// What an admin adds to a format's places, or takes from them.
@@ -219,7 +225,7 @@ impl Select {
             }
             read_selector(text, is_answer, true).map(Some)
         });
-        if include.as_ref().is_some_and(Vec::is_empty) {
+        if is_empty(fields, "include") {
             fields.problem(
                 "include",
                 "must not be empty; leave it out for the standard places",
