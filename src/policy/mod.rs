@@ -126,7 +126,14 @@ impl Policy {
                 consumers: consumers.iter().map(|it| it.name.as_str()).collect(),
                 providers: providers.names().collect(),
             };
-            let redaction = Redaction::read(fields, &known, variable);
+            // The edge half redacts nothing, and its VM need not know the key.
+            let unused = |_: &str| Some("0".repeat(32));
+            let redaction = match placement {
+                Placement::Edge => Redaction::read(fields, &known, &unused),
+                Placement::Single | Placement::Upstream => {
+                    Redaction::read(fields, &known, variable)
+                }
+            };
             Some(Self {
                 placement,
                 redaction,

@@ -14,6 +14,7 @@ pub(in crate::client) static CHAT: Sites = Sites {
             "$.messages[*].tool_calls[*].function.arguments",
             Holds::Json,
         ),
+        ("$.messages[*].thinking_blocks[*].thinking", Holds::Text),
         ("$.messages[*].tool_calls[*].custom.input", Holds::Text),
         ("$.messages[*].function_call.arguments", Holds::Json),
         ("$.prediction.content", Holds::Text),
@@ -59,6 +60,7 @@ pub(in crate::client) static CHAT: Sites = Sites {
             Holds::Text,
         ),
         ("$.choices[*].message.function_call.arguments", Holds::Json),
+        ("$.choices[*].message.thinking_blocks[*].thinking", Holds::Text),
         ("$.choices[*].message.audio.transcript", Holds::Text),
         (
             "$.choices[*].message.annotations[*].url_citation.title",
