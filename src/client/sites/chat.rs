@@ -60,7 +60,10 @@ pub(in crate::client) static CHAT: Sites = Sites {
             Holds::Text,
         ),
         ("$.choices[*].message.function_call.arguments", Holds::Json),
-        ("$.choices[*].message.thinking_blocks[*].thinking", Holds::Text),
+        (
+            "$.choices[*].message.thinking_blocks[*].thinking",
+            Holds::Text,
+        ),
         ("$.choices[*].message.audio.transcript", Holds::Text),
         (
             "$.choices[*].message.annotations[*].url_citation.title",
