@@ -8,6 +8,7 @@
 //! No value is kept, printed or logged; a [`Finding`] says where one is.
 
 mod action;
+mod allow;
 mod candidate;
 mod checksum;
 mod context;
@@ -15,6 +16,7 @@ mod detector;
 mod entity;
 mod fold;
 mod kind;
+mod own;
 mod placeholder;
 mod plan;
 mod replace;
@@ -34,6 +36,8 @@ pub use restore::{Escaping, Restore};
 pub use stream::{Finding, Stream};
 pub use vault::Vault;
 
+#[cfg(test)]
+mod described;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
