@@ -229,7 +229,7 @@ fn patterns_match_what_regex_matches() {
         "a{1,3}b?",
         "(ab){1,2}c?",
         "[a-c]{2}",
-        "[^a-cA-Z_4\\n]{2}",
+        "[^a-cA-Z_46\\n]{2}",
         ".b.",
         "\\d{2}-?\\d",
         "\\w{2}1\\W",
@@ -266,7 +266,12 @@ fn patterns_match_what_regex_matches() {
 fn longest(pattern: &str, text: &str) -> Vec<core::ops::Range<usize>> {
     let body = pattern.trim_start_matches(r"\b").trim_end_matches(r"\b");
     let (is_edge_before, is_edge_behind) = (pattern.starts_with(r"\b"), pattern.ends_with(r"\b"));
-    let body = body.replace(r"\d", "[0-9]").replace(r"\D", "[^0-9]");
+    let body = body
+        .replace(r"[\d-]", "[0-9-]")
+        .replace(r"\d", "[0-9]")
+        .replace(r"\D", "[^0-9]")
+        .replace(r"\w", "[A-Za-z0-9_]")
+        .replace(r"\W", "[^A-Za-z0-9_]");
     let whole = regex::Regex::new(&format!("^(?:{body})$")).unwrap();
     let whole = if body.starts_with("(?i)") {
         regex::Regex::new(&format!("(?i)^(?:{})$", body.trim_start_matches("(?i)"))).unwrap()

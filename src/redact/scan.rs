@@ -94,7 +94,7 @@ impl Scan {
             }
             let trigger = *triggered.get_or_insert_with(|| {
                 let offset = first_trigger(view.rest(self.next));
-                offset.map_or(view.end(), |offset| self.next.wrapping_add(offset))
+                offset.map_or_else(|| view.end(), |offset| self.next.wrapping_add(offset))
             });
             let start = *own.get_or_insert_with(|| match &plan.own {
                 Some(own) => own.first(view, self.own_next),

@@ -67,7 +67,7 @@ impl Automaton {
                 let reached = set.iter().filter_map(|&step| steps.after(step, byte));
                 let reached = steps.closure(reached);
                 is_last &= reached.is_empty();
-                let fresh = u16::try_from(sets.len()).map_err(|_| LARGE)?;
+                let fresh = u16::try_from(sets.len()).ok().ok_or(LARGE)?;
                 let state = *known.entry(reached).or_insert_with_key(|reached| {
                     sets.push(reached.clone());
                     fresh

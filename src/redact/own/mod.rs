@@ -111,7 +111,7 @@ impl Own {
             before = byte;
             may_begin
         });
-        offset.map_or(view.end(), |offset| from.wrapping_add(offset))
+        offset.map_or_else(|| view.end(), |offset| from.wrapping_add(offset))
     }
 
     fn start(&self, byte: u8) -> Start {
