@@ -151,6 +151,42 @@ fn message(bencher: Bencher<'_, '_>, kind: &str) {
     scan(bencher, &repeated(unit, MESSAGE_BYTES));
 }
 
+/// Patterns and a list beside the detectors: on ordinary text, and on texts made to keep patterns busy.
+#[divan::bench(args = ["english", "code", "records", "letters", "digits", "nearly"])]
+fn own(bencher: Bencher<'_, '_>, kind: &str) {
+    let section = br#"{"entities": {"all": "mask"}, "on_overrun": "skip",
+        "patterns": [
+            {"name": "ticket", "pattern": "\\bTKT-\\d{6}\\b", "action": "mask"},
+            {"name": "badge", "pattern": "\\b\\d{5}\\b", "action": "mask", "context": ["badge"]},
+            {"name": "host", "pattern": "\\b[a-z]{2,12}-\\d{2}\\.corp\\b", "action": "mask"},
+            {"name": "greedy", "pattern": "[a-z1-9 ]{1,200}#", "action": "mask"}
+        ],
+        "lists": [{"name": "projects", "words": ["Falcon", "Blue Harbor", "Nightjar", "Osprey"], "action": "mask"}]
+    }"#;
+    let root = tollgate::document::parse(section);
+    let plan = root.ok().and_then(|root| {
+        tollgate::document::read(&root, |fields| Plan::read(fields, &|_| None)).ok()
+    });
+    let text = match kind {
+        "english" => repeated(ENGLISH, TEXT_BYTES),
+        "code" => repeated(CODE, TEXT_BYTES),
+        "records" => records(),
+        "letters" => repeated("a", TEXT_BYTES),
+        "digits" => repeated("1234567890", TEXT_BYTES),
+        _ => repeated("TKT-12345 host-1.corp 1234 ", TEXT_BYTES),
+    };
+    let mut folded = Folded::new();
+    bencher
+        .counter(BytesCount::new(text.len()))
+        .bench_local(|| {
+            let mut found = 0_usize;
+            if let Some(plan) = &plan {
+                plan.scan(black_box(&text), &mut folded, |_| found += 1);
+            }
+            found
+        });
+}
+
 /// Deltas of four characters; the time is that of one thousand.
 #[divan::bench(args = ["english", "code"])]
 fn stream(bencher: Bencher<'_, '_>, kind: &str) {

@@ -10,7 +10,7 @@ use crate::limits::Limits;
 use crate::provider::{Decoder, Path, Relay};
 use crate::turn::{Detail, Event, Headers};
 
-use super::redact::{Filter, Redaction};
+use super::redact::Filter;
 use super::{
     Body, DROPPED_HEADER, Effect, Flow, GUARDRAIL_HEADER, Host, INVOKED_MODEL_HEADER, Lost,
     REDACTED_HEADER, Report, Turn, Waiting,
@@ -27,7 +27,7 @@ pub(super) enum Answer {
         turn: Turn,
         head: Option<Headers>,
         stream: Stream,
-        filter: Option<Filter>,
+        filter: Option<Box<Filter>>,
     },
     /// The app has been told how it ended; what still comes is swallowed.
     Spent,
@@ -123,7 +123,7 @@ impl Answer {
             }
         };
         let redaction = turn.redaction.take();
-        turn.tells_redacted = redaction.as_ref().is_some_and(Redaction::tells);
+        turn.tells_redacted = redaction.as_ref().is_some_and(|it| it.tells());
         let filter = redaction.and_then(|it| it.into_filter(limits.event_bytes_max));
         Self::Streaming {
             turn,
@@ -478,7 +478,7 @@ impl Turn {
 
     /// Tells what was found; of a stream, what was found in its request.
     fn tell_redacted(&self, report: &Report, head: &mut Headers) {
-        if !self.tells_redacted && !self.redaction.as_ref().is_some_and(Redaction::tells) {
+        if !self.tells_redacted && !self.redaction.as_ref().is_some_and(|it| it.tells()) {
             return;
         }
         head.push(REDACTED_HEADER, report.redacted.to_string());

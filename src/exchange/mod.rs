@@ -224,7 +224,7 @@ struct Turn {
     target: Rc<dyn Target>,
     opening: Opening,
     dropped: Vec<String>,
-    redaction: Option<Redaction>,
+    redaction: Option<Box<Redaction>>,
     /// The same of a stream, whose filter has the redaction.
     tells_redacted: bool,
     /// The app wants to know what a guardrail found.

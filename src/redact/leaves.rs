@@ -126,7 +126,14 @@ impl Leaves {
                     self.stream.push(plan, rest, out, &mut *found);
                     ""
                 }
-                _ => self.between(plan, rest, out, found),
+                State::Value
+                | State::FirstItem
+                | State::FirstKey
+                | State::NextKey
+                | State::Key { .. }
+                | State::Colon
+                | State::Word(_)
+                | State::After => self.between(plan, rest, out, found),
             };
         }
     }
@@ -137,7 +144,14 @@ impl Leaves {
             State::Leaf => self.end_leaf(plan, out, found),
             State::Number => self.end_number(plan, out, found),
             State::Text => self.stream.finish(plan, out, &mut *found),
-            _ => {}
+            State::Value
+            | State::FirstItem
+            | State::FirstKey
+            | State::NextKey
+            | State::Key { .. }
+            | State::Colon
+            | State::Word(_)
+            | State::After => {}
         }
         self.state = State::Text;
     }
@@ -164,7 +178,14 @@ impl Leaves {
                     passed = at.saturating_add(1);
                     break;
                 }
-                _ => passed = at.saturating_add(1),
+                State::Value
+                | State::FirstItem
+                | State::FirstKey
+                | State::NextKey
+                | State::Key { .. }
+                | State::Colon
+                | State::Word(_)
+                | State::After => passed = at.saturating_add(1),
             }
         }
         let (head, tail) = piece.split_at_checked(passed).unwrap_or((piece, ""));

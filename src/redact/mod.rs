@@ -8,6 +8,7 @@
 //! No value is kept, printed or logged; a [`Finding`] says where one is.
 
 mod action;
+mod allow;
 mod candidate;
 mod checksum;
 mod context;
@@ -18,6 +19,7 @@ mod entity;
 mod fold;
 mod kind;
 mod leaves;
+mod own;
 mod placeholder;
 pub mod places;
 mod plan;
@@ -41,6 +43,8 @@ pub use restore::{Escaping, Restore};
 pub use stream::{Finding, Sink, Stream};
 pub use vault::Vault;
 
+#[cfg(test)]
+mod described;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -178,7 +178,7 @@ impl<'m, 'a> Places<'m, 'a> {
             Kind::Array if !states.is_empty() || marks & INCLUDED != 0 => {
                 self.array(walk, start, marks & INCLUDED, sink)
             }
-            _ => {
+            Kind::Object | Kind::Array | Kind::String | Kind::Bool | Kind::Null | Kind::Number => {
                 walk.skip()?;
                 Ok(())
             }

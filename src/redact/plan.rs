@@ -13,16 +13,15 @@
 //! ```
 
 use super::action::{Action, Strength, Treatment};
+use super::allow::Allow;
 use super::entity::{Entity, Group};
 use super::kind::Kind;
+use super::own::{self, Depth, Own};
 use super::placeholder::Key;
 use crate::document::Fields;
 
 /// Findings below this are not reported unless the policy says so.
 const SCORE_MIN: u8 = 50;
-/// The longest value an allow-list may hold.
-const ALLOWED_BYTES_MAX: usize = 128;
-const ALLOWED_MAX: usize = 4_096;
 /// The shortest key of hashes and placeholders.
 const KEY_BYTES_MIN: usize = 16;
 
@@ -32,9 +31,10 @@ pub struct Plan {
     /// By [`Kind::place`].
     treatments: Vec<Treatment>,
     score_min: u8,
-    /// Sorted.
-    allowed: Vec<String>,
+    allowed: Allow,
     pub(super) key: Option<Key>,
+    /// What the admin describes; none where that is nothing.
+    pub(super) own: Option<Own>,
 }
 
 impl Plan {
@@ -47,8 +47,9 @@ impl Plan {
                 .map(|entity| unrestored(*entity, action.into()))
                 .collect(),
             score_min: SCORE_MIN,
-            allowed: Vec::new(),
+            allowed: Allow::default(),
             key: None,
+            own: None,
         }
     }
 
@@ -58,16 +59,15 @@ impl Plan {
         fields: &mut Fields<'_>,
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Option<Self> {
-        let treatments = read_entities(fields);
+        let mut treatments = read_entities(fields);
+        let own = own::read(fields);
+        let own = own.map(|(own, mut of_own)| {
+            treatments.append(&mut of_own);
+            own
+        });
         let score_min = fields.u32("score_min", 1..=100);
         let score_min = score_min.map_or(Some(SCORE_MIN), |score| u8::try_from(score).ok());
-        let mut allowed = fields
-            .list_of_secrets("allow", read_allowed)
-            .unwrap_or_default();
-        if allowed.len() > ALLOWED_MAX {
-            fields.problem("allow", format!("has more than {ALLOWED_MAX} values"));
-        }
-        allowed.sort_unstable();
+        let allowed = Allow::read(fields);
         let key = read_key(fields, variable);
         if treatments.iter().any(Treatment::is_keyed) && key.is_none() {
             fields.problem(
@@ -81,6 +81,7 @@ impl Plan {
             score_min: score_min?,
             allowed,
             key,
+            own,
         })
     }
 
@@ -89,7 +90,7 @@ impl Plan {
     pub fn name(&self, kind: Kind) -> &str {
         match kind {
             Kind::Entity(entity) => entity.name(),
-            Kind::Own(_) => "own",
+            Kind::Own(place) => self.own.as_ref().map_or("", |own| own.name(place)),
         }
     }
 
@@ -97,6 +98,10 @@ impl Plan {
     #[must_use]
     pub fn action(&self, kind: Kind) -> Option<Action> {
         self.treatments.get(kind.place())?.action
+    }
+
+    pub(super) fn depth(&self) -> Depth {
+        self.own.as_ref().map_or(Depth::NONE, |own| own.depth)
     }
 
     /// What `mask` writes, unless it is the name.
@@ -114,19 +119,8 @@ impl Plan {
     }
 
     /// Whether the admin lets this value through.
-    pub(super) fn is_allowed(&self, value: &str) -> bool {
-        let found = self
-            .allowed
-            .binary_search_by(|allowed| allowed.as_str().cmp(value));
-        found.is_ok()
-    }
-}
-
-fn read_allowed(value: &str) -> Result<String, &'static str> {
-    match value.len() {
-        0 => Err("must not be empty"),
-        1..=ALLOWED_BYTES_MAX => Ok(value.to_owned()),
-        _ => Err("is longer than 128 bytes"),
+    pub(super) fn is_allowed(&self, kind: Kind, value: &str) -> bool {
+        self.allowed.has(kind, value)
     }
 }
 

@@ -12,8 +12,9 @@
 use super::candidate::{Candidate, Tail};
 use super::context::Topics;
 use super::detector::{Sight, detect, is_trigger};
+use super::own::{Depth, Work};
 use super::plan::Plan;
-use super::view::{View, is_local};
+use super::view::{More, View, is_local};
 
 /// The longest start of a match before its trigger.
 const START_BYTES_MAX: usize = 64;
@@ -29,6 +30,11 @@ pub(super) struct Scan {
     /// Where the last match ends.
     taken: usize,
     topics: Topics,
+    /// The first byte where something of the admin's own may begin.
+    own_next: usize,
+    work: Work,
+    /// Where the last match of a detector ends.
+    detected: usize,
 }
 
 /// A match, or a piece of one whose tail has not ended.
@@ -49,6 +55,9 @@ impl Scan {
             open: None,
             taken: 0,
             topics: Topics::new(),
+            own_next: 0,
+            work: Work::new(),
+            detected: 0,
         }
     }
 
@@ -58,15 +67,20 @@ impl Scan {
         plan: &Plan,
         view: &View<'_>,
         is_end: bool,
+        depth: Depth,
         found: &mut impl FnMut(Piece),
     ) -> usize {
+        let (mut triggered, mut own) = (None, None);
         loop {
             if let Some((mut open, from)) = self.open.take() {
                 let (to, is_over) = open.tail.advance(view, open.end);
                 let is_last = is_over || is_end;
                 open.end = to;
                 self.next = to;
+                self.own_next = to;
                 self.taken = to;
+                self.detected = to;
+                (triggered, own) = (None, None);
                 found(Piece {
                     candidate: open,
                     from,
@@ -78,40 +92,85 @@ impl Scan {
                     return to;
                 }
             }
-            let Some(offset) = first_trigger(view.rest(self.next)) else {
-                self.next = view.end();
-                break;
-            };
-            let at = self.next.wrapping_add(offset);
-            self.next = at;
-            let Ok(byte) = view.ahead(at) else {
-                break;
-            };
-            let mut sight = Sight {
-                view: *view,
-                topics: &mut self.topics,
-                plan,
-                best: None,
-                taken: self.taken,
-            };
-            if detect(&mut sight, at, byte).is_err() {
+            let trigger = *triggered.get_or_insert_with(|| {
+                let offset = first_trigger(view.rest(self.next));
+                offset.map_or_else(|| view.end(), |offset| self.next.wrapping_add(offset))
+            });
+            let start = *own.get_or_insert_with(|| match &plan.own {
+                Some(own) => own.first(view, self.own_next),
+                None => view.end(),
+            });
+            let at = trigger.min(start);
+            self.next = self.next.max(at);
+            self.own_next = self.own_next.max(at);
+            if at == view.end() {
                 break;
             }
-            let best = sight.best;
-            self.next = at.wrapping_add(1);
-            if byte.is_ascii_digit() {
-                // The digits behind the first call nobody.
-                let digits = view
-                    .rest(at)
-                    .iter()
-                    .take_while(|byte| byte.is_ascii_digit());
-                self.next = at.wrapping_add(digits.count());
+            let Ok(best) = self.detect(plan, view, at, trigger == at) else {
+                break;
+            };
+            let Ok(mine) = self.detect_own(plan, view, at, depth, start == at) else {
+                break;
+            };
+            if trigger == at {
+                triggered = None;
+                self.next = behind(view, at);
+            }
+            if start == at {
+                own = None;
+                self.own_next = at.wrapping_add(1);
             }
             if let Some(candidate) = best {
+                triggered = None;
+                self.next = self.next.max(candidate.end);
+                self.detected = candidate.end;
+            }
+            if let Some(candidate) = mine {
+                own = None;
+                self.own_next = self.own_next.max(candidate.end);
+            }
+            for candidate in in_order(best, mine).into_iter().flatten() {
                 self.take(candidate, found);
             }
         }
         self.settle(view, is_end, found)
+    }
+
+    /// Asks the detectors that the byte at a position calls, if it calls any.
+    fn detect(
+        &mut self,
+        plan: &Plan,
+        view: &View<'_>,
+        at: usize,
+        is_trigger: bool,
+    ) -> Result<Option<Candidate>, More> {
+        if !is_trigger {
+            return Ok(None);
+        }
+        let mut sight = Sight {
+            view: *view,
+            topics: &mut self.topics,
+            plan,
+            best: None,
+            taken: self.detected,
+        };
+        detect(&mut sight, at, view.ahead(at)?)?;
+        Ok(sight.best)
+    }
+
+    /// Asks for what is the admin's own, if something of it may begin there.
+    fn detect_own(
+        &mut self,
+        plan: &Plan,
+        view: &View<'_>,
+        at: usize,
+        depth: Depth,
+        may_begin: bool,
+    ) -> Result<Option<Candidate>, More> {
+        match &plan.own {
+            Some(own) if may_begin => own.detect(plan, view, at, depth, &mut self.work),
+            _ => Ok(None),
+        }
     }
 
     /// Takes a match in, together with one that it overlaps.
@@ -128,7 +187,6 @@ impl Scan {
         }
         self.taken = candidate.end;
         if candidate.tail == Tail::None {
-            self.next = self.next.max(candidate.end);
             self.pending = Some(candidate);
         } else {
             self.open = Some((candidate, candidate.start));
@@ -137,7 +195,7 @@ impl Scan {
 
     /// Finds what is pending if nothing can overlap it any more.
     fn settle(&mut self, view: &View<'_>, is_end: bool, found: &mut impl FnMut(Piece)) -> usize {
-        let start = view.run_back(self.next, START_BYTES_MAX, is_local);
+        let start = view.run_back(self.next.min(self.own_next), START_BYTES_MAX, is_local);
         let start = if is_end { view.end() } else { start };
         match self.pending.take() {
             Some(pending) if pending.end <= start || is_end => {
@@ -162,6 +220,24 @@ impl Piece {
             is_last: true,
         }
     }
+}
+
+/// Two matches as they come in the text, or one in place of two that overlap.
+fn in_order(best: Option<Candidate>, mine: Option<Candidate>) -> [Option<Candidate>; 2] {
+    match best.zip(mine) {
+        Some((best, mine)) if best.start < mine.end && mine.start < best.end => {
+            [Some(mine.merged(best)), None]
+        }
+        Some((best, mine)) if mine.start < best.start => [Some(mine), Some(best)],
+        _ => [best, mine],
+    }
+}
+
+/// What is looked at behind a trigger: the digits behind the first call nobody.
+fn behind(view: &View<'_>, at: usize) -> usize {
+    let rest = view.rest(at);
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit());
+    at.wrapping_add(digits.count().max(1))
 }
 
 /// What may call a detector, by byte.

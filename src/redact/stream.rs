@@ -8,6 +8,7 @@ use super::action::Action;
 use super::candidate::Candidate;
 use super::fold::Folded;
 use super::kind::Kind;
+use super::own::Depth;
 use super::placeholder::Tenant;
 use super::plan::Plan;
 use super::replace::Value;
@@ -173,48 +174,53 @@ impl Stream {
         );
         let (done, open, blocked) = (&mut self.done, &mut self.open, &mut self.blocked);
         let (text_base, tenant) = (self.text_base, self.tenant);
-        let decided = self.scan.advance(plan, &view, is_end, &mut |piece: Piece| {
-            if blocked.is_some() {
-                return;
-            }
-            let start = folded.start(text, piece.from.wrapping_sub(base));
-            let end = folded.end(text, piece.to.wrapping_sub(base)).max(*done);
-            let (mut value, from) = open.take().unwrap_or_else(|| {
-                out.copied(part(text, *done, start));
-                *done = start;
-                let value = Value::new(plan, piece.candidate.kind, tenant);
-                (value, start.wrapping_add(text_base))
-            });
-            let bytes = part(text, *done, end);
-            value.push(bytes);
-            if value.action() == Action::Report {
-                out.copied(bytes);
-            } else {
-                out.taken(bytes.len());
-            }
-            *done = end;
-            if !piece.is_last {
-                *open = Some((value, from));
-                return;
-            }
-            if let Some(allowed) = value.whole().filter(|whole| plan.is_allowed(whole)) {
-                if value.action() != Action::Report {
-                    out.replaced(allowed);
+        let decided = self
+            .scan
+            .advance(plan, &view, is_end, plan.depth(), &mut |piece: Piece| {
+                if blocked.is_some() {
+                    return;
                 }
-                return;
-            }
-            let span = from..end.wrapping_add(text_base);
-            let finding = finding(&piece.candidate, span, value.action());
-            if finding.action == Action::Block {
-                *blocked = blocked.or(Some(finding.kind));
-            }
-            if finding.action != Action::Report {
-                let mut replaced = String::new();
-                value.finish(plan, out.vault(), &mut replaced);
-                out.replaced(&replaced);
-            }
-            found(finding);
-        });
+                let start = folded.start(text, piece.from.wrapping_sub(base));
+                let end = folded.end(text, piece.to.wrapping_sub(base)).max(*done);
+                let (mut value, from) = open.take().unwrap_or_else(|| {
+                    out.copied(part(text, *done, start));
+                    *done = start;
+                    let value = Value::new(plan, piece.candidate.kind, tenant);
+                    (value, start.wrapping_add(text_base))
+                });
+                let bytes = part(text, *done, end);
+                value.push(bytes);
+                if value.action() == Action::Report {
+                    out.copied(bytes);
+                } else {
+                    out.taken(bytes.len());
+                }
+                *done = end;
+                if !piece.is_last {
+                    *open = Some((value, from));
+                    return;
+                }
+                if let Some(allowed) = value
+                    .whole()
+                    .filter(|whole| plan.is_allowed(piece.candidate.kind, whole))
+                {
+                    if value.action() != Action::Report {
+                        out.replaced(allowed);
+                    }
+                    return;
+                }
+                let span = from..end.wrapping_add(text_base);
+                let finding = finding(&piece.candidate, span, value.action());
+                if finding.action == Action::Block {
+                    *blocked = blocked.or(Some(finding.kind));
+                }
+                if finding.action != Action::Report {
+                    let mut replaced = String::new();
+                    value.finish(plan, out.vault(), &mut replaced);
+                    out.replaced(&replaced);
+                }
+                found(finding);
+            });
         if self.open.is_none() && self.blocked.is_none() {
             let is_all = decided >= view.end();
             let end = if is_all {
@@ -251,6 +257,21 @@ impl Stream {
 impl Plan {
     /// Finds everything in a whole text, in the order of the places. `folded` is room that is used again.
     pub fn scan(&self, text: &str, folded: &mut Folded, mut found: impl FnMut(Finding)) {
+        self.search(text, folded, self.depth(), |candidate, span| {
+            if let Some(action) = self.action(candidate.kind) {
+                found(finding(&candidate, span, action));
+            }
+        });
+    }
+
+    /// The same as candidates, decoding encoded runs so often.
+    pub(super) fn search(
+        &self,
+        text: &str,
+        folded: &mut Folded,
+        depth: Depth,
+        mut found: impl FnMut(Candidate, Range<usize>),
+    ) {
         folded.fold(text);
         let folded = &*folded;
         let view = View::new(
@@ -260,15 +281,11 @@ impl Plan {
             #[cfg(test)]
             &folded.steps,
         );
-        Scan::new().advance(self, &view, true, &mut |piece: Piece| {
-            let candidate = piece.candidate;
+        Scan::new().advance(self, &view, true, depth, &mut |piece: Piece| {
             let span = folded.start(text, piece.from)..folded.end(text, piece.to);
             let value = text.get(span.clone()).unwrap_or_default();
-            if let Some(action) = self
-                .action(candidate.kind)
-                .filter(|_| !self.is_allowed(value))
-            {
-                found(finding(&candidate, span, action));
+            if !self.is_allowed(piece.candidate.kind, value) {
+                found(piece.candidate, span);
             }
         });
     }

@@ -16,7 +16,7 @@ pub(super) struct Channel {
 enum Scan {
     /// Answers are not redacted.
     Off,
-    Text(Stream),
+    Text(Box<Stream>),
     Json(Box<Leaves>),
 }
 
@@ -25,7 +25,7 @@ impl Channel {
         let tenant = redaction.vault.tenant();
         let scan = match (redaction.rule.redacts_answers, is_json) {
             (false, _) => Scan::Off,
-            (true, false) => Scan::Text(Stream::new(tenant)),
+            (true, false) => Scan::Text(Box::new(Stream::new(tenant))),
             (true, true) => Scan::Json(Box::new(Leaves::new(tenant))),
         };
         let escaping = if is_json {

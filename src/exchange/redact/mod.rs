@@ -13,7 +13,7 @@ pub(super) use stream::Filter;
 use std::rc::Rc;
 
 use crate::client::Client;
-use crate::codec::json::{Edits, span_of, unescape, validate, write_string_content};
+use crate::codec::json::{self, Edits, span_of, unescape, validate, write_string_content};
 use crate::fault::{Fault, Invalid, Policy as Blocked, Upstream};
 use crate::limits::{ADMIN_BYTES_MAX, REDACTIONS_MAX};
 use crate::policy::{Policy, RedactionRule, Sides};
@@ -39,13 +39,13 @@ impl Redaction {
         model: &str,
         provider: &str,
         client: &'static dyn Client,
-    ) -> Option<Self> {
+    ) -> Option<Box<Self>> {
         let rule = policy.redaction.find(consumer, model, provider)?;
-        Some(Self {
+        Some(Box::new(Self {
             rule: Rc::clone(rule),
             client,
             vault: Vault::new(Tenant::new(consumer.unwrap_or_default())),
-        })
+        }))
     }
 
     /// Whether answers tell what was found.
@@ -99,7 +99,7 @@ impl Redaction {
         }
         let rule = Rc::clone(&self.rule);
         let matcher = &self.sides(&rule)?.answer;
-        let text = validate(body).map_err(|_| unreadable())?;
+        let text = validate(body).map_err(unreadable)?;
         let mut out = Vec::new();
         if !self.vault.is_empty() {
             let edits = self.restored(matcher, text, counts)?;
@@ -169,9 +169,9 @@ impl Redaction {
     }
 
     /// Makes the filter of a streamed answer; nothing where it stays as it is.
-    pub(super) fn into_filter(self, event_bytes_max: usize) -> Option<Filter> {
+    pub(super) fn into_filter(self: Box<Self>, event_bytes_max: usize) -> Option<Box<Filter>> {
         self.is_answer_changed()
-            .then(|| Filter::new(self, event_bytes_max))
+            .then(|| Box::new(Filter::new(*self, event_bytes_max)))
     }
 
     fn sides<'r>(&self, rule: &'r RedactionRule) -> Result<&'r Sides, Fault> {
@@ -189,7 +189,7 @@ impl Redaction {
 /// Why a walk over an answer stopped.
 enum Stop {
     Fault(Fault),
-    Json(crate::codec::json::Error),
+    Json(json::Error),
 }
 
 impl Stop {
@@ -207,8 +207,8 @@ impl From<Fault> for Stop {
     }
 }
 
-impl From<crate::codec::json::Error> for Stop {
-    fn from(error: crate::codec::json::Error) -> Self {
+impl From<json::Error> for Stop {
+    fn from(error: json::Error) -> Self {
         Self::Json(error)
     }
 }
@@ -220,7 +220,7 @@ fn put_text(
     text: &str,
     redacted: &str,
     edits: &mut Edits,
-) -> Result<(), crate::codec::json::Error> {
+) -> Result<(), json::Error> {
     if text == redacted {
         return Ok(());
     }
@@ -231,12 +231,7 @@ fn put_text(
 }
 
 /// Puts JSON in the place of a value, if it is other JSON.
-fn put(
-    source: &str,
-    value: &str,
-    json: &str,
-    edits: &mut Edits,
-) -> Result<(), crate::codec::json::Error> {
+fn put(source: &str, value: &str, json: &str, edits: &mut Edits) -> Result<(), json::Error> {
     if value == json {
         return Ok(());
     }
@@ -253,13 +248,13 @@ fn param(at: String) -> String {
     if at.is_empty() { "body".to_owned() } else { at }
 }
 
-fn unreadable() -> Fault {
+fn unreadable(_error: json::Error) -> Fault {
     let message = "the provider's answer cannot be read, so it cannot be redacted";
     Upstream::broken("upstream_corrupt", message).into()
 }
 
 /// A body with more findings than can be replaced, or in which a member comes twice.
-fn too_much(error: crate::codec::json::Error) -> Fault {
+fn too_much(error: json::Error) -> Fault {
     Upstream::broken(
         "redaction_failed",
         format!("the gateway could not redact the body: {error}"),

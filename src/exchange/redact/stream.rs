@@ -109,7 +109,7 @@ impl Filter {
         });
         pushed.map_err(|broken| match broken {
             Broken::Stop(stop) => stop.into_fault(),
-            Broken::Framing => unreadable(),
+            Broken::Framing => out_of_step(),
         })
     }
 
@@ -122,6 +122,11 @@ impl Filter {
             out.truncate(before);
         }
     }
+}
+
+/// What is written by the gateway itself is whole.
+const fn out_of_step() -> Fault {
+    Fault::Internal("a stream's events were cut")
 }
 
 /// Why the decoder stopped.
@@ -153,7 +158,7 @@ impl Flow {
             out.extend_from_slice(block.raw);
             return Ok(());
         }
-        let text = validate(data).map_err(|_| unreadable())?;
+        let text = validate(data).map_err(unreadable)?;
         let mut edits = Edits::new(REDACTIONS_MAX, ADMIN_BYTES_MAX);
         match self.redaction.client.sites().events {
             Events::Pieces {
@@ -394,7 +399,7 @@ impl Flow {
                     put_text(text, content, &came, &goes, edits)?;
                 }
                 // The pieces were counted.
-                found => {
+                found @ (Found::Text { .. } | Found::Media { .. } | Found::Shadow { .. }) => {
                     let mut again = Counts::default();
                     self.redaction.put_whole(text, found, edits, &mut again)?;
                 }

@@ -304,9 +304,8 @@ impl Parser<'_> {
 
     /// A string literal; nothing if none comes next.
     fn quoted(&mut self) -> Result<Option<String>, Error> {
-        let quote = match self.rest.chars().next() {
-            Some(quote @ ('\'' | '"')) => quote,
-            _ => return Ok(None),
+        let Some(quote @ ('\'' | '"')) = self.rest.chars().next() else {
+            return Ok(None);
         };
         self.takes(if quote == '"' { "\"" } else { "'" });
         let mut text = String::new();
@@ -365,7 +364,7 @@ impl Parser<'_> {
             return Err(broken);
         }
         self.rest = tail;
-        u16::from_str_radix(digits, 16).map_err(|_| broken)
+        u16::from_str_radix(digits, 16).ok().ok_or(broken)
     }
 }
 
@@ -515,7 +514,7 @@ impl Parser<'_> {
         if crate::codec::json::validate(text.as_bytes()).is_err() {
             return Err(self.broken());
         }
-        let number = text.parse().map_err(|_| self.broken())?;
+        let number = text.parse().ok().ok_or_else(|| self.broken())?;
         self.rest = tail;
         Ok(Literal::Number(number))
     }
