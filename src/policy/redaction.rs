@@ -330,3 +330,28 @@ fn begins_with(site: &str, name: &str) -> bool {
     };
     site.first_names().any(|first| first == name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_site_of_every_format_is_a_selector() {
+        for client in client::ALL {
+            let sites = client.sites();
+            for (site, _) in sites.request.iter().chain(sites.answer) {
+                assert!(site.parse::<Selector>().is_ok(), "{site}");
+            }
+            for (site, holds) in sites.answer {
+                let selector: Selector = site.parse().unwrap();
+                assert!(!selector.needs_whole(), "{site} cannot follow a stream");
+                assert!(!matches!(holds, Holds::Media(_)), "{site}");
+            }
+            let media = sites.request.iter().filter_map(|(_, holds)| match holds {
+                Holds::Media(number) => Some(usize::from(*number)),
+                Holds::Text | Holds::Json | Holds::Kept | Holds::Shadow | Holds::Tokens => None,
+            });
+            assert!(media.max().unwrap_or(0) < sites.parts.len());
+        }
+    }
+}

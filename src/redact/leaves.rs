@@ -590,3 +590,92 @@ impl<S: Sink> Sink for Inner<'_, S> {
         self.out.vault()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::json::validate;
+
+    /// The text as it goes on, in pieces of so many letters.
+    fn redacted(plan: &Plan, text: &str, letters: usize) -> String {
+        let mut leaves = Leaves::new(Tenant::default());
+        let mut out = String::new();
+        let mut rest: Vec<char> = text.chars().collect();
+        while !rest.is_empty() {
+            let piece: String = rest.drain(..letters.min(rest.len())).collect();
+            leaves.push(plan, &piece, &mut out, &mut |_| {});
+        }
+        leaves.finish(plan, &mut out, &mut |_| {});
+        out
+    }
+
+    #[track_caller]
+    fn check(text: &str, want: &str) {
+        let plan = Plan::all(Action::Mask);
+        for letters in [1, 2, 3, 7, usize::MAX] {
+            assert_eq!(redacted(&plan, text, letters), want, "{letters} letters");
+        }
+        assert_eq!(
+            validate(text.as_bytes()).is_ok(),
+            validate(want.as_bytes()).is_ok()
+        );
+    }
+
+    #[test]
+    fn strings_are_redacted_and_keys_are_not() {
+        check(
+            r#" {"jane@corp.com": ["jane@corp.com", {"a" : "x"}], "b":true,"c":null,"d":{},"e":[]} "#,
+            r#" {"jane@corp.com": ["[EMAIL]", {"a" : "x"}], "b":true,"c":null,"d":{},"e":[]} "#,
+        );
+        check(r#""jane@corp.com""#, r#""[EMAIL]""#);
+    }
+
+    #[test]
+    fn escapes_stay_as_they_are_written_beside_what_is_replaced() {
+        check(
+            r#"["\u00e9\/\ud83d\ude00 jane\u0040corp.com \"\n\\"]"#,
+            r#"["\u00e9\/\ud83d\ude00 [EMAIL] \"\n\\"]"#,
+        );
+    }
+
+    #[test]
+    fn the_key_says_what_a_value_is() {
+        check(r#"{"ssn":"536221234"}"#, r#"{"ssn":"[US_SSN]"}"#);
+        check(r#"{"n":"536221234"}"#, r#"{"n":"536221234"}"#);
+    }
+
+    #[test]
+    fn a_number_with_a_finding_becomes_a_string() {
+        check(
+            r#"{"card":4111111111111111,"n":-1.5e3}"#,
+            r#"{"card":"[PAYMENT_CARD]","n":-1.5e3}"#,
+        );
+    }
+
+    #[test]
+    fn what_is_no_json_is_text_from_there_on() {
+        check("jane@corp.com", "[EMAIL]");
+        check(r#"{"a":1} jane@corp.com"#, r#"{"a":1} [EMAIL]"#);
+        check(r#"{"a":"x\q jane@corp.com"}"#, r#"{"a":"x\q [EMAIL]"}"#);
+        check(r#"{"a":tru jane@corp.com"#, r#"{"a":tru [EMAIL]"#);
+    }
+
+    #[test]
+    fn a_text_that_is_cut_short_keeps_what_it_has() {
+        check(r#"{"to":"jane@corp.com"#, r#"{"to":"[EMAIL]"#);
+        check(r#"{"to":"a\u00"#, r#"{"to":"a\u00"#);
+        check(r#"{"n":12"#, r#"{"n":12"#);
+    }
+
+    #[test]
+    fn an_allowed_value_stays_as_it_is_written() {
+        let plan = crate::redact::restored::plan(
+            r#"{"entities": {"all": "mask"}, "allow": ["jane@corp.com"]}"#,
+        );
+        let text = r#"["jane\u0040corp.com","bob@corp.com"]"#;
+        for letters in [1, 4, 99] {
+            let got = redacted(&plan, text, letters);
+            assert_eq!(got, r#"["jane\u0040corp.com","[EMAIL]"]"#);
+        }
+    }
+}

@@ -200,26 +200,13 @@ impl Stream {
                     *open = Some((value, from));
                     return;
                 }
-                if let Some(allowed) = value
-                    .whole()
-                    .filter(|whole| plan.is_allowed(piece.candidate.kind, whole))
-                {
-                    if value.action() != Action::Report {
-                        out.replaced(allowed);
-                    }
-                    return;
-                }
                 let span = from..end.wrapping_add(text_base);
-                let finding = finding(&piece.candidate, span, value.action());
-                if finding.action == Action::Block {
-                    *blocked = blocked.or(Some(finding.kind));
+                if let Some(finding) = close(plan, value, &piece.candidate, span, out) {
+                    if finding.action == Action::Block {
+                        *blocked = blocked.or(Some(finding.kind));
+                    }
+                    found(finding);
                 }
-                if finding.action != Action::Report {
-                    let mut replaced = String::new();
-                    value.finish(plan, out.vault(), &mut replaced);
-                    out.replaced(&replaced);
-                }
-                found(finding);
             });
         if self.open.is_none() && self.blocked.is_none() {
             let is_all = decided >= view.end();
@@ -252,6 +239,32 @@ impl Stream {
         self.folded_base = self.folded_base.wrapping_add(keep);
         self.done = self.done.saturating_sub(start);
     }
+}
+
+/// Ends a value: what stands in its place goes out. Nothing was found where the admin lets it through.
+fn close(
+    plan: &Plan,
+    value: Value,
+    candidate: &Candidate,
+    span: Range<usize>,
+    out: &mut impl Sink,
+) -> Option<Finding> {
+    let action = value.action();
+    let allowed = value
+        .whole()
+        .filter(|whole| plan.is_allowed(candidate.kind, whole));
+    if let Some(allowed) = allowed {
+        if action != Action::Report {
+            out.replaced(allowed);
+        }
+        return None;
+    }
+    if action != Action::Report {
+        let mut replaced = String::new();
+        value.finish(plan, out.vault(), &mut replaced);
+        out.replaced(&replaced);
+    }
+    Some(finding(candidate, span, action))
 }
 
 impl Plan {

@@ -79,7 +79,7 @@ fn read_plan(path: &str) -> Result<Plan, Failure> {
     let variable = |name: &str| std::env::var(name).ok();
     let plan = document::read(&root, |fields| {
         // A rule's other fields say for whom and where; here it is for all.
-        let mut read = |fields: &mut Fields<'_>| {
+        let read = |fields: &mut Fields<'_>| {
             let plan = Plan::read(fields, &variable);
             fields.skip_rest();
             plan
