@@ -3,7 +3,7 @@
 //! It runs from one place and its matches are bounded, so it has no loops: no input makes it run longer than the longest
 //! match. Its size is bounded when the policy is read, and what is too large is refused there.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::syntax::{Bytes, Node, Refused};
 
@@ -55,7 +55,7 @@ impl Automaton {
     fn determine(&mut self, steps: &Steps, start: usize) -> Result<(), Refused> {
         const LARGE: Refused = "is too large to run; use fewer alternatives or smaller bounds";
         let samples = self.samples();
-        let mut known: HashMap<BTreeSet<usize>, u16> = HashMap::new();
+        let mut known: BTreeMap<BTreeSet<usize>, u16> = BTreeMap::new();
         let mut sets = vec![BTreeSet::new(), steps.closure([start])];
         known.insert(BTreeSet::new(), Self::DEAD);
         known.extend(sets.get(1).cloned().map(|set| (set, Self::START)));
@@ -205,7 +205,7 @@ impl Steps {
                 continue;
             }
             known.push(*bytes);
-            let mut split: HashMap<(u8, bool), u8> = HashMap::new();
+            let mut split: BTreeMap<(u8, bool), u8> = BTreeMap::new();
             for (byte, class) in (0..=u8::MAX).zip(classes.iter_mut()) {
                 let fresh = u8::try_from(split.len()).unwrap_or(u8::MAX);
                 *class = *split.entry((*class, bytes.has(byte))).or_insert(fresh);
