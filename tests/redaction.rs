@@ -464,9 +464,12 @@ fn pieces(text: &str, random: &mut Random) -> Vec<String> {
     pieces
 }
 
+/// A choice, the name of a text in it or the place of a tool call, and its pieces.
+type Pieces = (usize, &'static str, Option<usize>, Vec<String>);
+
 /// One answer of two choices, whole and as a stream with all of its texts interleaved.
 fn chat_answer(random: &mut Random) -> (String, String) {
-    let mut channels: Vec<(usize, &str, Option<usize>, Vec<String>)> = Vec::new();
+    let mut channels: Vec<Pieces> = Vec::new();
     let mut choices = Vec::new();
     for choice in 0..2 {
         let (content, reasoning) = (text(random), text(random));
@@ -501,6 +504,11 @@ fn chat_answer(random: &mut Random) -> (String, String) {
         r#"{{"id":"c1","object":"chat.completion","created":1,"model":"m","choices":[{}],"usage":{{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}}}"#,
         choices.join(",")
     );
+    (whole, interleaved(channels, random))
+}
+
+/// The pieces of these channels as a stream, in any order.
+fn interleaved(mut channels: Vec<Pieces>, random: &mut Random) -> String {
     let mut stream = String::new();
     let mut event = |choices: &str| {
         stream.push_str(&format!(
@@ -545,7 +553,7 @@ fn chat_answer(random: &mut Random) -> (String, String) {
         }
     }
     stream.push_str("data: [DONE]\n\n");
-    (whole, stream)
+    stream
 }
 
 const PLANS: &[&str] = &[
@@ -591,23 +599,28 @@ fn a_streamed_chat_answer_is_what_the_whole_one_is_however_it_is_cut() {
     assert!(changed > 30, "{changed}");
 }
 
-/// One answer of a message, a reasoning and a call, whole and as the events that OpenAI writes.
-fn responses_answer(random: &mut Random) -> (String, String) {
-    let (content, reasoning, call) = (text(random), text(random), arguments(random));
-    let output = [
+/// The items of an answer.
+fn response_items(reasoning: &str, content: &str, call: &str, random: &mut Random) -> [String; 3] {
+    [
         format!(
             r#"{{"type":"reasoning","id":"r","summary":[{{"type":"summary_text","text":{}}}]}}"#,
-            escaped(&reasoning, random)
+            escaped(reasoning, random)
         ),
         format!(
             r#"{{"type":"message","id":"m","role":"assistant","status":"completed","content":[{{"type":"output_text","text":{},"annotations":[],"logprobs":[{{"token":"jane@corp.com"}}]}}]}}"#,
-            escaped(&content, random)
+            escaped(content, random)
         ),
         format!(
             r#"{{"type":"function_call","id":"f","call_id":"c","name":"f","arguments":{}}}"#,
-            escaped(&call, random)
+            escaped(call, random)
         ),
-    ];
+    ]
+}
+
+/// One answer of a message, a reasoning and a call, whole and as the events that OpenAI writes.
+fn responses_answer(random: &mut Random) -> (String, String) {
+    let (content, reasoning, call) = (text(random), text(random), arguments(random));
+    let output = response_items(&reasoning, &content, &call, random);
     let whole = format!(
         r#"{{"id":"resp_1","object":"response","status":"completed","model":"m","output":[{}],"usage":null}}"#,
         output.join(",")
