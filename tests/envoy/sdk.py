@@ -70,6 +70,10 @@ def check(path, status, content_type, text):
     if path not in TYPES:
         return 0
     whole, piece = TYPES[path]
+    if status >= 500 and content_type == "text/plain":
+        # Envoy's own words, where it answers past all filters.
+        assert text.startswith("upstream connect error"), text
+        return 1
     if status >= 400:
         check_error(text)
         return 1
