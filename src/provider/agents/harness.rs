@@ -259,8 +259,13 @@ fn input(arguments: Escaped<'_>, message: usize) -> Result<String, Fault> {
     if is_read && text.trim().is_empty() {
         return Ok("{}".to_owned());
     }
-    if is_read && text.trim_start().starts_with('{') && validate(text.as_bytes()).is_ok() {
-        return Ok(text);
+    if is_read && text.trim_start().starts_with('{') {
+        if validate(text.as_bytes()).is_ok() {
+            return Ok(text);
+        }
+        if let Some(one) = tools::one_object(&text) {
+            return Ok(one);
+        }
     }
     Err(Fault::from(Invalid::value(
         format!("messages[{message}].tool_calls"),
@@ -487,5 +492,17 @@ mod tests {
             encoded(&request, false).unwrap_err().param(),
             Some("messages")
         );
+    }
+
+    #[test]
+    fn arguments_in_a_row_are_one_object() {
+        let mut messages = looped();
+        messages[2].1 = vec![Part::ToolCall {
+            id: "a:1".into(),
+            name: "f".into(),
+            arguments: Escaped::from_content(r#"{}{\"a\":1}"#),
+        }];
+        let want = CALLED.replace(r#""input":{}"#, r#""input":{"a":1}"#);
+        check(&ask(messages), true, &format!(r#"{{"messages":[{want}"#));
     }
 }

@@ -17,9 +17,10 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use crate::codec::json::write_string_content;
+use crate::codec::json::{validate, write_string_content};
 use crate::fault::{Fault, Invalid};
 use crate::turn::{
     Effort, Output, Part, Request, Schema, TEXT_INPUT, Tool, ToolChoice, ToolInput, Uncarried,
@@ -331,6 +332,25 @@ pub(super) fn write_id(out: &mut Vec<u8>, id: &str, form: ToolId) {
 const SHORT_BYTES: usize = 9;
 const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
+/// Some models write several objects in a row where one is due. Empty ones say nothing; of the others,
+/// one is the input, and more become the list `arguments` in one object, so that nothing is lost.
+pub(in crate::provider) fn one_object(text: &str) -> Option<String> {
+    let mut objects = Vec::new();
+    for object in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>() {
+        let object = object.ok()?.get();
+        let inside = object.strip_prefix('{')?.trim_start();
+        validate(object.as_bytes()).ok()?;
+        if inside != "}" {
+            objects.push(object);
+        }
+    }
+    Some(match objects.as_slice() {
+        [] => "{}".to_owned(),
+        [object] => (*object).to_owned(),
+        objects => format!(r#"{{"arguments":[{}]}}"#, objects.join(",")),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::encode::case::{
@@ -554,5 +574,22 @@ mod tests {
         let id = written("call_1", ToolId::NineAlphanumeric);
         let quoted = format!(r#""toolUseId":"{id}""#);
         assert_eq!(body.matches(&quoted).count(), 2, "{body}");
+    }
+
+    #[test]
+    fn objects_in_a_row_are_one() {
+        for (several, want) in [
+            (r#"{} {"a":1}"#, r#"{"a":1}"#),
+            (
+                r#"{"a":1}{"b":[2]}"#,
+                r#"{"arguments":[{"a":1},{"b":[2]}]}"#,
+            ),
+            ("{}{}", "{}"),
+        ] {
+            assert_eq!(one_object(several).as_deref(), Some(want));
+        }
+        for broken in [r#"{"a":1}{"#, r#"{"a":1} 7"#, "7 8"] {
+            assert_eq!(one_object(broken), None);
+        }
     }
 }
