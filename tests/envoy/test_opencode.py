@@ -1,12 +1,14 @@
 """OpenCode, with a home of its own, completes a task through a real Envoy with a Claude model on Bedrock Converse and with models of
 OpenAI's on mantle.
 
-The binary is that of npm's `opencode-ai`, which `node/package.json` names. It brings two clients: one for chat completions, one for responses.
+The binary is the one that npm's `opencode-ai` would choose, which `node/package.json` names. It brings two clients: one for chat completions,
+one for responses.
 """
 
 import json
 import os
 import pathlib
+import platform
 import subprocess
 
 import pytest
@@ -14,11 +16,14 @@ import run
 import turns
 from conftest import Gateway
 
-OPENCODE = pathlib.Path(__file__).parent / "node/node_modules/.bin/opencode"
+OPENCODE = pathlib.Path(__file__).parent / "node/node_modules/opencode-linux-x64/bin/opencode"
 COMMANDS = ["echo one > made.txt", "cat made.txt"]
 CLIENTS = {"chat": "@ai-sdk/openai-compatible", "responses": "@ai-sdk/openai"}
 # Nothing is looked for outside the gateway.
 OFFLINE = {f"OPENCODE_DISABLE_{name}": "true" for name in ("AUTOUPDATE", "MODELS_FETCH", "LSP_DOWNLOAD", "SHARE", "DEFAULT_PLUGINS")}
+
+IS_PINNED = (platform.system(), platform.machine()) == ("Linux", "x86_64")
+pytestmark = pytest.mark.skipif(not IS_PINNED, reason="its binary is pinned for Linux on x86-64")
 
 
 @pytest.fixture(scope="module", params=["single", "split"])
