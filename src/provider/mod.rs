@@ -14,6 +14,7 @@ mod credential;
 mod endpoint;
 mod openai;
 mod quirks;
+mod stop;
 
 pub use catalogue::Catalogue;
 pub use endpoint::{Endpoint, EndpointError};
