@@ -23,14 +23,11 @@ pub(crate) fn reply(mut turn: Turn, faults: &[Fault], request: &Received, mut cu
         return status;
     }
     for fault in faults {
-        match fault {
-            Fault::Chunks { count, word } => {
-                turn.prompt.words = Some(Words {
-                    count: *count,
-                    word: word.clone(),
-                })
-            }
-            _ => {}
+        if let Fault::Chunks { count, word } = fault {
+            turn.prompt.words = Some(Words {
+                count: *count,
+                word: word.clone(),
+            });
         }
     }
     cuts.is_by_word = turn.prompt.words.is_some();

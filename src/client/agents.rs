@@ -206,7 +206,7 @@ mod tests {
         let got = match read(body.as_bytes()) {
             Ok(read) => {
                 let models = read.models.iter().map(|named| {
-                    let written = &read.text[named.span.clone()];
+                    let written = read.text.get(named.span.clone()).unwrap();
                     format!("{}={written}", &*named.model)
                 });
                 let models: Vec<_> = models.collect();

@@ -97,13 +97,18 @@ impl Case {
         }
     }
 
+    /// Whether it is a whole request of its own kind, and no turn of a conversation.
+    pub(crate) fn is_passage(&self) -> bool {
+        !self.own_head.is_empty()
+    }
+
     /// The head of the app's request.
     pub(crate) fn head(&self) -> Headers {
         let mut head = head(self.path(), &self.ask);
         for (name, value) in &self.own_head {
             head.set(name.clone(), value.as_str());
         }
-        if self.ask.is_empty() {
+        if self.is_passage() && self.ask.is_empty() {
             head.remove("content-length");
             head.remove("content-type");
         }

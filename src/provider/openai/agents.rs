@@ -268,13 +268,7 @@ mod tests {
         assert_eq!(relayed([input.as_bytes()]), format!("{input}{more}"));
         let mut random = Random::new(7);
         for _ in 0..50 {
-            let mut rest = input.as_bytes();
-            let mut chunks = Vec::new();
-            while !rest.is_empty() {
-                let (chunk, tail) = rest.split_at(1 + random.below(rest.len()));
-                chunks.push(chunk);
-                rest = tail;
-            }
+            let chunks = random.cut(input.as_bytes(), 40);
             assert_eq!(relayed(chunks), format!("{input}{more}"));
         }
     }
