@@ -6,17 +6,20 @@
 //! are; what a provider's settings mean is left to the provider's kind, and what happens to a request to
 //! the exchange. It holds no secret: keys as digests, credentials inside the providers.
 
+mod agents;
 mod consumer;
 mod model;
 mod names;
 #[cfg(test)]
 mod sample;
 
+pub use agents::Agents;
 pub use consumer::{Caller, Consumer};
 pub use model::{Model, Target};
 
 use std::rc::Rc;
 
+use crate::client::agents::Resource;
 use crate::document::{self, Fields, Node, Problem, Problems};
 use crate::fault::{Client, Fault};
 use crate::limits::{ADMIN_BYTES_MAX, INPUTS_MAX, Limits};
@@ -41,6 +44,7 @@ pub struct Policy {
     pub limits: Limits,
     names: Names<usize>,
     register: Register,
+    agents: agents::Entries,
     /// Whether those whom no consumer matches may come in.
     is_open: bool,
 }
@@ -118,6 +122,7 @@ impl Policy {
             let is_open = is_open.unwrap_or(false);
             let mut register = Register::default();
             let consumers = register.read(fields, &models.names, is_open);
+            let agents = agents::Entries::read(fields, &providers, &consumers);
             Some(Self {
                 placement,
                 consumers,
@@ -126,6 +131,7 @@ impl Policy {
                 limits,
                 names: models.names,
                 register,
+                agents,
                 is_open,
             })
         })
@@ -166,6 +172,20 @@ impl Policy {
     pub fn route(&self, name: &str) -> Option<&Rc<Model>> {
         let place = names::is_askable(name).then(|| self.names.find(name));
         self.models.get(*place.flatten()?)
+    }
+
+    /// The agents API that the caller may use for this resource.
+    ///
+    /// # Errors
+    /// There is none for the caller, or the policy does not let the resource pass.
+    pub fn agents(&self, caller: &Caller, resource: Resource) -> Result<&Rc<Agents>, Fault> {
+        self.agents.find(caller, resource)
+    }
+
+    /// The agents API of this provider, whoever asks: for the upstream half, whose callers the edge has let in.
+    #[must_use]
+    pub fn agents_at(&self, provider: &str) -> Option<&Rc<Agents>> {
+        self.agents.at(provider)
     }
 
     /// The names that the caller may ask for, in the order they were written. Patterns are no names.

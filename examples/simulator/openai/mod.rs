@@ -347,7 +347,7 @@ fn check_azure_key(keys: &Keys, request: &Received) -> Result<(), Reply> {
     ))
 }
 
-fn check_openai_key(keys: &Keys, request: &Received) -> Result<(), Reply> {
+pub(crate) fn check_openai_key(keys: &Keys, request: &Received) -> Result<(), Reply> {
     let unauthorized = |code, message: String| {
         Err(Refusal {
             status: 401,

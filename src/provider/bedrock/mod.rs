@@ -47,10 +47,13 @@ use super::catalogue::Catalogue;
 use super::credential::{Credential, Default as DefaultCredential};
 use super::endpoint::push_segment;
 use super::quirks::{Quirks, RuntimeSurface};
-use super::{Call, Decoder, Endpoint, Environment, Kind, Path, Provider, Sink, Target, Translate};
+use super::{
+    Call, Decoder, Endpoint, Environment, Kind, Passage, Path, Provider, Relay, Sink, Target,
+    Translate,
+};
 use embed::Invoke;
 use model::{ModelId, Region};
-use openai::OpenAi;
+use openai::{ManagedAgents, OpenAi};
 use settings::Settings;
 
 /// Bedrock's entry in the table of providers.
@@ -180,6 +183,12 @@ impl Provider for Bedrock {
                 Rc::new(OpenAi::at_mantle(&self.runtime, project, model, &quirks))
             }
         })
+    }
+
+    fn agents(&self) -> Option<Rc<dyn Passage>> {
+        let project = self.project.as_deref();
+        self.is_mantle()
+            .then(|| Rc::new(ManagedAgents::new(&self.runtime, project)) as Rc<dyn Passage>)
     }
 }
 

@@ -10,11 +10,12 @@
 use std::rc::Rc;
 
 use crate::fault::{Fault, Upstream};
-use crate::provider::openai::{Address, Model, RESPONSES, Server};
+use crate::provider::Passage;
+use crate::provider::openai::{Address, Agents, Model, NOT_FOUND, RESPONSES, Server};
 use crate::turn::{Format, Headers, Now};
 
 use super::super::quirks::{Apis, MantlePath, Quirks};
-use super::{Call, Converse, Path, Runtime, Target, refusal};
+use super::{Call, Converse, Path, Relay, Runtime, Target, refusal};
 
 /// A model at one of the endpoints.
 #[derive(Debug)]
@@ -99,10 +100,14 @@ impl Target for OpenAi {
         self.model.sign(now, call)
     }
 
+    fn agent_model<'m>(&'m self, asked: &'m str) -> Option<&'m str> {
+        // The runtime has no agents.
+        self.converse.is_none().then_some(())?;
+        self.model.agent_model(asked)
+    }
+
     fn refusal(&self, head: &Headers, body: &[u8]) -> Fault {
-        let is_aws =
-            head.bytes("x-amzn-errortype").is_some() || refusal::Error::parse(body).is_some();
-        let fault = match is_aws {
+        let fault = match is_aws(head, body) {
             true => refusal::read(head, body),
             false => self.model.refusal(head, body),
         };
@@ -120,6 +125,61 @@ impl Target for OpenAi {
         fault
     }
 }
+
+/// Whether an error is that of what stands before the models.
+fn is_aws(head: &Headers, body: &[u8]) -> bool {
+    head.bytes("x-amzn-errortype").is_some() || refusal::Error::parse(body).is_some()
+}
+
+/// Bedrock Managed Agents: the agents API at mantle, under one path for every model.
+#[derive(Debug)]
+pub(super) struct ManagedAgents(Agents);
+
+impl ManagedAgents {
+    pub(super) fn new(runtime: &Runtime, project: Option<&str>) -> Self {
+        let base = "/openai/v1";
+        Self(Agents {
+            server: server(runtime, base, project),
+            base: format!("{}{base}", runtime.endpoint.path),
+            query: String::new(),
+        })
+    }
+}
+
+impl Passage for ManagedAgents {
+    fn open(&self, rest: &str, call: &mut Call) {
+        self.0.open(rest, call);
+    }
+
+    fn sign(&self, now: Now, call: &mut Call) -> Result<(), Fault> {
+        self.0.sign(now, call)
+    }
+
+    fn refusal(&self, head: &Headers, body: &[u8]) -> Fault {
+        if !is_aws(head, body) {
+            return self.0.refusal(head, body);
+        }
+        let fault = refusal::read(head, body);
+        if let Fault::Upstream(upstream) = &fault
+            && upstream.status == 404
+        {
+            // AWS's name for what is not there does not say whether that is a model.
+            return Fault::from(Upstream {
+                code: Some(NOT_FOUND.into()),
+                message: NO_RESOURCE.to_owned(),
+                param: None,
+                ..Upstream::clone(upstream)
+            });
+        }
+        fault
+    }
+
+    fn relay(&self) -> Box<dyn Relay> {
+        self.0.relay()
+    }
+}
+
+const NO_RESOURCE: &str = "the provider has no such resource, or does not do this with it";
 
 /// Mantle's words for the wrong one of its two paths, and for a format that it does not speak for the model.
 fn is_wrong_route(upstream: &Upstream) -> bool {

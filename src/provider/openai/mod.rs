@@ -10,6 +10,7 @@
 //! and `/v1` is added to a path that names no version. A target's: `model` (absent: the name that the app asked
 //! for, as globs need it) and `quirks`.
 
+mod agents;
 mod amend;
 mod answer;
 mod edit;
@@ -23,15 +24,19 @@ mod responses;
 use std::fmt;
 use std::rc::Rc;
 
+pub(super) use self::agents::Agents;
 use self::amend::Amend;
 use self::edit::Changes;
 use self::embeddings::Embeddings;
+pub(super) use self::refusal::NOT_FOUND;
 use self::responses::Responses;
 use super::catalogue::{Catalogue, MaxTokensNames};
 use super::credential::{Credential, Default};
 use super::endpoint::push_segment;
 use super::quirks::{MaxTokensName, Quirks};
-use super::{Call, Edit, Endpoint, Environment, Kind, Path, Provider, Relay, Sink, Target};
+use super::{
+    Call, Edit, Endpoint, Environment, Kind, Passage, Path, Provider, Relay, Sink, Target,
+};
 use crate::document::Fields;
 use crate::fault::Fault;
 use crate::turn::{Ask, Format, Headers, Now, Uncarried};
@@ -131,6 +136,18 @@ impl Provider for OpenAi {
         };
         let model = Model::read(Rc::clone(&self.0), name, name, fields);
         Some(Rc::new(model))
+    }
+
+    fn agents(&self) -> Option<Rc<dyn Passage>> {
+        let server = &self.0;
+        match &server.address {
+            Address::Fixed { base, query } => Some(Rc::new(Agents {
+                server: Rc::clone(server),
+                base: base.clone(),
+                query: query.strip_prefix('?').unwrap_or_default().to_owned(),
+            })),
+            Address::Deployment { .. } => None,
+        }
     }
 }
 
@@ -345,6 +362,10 @@ impl Target for Model {
 
     fn refusal(&self, head: &Headers, body: &[u8]) -> Fault {
         refusal::read(head.status(), body)
+    }
+
+    fn agent_model<'m>(&'m self, asked: &'m str) -> Option<&'m str> {
+        Some(self.chat.traits.name.as_deref().unwrap_or(asked))
     }
 }
 

@@ -18,12 +18,12 @@ use serde_json::value::RawValue;
 
 use super::edit::Changes;
 use super::refusal;
-use super::relay::Stop;
 use super::{MaxTokensName, Traits};
 use crate::codec::json::{Edits, Members, Text, write_string, write_u64};
 use crate::codec::sse;
 use crate::fault::{Fault, Upstream};
 use crate::limits::ADMIN_BYTES_MAX;
+use crate::provider::stop::Stop;
 use crate::provider::{Call, Edit, Relay, Sink};
 use crate::turn::{Ask, Event, Finish, Uncarried, Usage};
 
