@@ -16,7 +16,7 @@ from conftest import MODELS
 
 def test_every_config_has_its_test():
     shipped = {path.stem for path in (run.ROOT / "envoy").glob("*.yaml")}
-    assert shipped == {"single", "split", "aws-signing", "entra"}
+    assert shipped == {"single", "split", "aws-signing", "entra", "managed-agents"}
 
 
 def test_single_and_split_have_the_same_policy():
@@ -40,6 +40,16 @@ def test_envoy_signs_for_aws(shipped, simulator, is_stream):
     [sent] = simulator.requests()
     assert sent.headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIDSIMULATOR/")
     assert sent.record["verdict"] == "accepted"
+
+
+def test_managed_agents_run_on_mantle(shipped, simulator):
+    sessions = shipped("managed-agents").client().beta.agents.sessions
+    environment = {"type": "self_hosted", "workspace_directory": "/workspace"}
+    role = {"role_arn": "arn:aws:iam::123456789012:role/agent"}
+    session = sessions.create(agent={"model": "gpt-agent"}, environment=environment, input="hello", extra_body=role)
+    assert [item.role for item in sessions.items.list(session.id)] == ["assistant", "user"]
+    assert sessions.delete(session.id).deleted
+    assert {each.upstream for each in simulator.requests()} == {"mantle"}
 
 
 class TokenEndpoint(http.server.BaseHTTPRequestHandler):
