@@ -131,10 +131,9 @@ fn answer(bencher: Bencher<'_, '_>, way: Way) {
         .bench_local_refs(|(exchange, effects)| read(exchange, black_box(&answer), true, effects));
     let (mut exchange, mut effects) = way.asked(false);
     read(&mut exchange, &answer, true, &mut effects);
-    let is_whole = effects.iter().all(|effect| match effect {
-        Effect::AnswerHeaders(head) => head.status() == 200,
-        _ => true,
-    });
+    let is_refused =
+        |effect: &Effect| matches!(effect, Effect::AnswerHeaders(head) if head.status() != 200);
+    let is_whole = !effects.iter().any(is_refused);
     let said = bytes_of(&effects).unwrap_or(&answer);
     let said = String::from_utf8_lossy(said);
     assert!(
@@ -179,9 +178,11 @@ fn stream(bencher: Bencher<'_, '_>, way: Way) {
 }
 
 fn bytes_of(effects: &[Effect]) -> Option<&[u8]> {
-    effects.iter().find_map(|effect| match effect {
-        Effect::AnswerBody(bytes) => Some(bytes.as_slice()),
-        _ => None,
+    effects.iter().find_map(|effect| {
+        let Effect::AnswerBody(bytes) = effect else {
+            return None;
+        };
+        Some(bytes.as_slice())
     })
 }
 
@@ -403,7 +404,7 @@ impl Way {
             (api, _) => {
                 let end = match api {
                     Completions => r#""text":"","finish_reason":"stop""#,
-                    _ => r#""delta":{},"finish_reason":"stop""#,
+                    Chat | Responses | Embeddings => r#""delta":{},"finish_reason":"stop""#,
                 };
                 let usage = format!("data: {{{HEAD}\"choices\":[],\"usage\":{TOKENS}}}\n\n");
                 [&chunk(end), usage.as_bytes(), b"data: [DONE]\n\n"].concat()

@@ -111,7 +111,7 @@ class Gateway:
         config = run.load(run.ROOT / f"envoy/{name}.yaml")
         self.policy = run.policy_of(config)
         for provider in self.policy["providers"]:
-            provider["endpoint"] = simulator.endpoint(provider["kind"])
+            provider["endpoint"] = simulator.endpoint("mantle" if run.is_mantle(provider) else provider["kind"])
         if change:
             self.policy = change(self.policy) or self.policy
         self.config = run.render(config, self.policy, self.port)

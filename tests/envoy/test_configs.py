@@ -17,7 +17,7 @@ from conftest import CREDENTIALS, MODELS
 
 def test_every_config_has_its_test():
     shipped = {path.stem for path in (run.ROOT / "envoy").glob("*.yaml")}
-    assert shipped == {"single", "split", "aws-signing", "entra"}
+    assert shipped == {"single", "split", "aws-signing", "entra", "managed-agents"}
 
 
 def test_single_and_split_have_the_same_policy():
@@ -65,6 +65,16 @@ def test_envoy_signs_the_filters_own_calls_for_embeddings(start, simulator):
     assert all(judge.signature_problem(request, CREDENTIALS["AWS_SECRET_ACCESS_KEY"]) is None for request in sent)
     alone = gateway.client().embeddings.create(model="titan", input=texts[-1])
     assert got.data[-1].embedding == alone.data[0].embedding
+
+
+def test_managed_agents_run_on_mantle(shipped, simulator):
+    sessions = shipped("managed-agents").client().beta.agents.sessions
+    environment = {"type": "self_hosted", "workspace_directory": "/workspace"}
+    role = {"role_arn": "arn:aws:iam::123456789012:role/agent"}
+    session = sessions.create(agent={"model": "gpt-agent"}, environment=environment, input="hello", extra_body=role)
+    assert [item.role for item in sessions.items.list(session.id)] == ["assistant", "user"]
+    assert sessions.delete(session.id).deleted
+    assert {each.upstream for each in simulator.requests()} == {"mantle"}
 
 
 class TokenEndpoint(http.server.BaseHTTPRequestHandler):

@@ -16,6 +16,7 @@ MODELS = {
     "gpt-mantle": {"provider": "mantle", "model": "openai.gpt-5.6-terra"},
     "grok-mantle": {"provider": "mantle", "model": "xai.grok-4.6"},
     "gpt-responses-only": {"provider": "mantle", "model": "openai.gpt-5.5"},
+    "oss-guarded": {"provider": "bedrock", "model": "openai.gpt-oss-120b-1:0", "surface": "openai", "guardrail": {"id": "gr1", "version": "2", "trace": "enabled"}},
     "astray": {"provider": "mantle", "model": "openai.gpt-5.6-terra", "quirks": {"mantle_path": "v1"}},
 }
 TALKING = ["oss-runtime", "gpt-runtime", "oss-mantle", "gpt-mantle", "grok-mantle"]
@@ -98,6 +99,23 @@ def test_what_gpt_oss_refuses_is_left_out_and_told(gateway, simulator):
     assert simulator.requests()[-1].body.keys() == {"model", "messages", "max_completion_tokens"}
     answer = gateway.chat("oss-runtime", n=2)
     assert (answer.status, answer.error["param"]) == (400, "n")
+
+
+@pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "streamed"])
+def test_a_guardrail_looks_at_every_request(gateway, simulator, is_stream):
+    tagged = {"amazon-bedrock-guardrailConfig": {"tagSuffix": "x"}}
+    answer = gateway.chat("oss-guarded", stream=is_stream, headers={"x-amzn-bedrock-guardrailidentifier": "mine"}, **tagged)
+    assert answer.status == 200, answer.text
+    assert answer.headers["x-tollgate-dropped"] == "amazon-bedrock-guardrailConfig"
+    assert gateway.client().responses.create(model="oss-guarded", input="hello").output_text == "You said: hello"
+    chat, responses = simulator.requests()
+    assert chat.target == "/openai/v1/chat/completions" and not tagged.keys() & chat.body.keys()
+    guardrail = {name: value for name, value in chat.headers.items() if name.startswith("x-amzn-bedrock-")}
+    prefix = "x-amzn-bedrock-"
+    assert guardrail == {f"{prefix}guardrailidentifier": "gr1", f"{prefix}guardrailversion": "2", f"{prefix}trace": "ENABLED"}
+    # AWS says of chats only that these headers count.
+    assert responses.target.endswith("/converse")
+    assert responses.body["guardrailConfig"] == {"guardrailIdentifier": "gr1", "guardrailVersion": "2", "trace": "enabled"}
 
 
 def test_errors_of_both_forms_are_the_sdks_own(gateway, simulator):

@@ -2,6 +2,8 @@
 
 import pathlib
 
+import httpx
+import openai
 import pytest
 import sdk
 
@@ -47,6 +49,58 @@ def test_golden_cases():
     assert sum(answers for answers, _ in seen.values()) >= 400
     streams = {path: objects for (path, kind), (_, objects) in seen.items() if kind == "stream"}
     assert streams["/v1/chat/completions"] >= 300 and streams["/v1/responses"] >= 100 and streams["/v1/completions"] >= 10, streams
+
+
+def ask(path, status, content_type, body):
+    """What the SDK makes of an answer: by its stream helpers, its parsers, or what its iterators give."""
+    headers = {"content-type": content_type}
+    transport = httpx.MockTransport(lambda _request: httpx.Response(status, headers=headers, content=body.encode()))
+    client = openai.OpenAI(api_key="k", base_url="http://gateway/v1", max_retries=0, http_client=httpx.Client(transport=transport))
+    is_stream = content_type.startswith("text/event-stream")
+    match path:
+        case "/v1/chat/completions" if is_stream:
+            with client.chat.completions.stream(model="m", messages=[]) as stream:
+                for _event in stream:
+                    pass
+                return stream.get_final_completion()
+        case "/v1/chat/completions":
+            return client.chat.completions.parse(model="m", messages=[])
+        case "/v1/responses" if is_stream:
+            with client.responses.stream(model="m", input="") as stream:
+                types = [event.type for event in stream]
+                return stream.get_final_response() if types[-1] == "response.completed" else types
+        case "/v1/responses":
+            return client.responses.parse(model="m", input="")
+        case "/v1/completions":
+            answer = client.completions.create(model="m", prompt="", stream=is_stream)
+            return list(answer) if is_stream else answer
+        case "/v1/embeddings":
+            return client.embeddings.create(model="m", input="").data[0].embedding
+
+
+def test_the_sdks_own_helpers_take_every_golden_answer():
+    """What is whole comes out whole; what ends in an error raises one."""
+    whole, raised, problems = 0, 0, []
+    for case, path, status, content_type, body in cases():
+        is_error = status >= 400 or (path != "/v1/responses" and content_type.startswith("text/event-stream") and not body.endswith("data: [DONE]\n\n"))
+        try:
+            assert ask(path, status, content_type, body)
+            whole += 1
+            if is_error:
+                problems.append(f"{case}: its error is not seen")
+        except (openai.LengthFinishReasonError, openai.ContentFilterFinishReasonError):
+            # So it tells its reader of any such answer.
+            whole += 1
+        except openai.APIError as error:
+            raised += 1
+            if not is_error:
+                problems.append(f"{case}: {error!r}"[:600])
+        except Exception as error:  # Whatever it stumbles over.
+            if case not in BEYOND:
+                problems.append(f"{case}: {error!r}"[:600])
+    assert problems == []
+    print(f"{whole} answers taken, {raised} errors raised")
+    assert whole >= 200 and raised >= 100
 
 
 @pytest.mark.parametrize(

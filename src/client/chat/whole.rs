@@ -164,7 +164,13 @@ impl Whole {
             if !annotations.is_empty() {
                 annotations.push(b',');
             }
-            write_citation((start, end), url.as_str(), title.as_str(), annotations);
+            write_citation(
+                None,
+                (start, end),
+                url.as_str(),
+                title.as_str(),
+                annotations,
+            );
         }
         if let Event::Detail(Detail::ServiceTier(tier)) = event {
             self.service_tier = Some(tier);

@@ -230,11 +230,17 @@ impl Bedrock {
                 "mantle knows neither ARNs nor cross-region profiles; write the model's own id, such as \
                  openai.gpt-oss-120b",
             ),
-            Surface::OpenAi | Surface::Mantle if is_named && settings.any().is_some() => (
+            Surface::Mantle if settings.any().is_some() => (
                 settings.any().unwrap_or_default(),
+                "mantle does not take it; list the model at a provider without surface: mantle",
+            ),
+            Surface::OpenAi if is_named && settings.of_converse().is_some() => (
+                settings.of_converse().unwrap_or_default(),
                 "only Converse takes it; say surface: converse, or leave it out",
             ),
-            Surface::OpenAi if settings.any().is_some() => return Some(Surface::Converse),
+            Surface::OpenAi if !is_named && settings.any().is_some() => {
+                return Some(Surface::Converse);
+            }
             Surface::OpenAi if model.is_application_profile() && is_named => (
                 "model",
                 "only Converse takes an application inference profile; say surface: converse",

@@ -15,6 +15,7 @@ use crate::provider::openai::{Address, Agents, Model, NOT_FOUND, RESPONSES, Serv
 use crate::turn::{Format, Headers, Now};
 
 use super::super::quirks::{Apis, MantlePath, Quirks};
+use super::settings::GUARDRAIL_TAGS;
 use super::{Call, Converse, Path, Relay, Runtime, Target, refusal};
 
 /// A model at one of the endpoints.
@@ -22,17 +23,25 @@ use super::{Call, Converse, Path, Relay, Runtime, Target, refusal};
 pub(super) struct OpenAi {
     model: Model,
     apis: Apis,
+    /// A guardrail looks at every chat. AWS says of no other format that its headers count.
+    is_guarded: bool,
     /// The same model at the same host, for what the endpoint does not speak.
     converse: Option<Converse>,
 }
 
 impl OpenAi {
     pub(super) fn at_runtime(converse: Converse, id: &str) -> Self {
-        let quirks = &converse.quirks;
-        let server = server(&converse.runtime, "/openai/v1", None);
+        let mut quirks = converse.quirks.clone();
+        let guardrail = converse.settings.headers();
+        if !guardrail.is_empty() {
+            // By tags an app could keep its words from the guardrail.
+            quirks.refused_parameters.push(GUARDRAIL_TAGS.to_owned());
+        }
+        let server = server(&converse.runtime, "/openai/v1", guardrail.to_vec());
         Self {
-            model: Model::with_quirks(server, id, quirks),
+            model: Model::with_quirks(server, id, &quirks),
             apis: quirks.runtime_apis,
+            is_guarded: !guardrail.is_empty(),
             converse: Some(converse),
         }
     }
@@ -48,14 +57,21 @@ impl OpenAi {
             MantlePath::OpenAiV1 => "/openai/v1",
         };
         Self {
-            model: Model::with_quirks(server(runtime, base, project), id, quirks),
+            model: Model::with_quirks(server(runtime, base, named(project)), id, quirks),
             apis: quirks.mantle_apis,
+            is_guarded: false,
             converse: None,
         }
     }
 }
 
-fn server(runtime: &Runtime, base: &str, project: Option<&str>) -> Rc<Server> {
+/// A project as a header.
+fn named(project: Option<&str>) -> Vec<(&'static str, String)> {
+    let header = project.map(|project| ("openai-project", project.to_owned()));
+    header.into_iter().collect()
+}
+
+fn server(runtime: &Runtime, base: &str, headers: Vec<(&'static str, String)>) -> Rc<Server> {
     let endpoint = &runtime.endpoint;
     Rc::new(Server {
         authority: endpoint.authority.clone(),
@@ -64,10 +80,7 @@ fn server(runtime: &Runtime, base: &str, project: Option<&str>) -> Rc<Server> {
             base: format!("{}{base}", endpoint.path),
             query: String::new(),
         },
-        headers: project
-            .map(|project| ("openai-project", project.to_owned()))
-            .into_iter()
-            .collect(),
+        headers,
         credential: Rc::clone(&runtime.credential),
         event_bytes_max: runtime.event_bytes_max,
         catalogue: Rc::clone(&runtime.catalogue),
@@ -88,7 +101,10 @@ impl Target for OpenAi {
         match format {
             Format::Chat if self.apis.has_chat() => self.model.path(format),
             Format::Chat => None,
-            Format::Responses if self.apis.has_responses() => self.model.path(format),
+            Format::Responses if self.apis.has_responses() && !self.is_guarded => {
+                self.model.path(format)
+            }
+            Format::Responses if self.is_guarded => self.converse.as_ref()?.path(format),
             Format::Responses => None,
             Format::Completions => self.converse.as_ref()?.path(format),
             // A model that turns texts into vectors has no surface: see `embed`.
@@ -139,7 +155,7 @@ impl ManagedAgents {
     pub(super) fn new(runtime: &Runtime, project: Option<&str>) -> Self {
         let base = "/openai/v1";
         Self(Agents {
-            server: server(runtime, base, project),
+            server: server(runtime, base, named(project)),
             base: format!("{}{base}", runtime.endpoint.path),
             query: String::new(),
         })
@@ -200,6 +216,10 @@ mod tests {
     use crate::turn::{Parameters, Uncarried};
 
     fn target(settings: &str, model: &str) -> Rc<dyn Target> {
+        compiled(settings, &format!(r#"{{"model":"{model}"}}"#)).unwrap()
+    }
+
+    fn compiled(settings: &str, model: &str) -> Result<Rc<dyn Target>, String> {
         let root = parse(settings.as_bytes()).unwrap();
         let environment = Environment {
             name: "aws",
@@ -210,8 +230,9 @@ mod tests {
             catalogue: &Rc::new(Catalogue::shipped().unwrap()),
         };
         let provider = read(&root, |fields| compile(fields, &environment)).unwrap();
-        let root = parse(format!(r#"{{"model":"{model}"}}"#).as_bytes()).unwrap();
-        read(&root, |fields| provider.target(fields)).unwrap()
+        let root = parse(model.as_bytes()).unwrap();
+        let target = read(&root, |fields| provider.target(fields));
+        target.map_err(|problems| problems.to_string())
     }
 
     const RUNTIME: &str = r#"{"region":"eu-west-1","surface":"openai"}"#;
@@ -249,6 +270,30 @@ mod tests {
         let (mantle, _) = call(MANTLE, r#"{"model":"m"}"#);
         assert_eq!(mantle.headers.text("openai-project"), Some("proj_1"));
         assert_eq!(mantle.body, br#"{"model":"openai.gpt-oss-120b"}"#);
+    }
+
+    #[test]
+    fn a_guarded_model_answers_responses_by_converse() {
+        let guard = r#"{"model":"openai.gpt-oss-120b-1:0","guardrail":{"id":"gr1","version":"1"}}"#;
+        let guarded = compiled(RUNTIME, guard).unwrap();
+        assert!(matches!(guarded.path(Format::Chat), Some(Path::Edited(_))));
+        for format in [Format::Responses, Format::Completions] {
+            assert!(matches!(guarded.path(format), Some(Path::Translated(_))));
+        }
+    }
+
+    #[test]
+    fn what_an_endpoint_does_not_take_is_refused() {
+        let refused = |settings: &str, more: &str| {
+            let model = format!(r#"{{"model":"{OSS}",{more}}}"#);
+            compiled(settings, &model).unwrap_err()
+        };
+        let stream = r#""guardrail":{"id":"gr1","version":"1","stream":"sync"}"#;
+        assert!(refused(RUNTIME, stream).starts_with("guardrail.stream: only Converse"));
+        let latency = r#""latency":"optimized""#;
+        assert!(refused(RUNTIME, latency).starts_with("latency: only Converse"));
+        let guard = r#""guardrail":{"id":"gr1","version":"1"}"#;
+        assert!(refused(MANTLE, guard).starts_with("guardrail: mantle does not"));
     }
 
     #[test]
