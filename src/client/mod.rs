@@ -14,9 +14,11 @@ mod data_url;
 pub mod embeddings;
 pub mod error;
 pub mod models;
+mod output;
 mod parameters;
 mod read;
 pub mod responses;
+mod tools;
 
 use std::fmt;
 

@@ -3,10 +3,11 @@
 //! Events are collected per choice, text as it is escaped, and written at the finish. The sum of what
 //! is collected has a bound.
 
-use super::names::{Names, text_of};
+use super::names::Names;
 use super::wire::{
     Progress, finish_reason, write_citation, write_id, write_service_tier, write_stop, write_usage,
 };
+use crate::client::tools::text_of;
 use crate::client::{Opening, Writer};
 use crate::codec::json::{write_string, write_u64};
 use crate::fault::{Fault, Upstream};

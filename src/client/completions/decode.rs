@@ -1,6 +1,7 @@
 //! The whole request, for a translation.
 
-use crate::client::chat::decode::{is_default, read_stop};
+use crate::client::chat::decode::read_stop;
+use crate::client::parameters::is_default;
 use crate::client::read::{Path, Reader, required, unsupported, wrong_kind, wrong_value};
 use crate::codec::json::{Kind, is_blank};
 use crate::fault::Fault;

@@ -4,8 +4,9 @@
 //! and in the final response; only then its content is in it.
 
 use super::echo::Names;
-use crate::codec::json::{Members, string_content, unescape, validate, write_u64};
-use crate::turn::{Escaped, TEXT_INPUT};
+use crate::client::tools::text_of;
+use crate::codec::json::{unescape, validate, write_u64};
+use crate::turn::Escaped;
 
 /// One item of the output.
 pub(super) struct Item {
@@ -89,18 +90,7 @@ impl Call {
             }
             return;
         }
-        let mut json = String::new();
-        if unescape(&self.arguments, &mut json).is_err() || validate(json.as_bytes()).is_err() {
-            // Cut short: what there is, for the app to see.
-            return;
-        }
-        let mut members = Members::new(&json).map_while(Result::ok);
-        let input = members.find(|member| member.key == TEXT_INPUT);
-        if let Some(input) = input.and_then(|member| string_content(member.value)) {
-            self.arguments = input.to_owned();
-        } else if json.trim() == "{}" {
-            self.arguments.clear();
-        }
+        self.arguments = text_of(&self.arguments);
     }
 }
 
