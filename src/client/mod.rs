@@ -19,6 +19,7 @@ mod parameters;
 mod read;
 pub mod responses;
 mod tools;
+mod web_search;
 
 use std::fmt;
 

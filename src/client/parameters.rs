@@ -3,7 +3,7 @@
 use super::read::{Path, Reader, wrong_kind, wrong_value};
 use crate::codec::json::{Kind, Text};
 use crate::fault::Fault;
-use crate::turn::{Effort, Request, ServiceTier};
+use crate::turn::{Effort, Other, Request, ServiceTier};
 
 /// Pairs of `metadata`, as OpenAI counts.
 const METADATA_MAX: usize = 16;
@@ -20,7 +20,7 @@ pub(super) fn read_service_tier(
         "flex" => Some(ServiceTier::Flex),
         "priority" | "fast" => Some(ServiceTier::Priority),
         _ => {
-            request.others.push(Text::from("service_tier"));
+            request.others.push(Other::named("service_tier"));
             None
         }
     };

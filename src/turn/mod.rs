@@ -26,8 +26,9 @@ pub use event::{Detail, Event, Finish, Usage};
 pub use headers::Headers;
 pub use parameters::{Parameters, Rule, Uncarried};
 pub use request::{
-    CacheLife, Document, DocumentSource, Effort, Image, Message, Output, Part, Request, Role, SEAL,
-    Schema, SearchResult, ServiceTier, TEXT_INPUT, Tool, ToolChoice, ToolInput, ToolOutput,
+    CacheLife, Document, DocumentSource, ENCRYPTED, Effort, Image, Message, Other, Output, Part,
+    Request, Role, SEAL, Schema, SearchResult, ServiceTier, TEXT_INPUT, Tool, ToolChoice,
+    ToolInput, ToolOutput, WebSearch,
 };
 pub use session::Session;
 

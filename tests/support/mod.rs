@@ -25,6 +25,8 @@ const MODELS: &[(&str, &str)] = &[
     ("mistral", "Mistral"),
     ("gpt", "Azure OpenAI"),
     ("gpt-openai", "OpenAI"),
+    ("gpt-responses-only", "speaks responses only"),
+    ("chat-only", "speaks chat only"),
 ];
 
 #[derive(Deserialize)]
@@ -103,7 +105,8 @@ Made by `UPDATE_SUPPORT=1 cargo test --test golden` from what the code does with
   `x-tollgate-dropped` (`warn`, the default), not told (`drop`), or refused with a 400 that names the field (`reject`).
 - **400**: always refused, with the field and the reason: without it the request would say something else.
 
-For Azure OpenAI and OpenAI the request passes as it is; whether the model takes it is the provider's word.
+For Azure OpenAI and OpenAI the request passes as it is; whether the model takes it is the provider's word. So it does for a
+model that speaks responses only or chat completions only, where the app speaks the same.
 ";
 
 fn outcome(

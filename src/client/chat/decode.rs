@@ -9,9 +9,10 @@ use super::tools::{choose, read_tool_choice, read_tools};
 use crate::client::output::{SchemaPlace, read_output};
 use crate::client::parameters::{is_default, read_effort, read_metadata, read_service_tier};
 use crate::client::read::{Path, Reader, required, wrong_kind};
-use crate::codec::json::{Kind, Text};
+use crate::client::web_search::{LocationPlace, read_web_search};
+use crate::codec::json::Kind;
 use crate::fault::Fault;
-use crate::turn::{Ask, Escaped, Request};
+use crate::turn::{Ask, Escaped, Other, Request};
 
 /// Stop sequences of one request, as OpenAI counts.
 const STOP_MAX: usize = 4;
@@ -81,16 +82,25 @@ pub(super) fn decode<'a>(ask: &Ask<'a>) -> Result<Request<'a>, Fault> {
             // Read by `ask`.
             "model" | "stream" | "stream_options" => {}
             name if is_default(DEFAULTS, name, member.value) => {}
-            _ => request.others.push(member.key.clone()),
+            "web_search_options" => {
+                let at = Path::top("web_search_options");
+                let place = LocationPlace::Member;
+                let search = read_web_search(reader, &at, "web_search_options", place)?;
+                request.web_search = Some(search);
+            }
+            _ => request.others.push(Other {
+                name: member.key.clone(),
+                value: Some(member.value),
+            }),
         }
     }
     let messages = required(messages, &Path::top("messages"))?;
     request.messages = messages.list;
     if messages.has_image_detail {
-        request.others.push(Text::from("image_url.detail"));
+        request.others.push(Other::named("image_url.detail"));
     }
     if messages.has_name {
-        request.others.push(Text::from("messages.name"));
+        request.others.push(Other::named("messages.name"));
     }
     if let Some(choice) = tool_choice {
         request.tool_choice = Some(choose(choice, &mut request.tools)?);
@@ -176,7 +186,12 @@ mod tests {
                 ))
             }
         });
-        words.extend(request.others.iter().map(|name| format!("+{}", &**name)));
+        words.extend(
+            request
+                .others
+                .iter()
+                .map(|other| format!("+{}", &*other.name)),
+        );
         words.join(", ")
     }
 

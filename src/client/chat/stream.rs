@@ -246,6 +246,12 @@ impl Writer for Stream {
                     self.text(choice, "reasoning_content", text, out);
                 }
             }
+            Event::Refusal { choice, text } => {
+                self.open(choice, out)?;
+                if !text.is_empty() {
+                    self.text(choice, "refusal", text, out);
+                }
+            }
             // An app puts a stream together by the fields that it knows, and these it does not.
             Event::Signature { choice, .. } | Event::Redacted { choice, .. } => {
                 self.open(choice, out)?;

@@ -14,7 +14,7 @@ use crate::client::parameters::{is_default, read_effort, read_metadata, read_ser
 use crate::client::read::{Path, Reader, required, unsupported};
 use crate::codec::json::Text;
 use crate::fault::Fault;
-use crate::turn::{Ask, Message, Part, Request, Role};
+use crate::turn::{Ask, Message, Other, Part, Request, Role};
 
 /// Kinds of output that one can ask for.
 const INCLUDE_MAX: usize = 32;
@@ -68,6 +68,7 @@ pub(super) fn decode<'a>(ask: &Ask<'a>) -> Result<Request<'a>, Fault> {
                 let tools = Tools::read(reader)?;
                 request.tools = tools.list;
                 request.others.extend(tools.hosted);
+                request.web_search = tools.web_search;
             }
             "tool_choice" => choice = Some(read_choice(reader)?),
             "text" => read_text(reader, &mut request)?,
@@ -83,7 +84,10 @@ pub(super) fn decode<'a>(ask: &Ask<'a>) -> Result<Request<'a>, Fault> {
                     return Err(unsupported(&Path::top(known), problem));
                 }
                 if !read_limits(name, reader, &mut request)? {
-                    request.others.push(member.key.clone());
+                    request.others.push(Other {
+                        name: member.key.clone(),
+                        value: Some(member.value),
+                    });
                 }
             }
         }
@@ -97,7 +101,7 @@ pub(super) fn decode<'a>(ask: &Ask<'a>) -> Result<Request<'a>, Fault> {
     request.messages.extend(input.list);
     request
         .others
-        .extend(input.others.into_iter().map(Text::from));
+        .extend(input.others.into_iter().map(Other::named));
     if let Some(choice) = choice {
         request.tool_choice = Some(choose(choice, &mut request.tools)?);
     }
@@ -140,8 +144,13 @@ fn read_text<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>) -> Result<(
             Ok(())
         }
         "verbosity" => {
-            if reader.text(&at.field("verbosity"))? != "medium" {
-                request.others.push(Text::from("verbosity"));
+            let value = reader.skip()?;
+            let at = at.field("verbosity");
+            if Reader::new(value).text(&at)? != "medium" {
+                request.others.push(Other {
+                    name: Text::from("verbosity"),
+                    value: Some(value),
+                });
             }
             Ok(())
         }
@@ -159,13 +168,13 @@ fn read_reasoning<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>) -> Res
         }
         "mode" => {
             if reader.text(&at.field("mode"))? != "standard" {
-                request.others.push(Text::from("reasoning.mode"));
+                request.others.push(Other::named("reasoning.mode"));
             }
             Ok(())
         }
         "context" => {
             if reader.text(&at.field("context"))? != "auto" {
-                request.others.push(Text::from("reasoning.context"));
+                request.others.push(Other::named("reasoning.context"));
             }
             Ok(())
         }
@@ -179,7 +188,7 @@ fn read_include<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>) -> Resul
     let at = Path::top("include");
     reader.list(&at, INCLUDE_MAX, |reader, index| {
         if reader.text(&at.item(index))? == "message.output_text.logprobs" {
-            request.others.push(Text::from("logprobs"));
+            request.others.push(Other::named("logprobs"));
         }
         Ok(())
     })

@@ -26,11 +26,23 @@ pub(super) enum State {
 /// What it is.
 pub(super) enum Kind {
     /// Some text of the answer.
-    Message { text: String },
+    Message { text: String, sources: Sources },
+    /// What is said in place of an answer.
+    Refusal { text: String },
     /// Some reasoning, and what the model wants back with it.
     Reasoning { text: String, sealed: String },
     /// A call of a tool.
     Call(Call),
+}
+
+/// The sources of a text on the web.
+#[derive(Default)]
+pub(super) struct Sources {
+    /// Characters of the answer before the text.
+    pub(super) starts: u64,
+    pub(super) count: u64,
+    /// A JSON list without its brackets.
+    pub(super) list: Vec<u8>,
 }
 
 /// A call of a tool.
@@ -49,7 +61,8 @@ impl std::fmt::Debug for Item {
     /// Tells sizes, never text.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (kind, text) = match &self.kind {
-            Kind::Message { text } => ("message", text),
+            Kind::Message { text, .. } => ("message", text),
+            Kind::Refusal { text } => ("refusal", text),
             Kind::Reasoning { text, .. } => ("reasoning", text),
             Kind::Call(call) => ("call", &call.arguments),
         };
@@ -105,7 +118,7 @@ impl Item {
     /// Appends the item's id, made of the response's: `msg_{random}_{index}`.
     pub(super) fn write_id(&self, random: &str, index: usize, out: &mut Vec<u8>) {
         out.extend_from_slice(match &self.kind {
-            Kind::Message { .. } => b"msg_",
+            Kind::Message { .. } | Kind::Refusal { .. } => b"msg_",
             Kind::Reasoning { .. } => b"rs_",
             Kind::Call(call) if call.is_custom => b"ctc_",
             Kind::Call(_) => b"fc_",
@@ -125,14 +138,14 @@ impl Item {
             (false, State::Open | State::Incomplete) => b"incomplete",
         };
         match &self.kind {
-            Kind::Message { text } => {
+            Kind::Message { .. } | Kind::Refusal { .. } => {
                 out.extend_from_slice(
                     b"\",\"type\":\"message\",\"role\":\"assistant\",\"status\":\"",
                 );
                 out.extend_from_slice(status);
                 out.extend_from_slice(b"\",\"content\":[");
                 if !begins {
-                    write_text_part(text, out);
+                    self.write_part(out);
                 }
                 out.extend_from_slice(b"]}");
             }
@@ -149,6 +162,17 @@ impl Item {
                 out.push(b'}');
             }
             Kind::Call(call) => write_call(call, status, begins, out),
+        }
+    }
+}
+
+impl Item {
+    /// Appends a message's part.
+    pub(super) fn write_part(&self, out: &mut Vec<u8>) {
+        match &self.kind {
+            Kind::Message { text, sources } => write_text_part(text, &sources.list, out),
+            Kind::Refusal { text } => write_refusal_part(text, out),
+            Kind::Reasoning { .. } | Kind::Call(_) => {}
         }
     }
 }
@@ -178,11 +202,31 @@ fn write_call(call: &Call, status: &[u8], begins: bool, out: &mut Vec<u8>) {
 }
 
 /// Appends a message's part.
-pub(super) fn write_text_part(text: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(
-        b"{\"type\":\"output_text\",\"annotations\":[],\"logprobs\":[],\"text\":",
-    );
+pub(super) fn write_text_part(text: &str, sources: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"type\":\"output_text\",\"annotations\":[");
+    out.extend_from_slice(sources);
+    out.extend_from_slice(b"],\"logprobs\":[],\"text\":");
     write_escaped(text, out);
+    out.push(b'}');
+}
+
+/// Appends a part that refuses.
+pub(super) fn write_refusal_part(text: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"type\":\"refusal\",\"refusal\":");
+    write_escaped(text, out);
+    out.push(b'}');
+}
+
+/// Appends a source of a text.
+pub(super) fn write_source(range: (u64, u64), url: &str, title: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"type\":\"url_citation\",\"start_index\":");
+    write_u64(out, range.0);
+    out.extend_from_slice(b",\"end_index\":");
+    write_u64(out, range.1);
+    out.extend_from_slice(b",\"url\":");
+    write_escaped(url, out);
+    out.extend_from_slice(b",\"title\":");
+    write_escaped(title, out);
     out.push(b'}');
 }
 

@@ -5,8 +5,8 @@
 //! - A namespace holds tools. On the way a tool inside is called `{namespace}__{tool}`; where that is
 //!   longer than 64 characters, its first 53, `__` and 9 letters of a hash. Its answers carry
 //!   namespace and name apart again.
-//! - Tools that OpenAI hosts (`web_search` and the like) run nowhere else: each is left, as
-//!   `tools.{type}`, to the policy's rule for parameters.
+//! - Tools that OpenAI hosts (`file_search` and the like) run nowhere else: each is left, as
+//!   `tools.{type}`, to the policy's rule for parameters; so is `web_search` where the upstream has none.
 //!
 //! `allowed_tools` leaves the model only the tools that it names.
 
@@ -14,17 +14,20 @@ use crate::client::read::{Path, Reader, required, set, unsupported, wrong_value}
 use crate::client::tools::{
     Choice, Draft, GrammarPlace, NAME_BYTES_MAX, check_choice, cut_name, is_required,
 };
-use crate::codec::json::Text;
+use crate::client::web_search::{LocationPlace, read_web_search};
+use crate::codec::json::{Members, Text};
 use crate::fault::{Fault, Invalid};
 use crate::limits::TOOLS_MAX;
-use crate::turn::{Tool, ToolChoice};
+use crate::turn::{Other, Tool, ToolChoice, WebSearch};
 
 /// The tools of a request.
 #[derive(Default)]
 pub(super) struct Tools<'a> {
     pub(super) list: Vec<Tool<'a>>,
     /// What is left to the policy: `tools.{type}`.
-    pub(super) hosted: Vec<Text<'a>>,
+    pub(super) hosted: Vec<Other<'a>>,
+    /// The tool that searches the web: some upstreams have it too.
+    pub(super) web_search: Option<WebSearch<'a>>,
 }
 
 /// What stands around the members of a tool: the namespace that it is in.
@@ -53,8 +56,23 @@ impl<'a> Tools<'a> {
             "function" => self.push(read_function(raw, at)?, namespace, at),
             "custom" => self.push(read_custom(raw, at)?, namespace, at),
             "namespace" if namespace.is_none() => self.namespace(raw, at),
+            "web_search"
+            | "web_search_2025_08_26"
+            | "web_search_preview"
+            | "web_search_preview_2025_03_11"
+                if namespace.is_none() =>
+            {
+                let place = LocationPlace::Beside;
+                let mut reader = Reader::new(raw);
+                let search = read_web_search(&mut reader, at, "tools.web_search", place)?;
+                self.web_search = Some(search);
+                if has_filters(raw) {
+                    self.hosted.push(Other::named("tools.web_search.filters"));
+                }
+                Ok(())
+            }
             kind if namespace.is_none() && is_plain(kind) => {
-                self.hosted.push(Text::from(format!("tools.{kind}")));
+                self.hosted.push(Other::named(format!("tools.{kind}")));
                 Ok(())
             }
             _ => Err(wrong_value(&kind_at, "must be function or custom")),
@@ -131,6 +149,12 @@ fn member<'a>(
         false => reader.skip().map(drop),
     })?;
     required(value, &field)
+}
+
+/// Whether a search is kept to some places, for which there is nothing elsewhere.
+fn has_filters(raw: &str) -> bool {
+    let mut members = Members::new(raw).map_while(Result::ok);
+    members.any(|member| member.key == "filters" && !matches!(member.value, "null" | "{}"))
 }
 
 /// A kind of tool that may stand in a header and in an error.
@@ -252,7 +276,7 @@ mod tests {
         let got = match Tools::read(&mut Reader::new(tools)) {
             Ok(tools) => {
                 let names = tools.list.iter().map(|tool| &*tool.name);
-                let hosted = tools.hosted.iter().map(|name| &**name);
+                let hosted = tools.hosted.iter().map(|other| &*other.name);
                 names.chain(hosted).collect::<Vec<_>>().join(" ")
             }
             Err(fault) => fault.to_string(),
@@ -300,8 +324,8 @@ mod tests {
     #[test]
     fn hosted_tools_are_left_by_their_kind() {
         check(
-            r#"[{"type":"web_search"},{"type":"web_search_preview_2025_03_11"}]"#,
-            "tools.web_search tools.web_search_preview_2025_03_11",
+            r#"[{"type":"mcp"},{"type":"file_search"},{"type":"web_search"}]"#,
+            "tools.mcp tools.file_search",
         );
         check(
             r#"[{"type":"Odd Kind"}]"#,

@@ -4,8 +4,8 @@
 //! `openai`'s. What is here is where a model is served and what its errors mean. Errors come in
 //! OpenAI's form from the model and in AWS's form from what stands before it.
 //!
-//! Neither knows legacy completions. At the runtime the same model is translated to Converse for them;
-//! mantle has nothing else.
+//! Neither knows legacy completions. At the runtime the same model is translated to Converse for them; at
+//! mantle they go by the format that the model speaks.
 
 use std::rc::Rc;
 
@@ -13,14 +13,13 @@ use crate::fault::{Fault, Upstream};
 use crate::provider::openai::{Address, Model, RESPONSES, Server};
 use crate::turn::{Format, Headers, Now};
 
-use super::super::quirks::{Apis, MantlePath, Quirks};
+use super::super::quirks::{MantlePath, Quirks};
 use super::{Call, Converse, Path, Runtime, Target, refusal};
 
 /// A model at one of the endpoints.
 #[derive(Debug)]
 pub(super) struct OpenAi {
     model: Model,
-    apis: Apis,
     /// The same model at the same host, for what the endpoint does not speak.
     converse: Option<Converse>,
 }
@@ -30,8 +29,7 @@ impl OpenAi {
         let quirks = &converse.quirks;
         let server = server(&converse.runtime, "/openai/v1", None);
         Self {
-            model: Model::with_quirks(server, id, quirks),
-            apis: quirks.runtime_apis,
+            model: Model::with_quirks(server, id, quirks, quirks.runtime_apis),
             converse: Some(converse),
         }
     }
@@ -46,9 +44,9 @@ impl OpenAi {
             MantlePath::V1 => "/v1",
             MantlePath::OpenAiV1 => "/openai/v1",
         };
+        let server = server(runtime, base, project);
         Self {
-            model: Model::with_quirks(server(runtime, base, project), id, quirks),
-            apis: quirks.mantle_apis,
+            model: Model::with_quirks(server, id, quirks, quirks.mantle_apis),
             converse: None,
         }
     }
@@ -85,11 +83,11 @@ pub(super) fn project(text: &str) -> Result<String, &'static str> {
 impl Target for OpenAi {
     fn path(&self, format: Format) -> Option<Path<'_>> {
         match format {
-            Format::Chat if self.apis.has_chat() => self.model.path(format),
-            Format::Chat => None,
-            Format::Responses if self.apis.has_responses() => self.model.path(format),
-            Format::Responses => None,
-            Format::Completions => self.converse.as_ref()?.path(format),
+            Format::Chat | Format::Responses => self.model.path(format),
+            Format::Completions => match &self.converse {
+                Some(converse) => converse.path(format),
+                None => self.model.translated(),
+            },
             // A model that turns texts into vectors has no surface: see `embed`.
             Format::Embeddings => None,
         }
