@@ -546,6 +546,35 @@ mod tests {
         }
     }
 
+    /// How a format reaches a model: edited, translated, or not at all.
+    #[track_caller]
+    fn check_path(model: &str, format: Format, want: &str) {
+        let target = target(KIND, "{}", model).unwrap();
+        let got = match target.path(format) {
+            Some(Path::Edited(_)) => "edited",
+            Some(Path::Translated(_)) => "translated",
+            Some(Path::Embedded(_)) => "embedded",
+            None => "nothing",
+        };
+        assert_eq!(got, want, "{model}");
+    }
+
+    #[test]
+    fn a_model_that_speaks_one_format_is_asked_in_it() {
+        let (codex, open) = (
+            r#"{"model":"gpt-5.1-codex"}"#,
+            r#"{"model":"llama","quirks":{"apis":"chat"}}"#,
+        );
+        check_path(codex, Format::Chat, "translated");
+        check_path(codex, Format::Responses, "edited");
+        check_path(open, Format::Chat, "edited");
+        check_path(open, Format::Responses, "translated");
+        for format in [Format::Chat, Format::Responses, Format::Completions] {
+            check_path(r#"{"model":"gpt-5"}"#, format, "edited");
+            check_path("{}", format, "edited");
+        }
+    }
+
     #[test]
     fn wrong_settings_are_named() {
         let problems = target(

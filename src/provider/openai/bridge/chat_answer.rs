@@ -390,3 +390,99 @@ fn tell_arguments(at: usize, fragment: Escaped<'_>, sink: Sink<'_>) -> Result<()
         fragment,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::case::{streamed, told};
+    use super::*;
+
+    #[track_caller]
+    fn check(choice: &str, want: &[&str]) {
+        let body = format!(r#"{{"choices":[{choice}]}}"#);
+        let got = told(|sink| whole(body.as_bytes(), Amend::default(), sink));
+        assert_eq!(got, want, "{body}");
+    }
+
+    #[track_caller]
+    fn check_stream(deltas: &[&str], want: &[&str]) {
+        let new = || -> Box<dyn Decoder> { Box::new(Stream::new(Amend::default(), 1_000)) };
+        assert_eq!(streamed(new, deltas), want);
+    }
+
+    #[test]
+    fn a_message_is_told_in_its_order() {
+        check(
+            r#"{"message":{"content":"a","reasoning":"r","refusal":"n","tool_calls":[{"id":"c","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"stop"}"#,
+            &[
+                "reasoning r",
+                "text a",
+                "refusal n",
+                "call 0 c f",
+                "arguments 0 {}",
+                "ToolCalls",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_call_without_an_id_or_arguments_gets_both() {
+        check(
+            r#"{"message":{"tool_calls":[{"function":{"name":"f"}}]},"finish_reason":"tool_calls"}"#,
+            &["call 0 call_0 f", "arguments 0 {}", "ToolCalls"],
+        );
+    }
+
+    #[test]
+    fn another_choice_is_skipped() {
+        check(
+            r#"{"index":1,"message":{"content":"b"},"finish_reason":"stop"},{"index":0,"message":{"content":"a"},"finish_reason":"length"}"#,
+            &["text a", "Length"],
+        );
+        check(
+            r#"{"index":1,"message":{"content":"b"},"finish_reason":"stop"}"#,
+            &["fault upstream_corrupt"],
+        );
+    }
+
+    const STOP: &str = r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#;
+
+    #[test]
+    fn a_stream_is_whole_with_its_finish_and_done() {
+        let text = r#"{"choices":[{"delta":{"content":"a"}}]}"#;
+        check_stream(&[text, STOP, "[DONE]"], &["text a", "Stop"]);
+        check_stream(
+            &[text, STOP],
+            &["text a", "Stop", "fault upstream_truncated"],
+        );
+        check_stream(&[text, "[DONE]"], &["text a", "fault upstream_truncated"]);
+        check_stream(&[STOP, text, "[DONE]", "late"], &["Stop"]);
+    }
+
+    #[test]
+    fn calls_are_numbered_without_gaps() {
+        let call = |at: u32, name: &str| {
+            format!(
+                r#"{{"choices":[{{"delta":{{"tool_calls":[{{"index":{at},"id":"c{at}","function":{{"name":"{name}"}}}}]}}}}]}}"#
+            )
+        };
+        check_stream(
+            &[&call(3, "f"), &call(1, "g"), STOP, "[DONE]"],
+            &[
+                "call 0 c3 f",
+                "call 1 c1 g",
+                "arguments 0 {}",
+                "arguments 1 {}",
+                "ToolCalls",
+            ],
+        );
+    }
+
+    #[test]
+    fn what_is_no_chunk_is_a_fault() {
+        check_stream(&["[1]"], &["fault upstream_corrupt"]);
+        check_stream(
+            &[r#"{"error":{"message":"m","code":"overloaded"}}"#],
+            &["fault overloaded"],
+        );
+    }
+}

@@ -454,3 +454,100 @@ fn write_document(out: &mut Vec<u8>, document: &Document<'_>, message: usize) ->
     out.extend_from_slice(b"}}");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::turn::{Parameters, Rule};
+
+    /// The messages, and what was left behind.
+    #[track_caller]
+    fn check(messages: Vec<(Role, Vec<Part<'_>>)>, want: &str, left: &[&str]) {
+        let rules = Parameters {
+            default: Some(Rule::Warn),
+            named: Vec::new(),
+        };
+        let messages = messages.into_iter().zip(0..);
+        let request = Request {
+            messages: messages
+                .map(|((role, parts), index)| Message { role, parts, index })
+                .collect(),
+            ..Request::default()
+        };
+        let taste = Taste {
+            model: "m",
+            max_tokens: MaxTokensName::AsWritten,
+            has_search: false,
+            refused: &[],
+        };
+        let mut uncarried = Uncarried::new(&rules);
+        let mut out = Vec::new();
+        write(&request, &taste, &mut uncarried, &mut out).unwrap();
+        let want = format!(r#"{{"model":"m","messages":{want}}}"#);
+        assert_eq!(String::from_utf8(out).unwrap(), want);
+        assert_eq!(uncarried.into_warned(), left);
+    }
+
+    fn text(text: &str) -> Part<'_> {
+        Part::Text(Escaped::from_content(text))
+    }
+
+    fn call(id: &str) -> Part<'_> {
+        Part::ToolCall {
+            id: id.into(),
+            name: "f".into(),
+            arguments: Escaped::default(),
+        }
+    }
+
+    #[test]
+    fn neighbours_of_the_assistants_are_one_message() {
+        check(
+            vec![
+                (Role::Assistant, vec![text("a")]),
+                (Role::Assistant, vec![call("1")]),
+                (Role::Assistant, vec![call("2"), text("b")]),
+            ],
+            r#"[{"role":"assistant","content":"a\nb","tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}},{"id":"2","type":"function","function":{"name":"f","arguments":"{}"}}]}]"#,
+            &[],
+        );
+    }
+
+    #[test]
+    fn pictures_of_tools_come_when_all_of_them_have_answered() {
+        let shown = |id: &'static str| Part::ToolResult {
+            id: id.into(),
+            output: vec![ToolOutput::Image(Image::Url("u".into()))],
+        };
+        check(
+            vec![
+                (Role::Tool, vec![shown("1")]),
+                (Role::Tool, vec![shown("2")]),
+            ],
+            r#"[{"role":"tool","tool_call_id":"1","content":""},{"role":"tool","tool_call_id":"2","content":""},{"role":"user","content":[{"type":"image_url","image_url":{"url":"u"}},{"type":"image_url","image_url":{"url":"u"}}]}]"#,
+            &[],
+        );
+    }
+
+    #[test]
+    fn marks_of_caches_are_left_behind_once() {
+        let mark = || Part::CacheBreakpoint(crate::turn::CacheLife::default());
+        check(
+            vec![
+                (Role::System, vec![text("a"), mark()]),
+                (Role::User, vec![mark()]),
+            ],
+            r#"[{"role":"system","content":[{"type":"text","text":"a"}]},{"role":"user","content":""}]"#,
+            &["prompt_cache_breakpoint"],
+        );
+    }
+
+    #[test]
+    fn nothing_but_reasoning_is_no_message() {
+        let thought = Part::Reasoning {
+            text: "r".into(),
+            signature: "s".into(),
+        };
+        check(vec![(Role::Assistant, vec![thought])], "[]", &[]);
+    }
+}

@@ -113,3 +113,70 @@ impl Translate for ByResponses {
         Box::new(responses_answer::Stream::new(event_bytes_max))
     }
 }
+
+/// What both answers tell, for the tests of this room.
+#[cfg(test)]
+mod case {
+    use super::{Decoder, Fault};
+    use crate::turn::Event;
+
+    /// An event in a line.
+    fn line(event: Event<'_>) -> String {
+        match event {
+            Event::Text { text, .. } => format!("text {}", text.as_str()),
+            Event::Refusal { text, .. } => format!("refusal {}", text.as_str()),
+            Event::Reasoning { text, .. } => format!("reasoning {}", text.as_str()),
+            Event::Signature { text, .. } => format!("signature {}", text.as_str()),
+            Event::ToolCall {
+                index, id, name, ..
+            } => format!("call {index} {} {}", id.as_str(), name.as_str()),
+            Event::Arguments {
+                index, fragment, ..
+            } => format!("arguments {index} {}", fragment.as_str()),
+            Event::Citation {
+                start, end, url, ..
+            } => format!("cites {start} {end} {}", url.as_str()),
+            Event::Finish { reason, .. } => format!("{reason:?}"),
+            Event::Start | Event::Redacted { .. } | Event::Usage(_) | Event::Detail(_) => {
+                String::new()
+            }
+        }
+    }
+
+    /// What a reader tells, and the code of its fault.
+    pub(super) fn told(
+        read: impl FnOnce(&mut dyn FnMut(Event<'_>) -> Result<(), Fault>) -> Result<(), Fault>,
+    ) -> Vec<String> {
+        let mut lines = Vec::new();
+        let result = read(&mut |event| {
+            lines.extend(Some(line(event)).filter(|line| !line.is_empty()));
+            Ok(())
+        });
+        lines.extend(result.err().map(|fault| {
+            let code = fault.code().unwrap_or("none");
+            format!("fault {code}")
+        }));
+        lines
+    }
+
+    /// What a stream tells, whole and in single bytes.
+    #[track_caller]
+    pub(super) fn streamed(new: impl Fn() -> Box<dyn Decoder>, events: &[&str]) -> Vec<String> {
+        let stream: String = events
+            .iter()
+            .map(|data| format!("data: {data}\n\n"))
+            .collect();
+        let tell = |pieces: Vec<&[u8]>| {
+            let mut decoder = new();
+            told(|sink| {
+                pieces
+                    .into_iter()
+                    .try_for_each(|piece| decoder.push(piece, sink))?;
+                decoder.finish(sink)
+            })
+        };
+        let whole = tell(vec![stream.as_bytes()]);
+        assert_eq!(whole, tell(stream.as_bytes().chunks(1).collect()));
+        whole
+    }
+}

@@ -482,3 +482,125 @@ fn open_text(out: &mut Vec<u8>) {
     out.extend_from_slice(TEXT_INPUT.as_bytes());
     out.extend_from_slice(b"\\\":\\\"");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::case::{streamed, told};
+    use super::*;
+
+    #[track_caller]
+    fn check(response: &str, want: &[&str]) {
+        let body = format!(r#"{{"object":"response",{response}}}"#);
+        assert_eq!(told(|sink| whole(body.as_bytes(), sink)), want, "{body}");
+    }
+
+    #[track_caller]
+    fn check_stream(events: &[&str], want: &[&str]) {
+        let new = || -> Box<dyn Decoder> { Box::new(Stream::new(1_000)) };
+        assert_eq!(streamed(new, events), want);
+    }
+
+    const COMPLETED: &str =
+        r#"{"type":"response.completed","response":{"object":"response","status":"completed"}}"#;
+
+    #[test]
+    fn an_answer_without_anything_is_complete() {
+        check(r#""status":"completed","output":[]"#, &["Stop"]);
+        check(r#""status":"completed""#, &["Stop"]);
+    }
+
+    #[test]
+    fn what_a_custom_tool_takes_is_one_member_of_an_object() {
+        check(
+            r#""status":"completed","output":[{"type":"custom_tool_call","call_id":"c","name":"f","input":"a\n\"b\""}]"#,
+            &[
+                "call 0 c f",
+                r#"arguments 0 {\"input\":\"a\\n\\\"b\\\""#,
+                r#"arguments 0 \"}"#,
+                "ToolCalls",
+            ],
+        );
+    }
+
+    #[test]
+    fn sources_count_from_the_beginning_of_the_answer() {
+        let part = |text: &str, start: u64| {
+            format!(
+                r#"{{"type":"output_text","text":"{text}","annotations":[{{"type":"url_citation","url":"u","start_index":{start},"end_index":3}}]}}"#
+            )
+        };
+        let (one, two) = (part("\\u00e9\\ud83c\\udf0dc", 0), part("def", 1));
+        check(
+            &format!(
+                r#""status":"completed","output":[{{"type":"message","content":[{one},{two}]}}]"#
+            ),
+            &[
+                r"text \u00e9\ud83c\udf0dc",
+                "cites 0 3 u",
+                "text def",
+                "cites 4 6 u",
+                "Stop",
+            ],
+        );
+    }
+
+    #[test]
+    fn reasoning_without_a_summary_is_what_vouches_for_it() {
+        check(
+            r#""status":"completed","output":[{"type":"reasoning","summary":[],"encrypted_content":"gAAA"}]"#,
+            &["signature responses.gAAA", "Stop"],
+        );
+    }
+
+    #[test]
+    fn calls_that_never_said_that_they_were_done_end_with_the_answer() {
+        let call = |kind: &str, at: u32| {
+            format!(
+                r#"{{"type":"response.output_item.added","output_index":{at},"item":{{"type":"{kind}","call_id":"c","name":"f"}}}}"#
+            )
+        };
+        check_stream(
+            &[
+                &call("function_call", 0),
+                &call("custom_tool_call", 1),
+                COMPLETED,
+            ],
+            &[
+                "call 0 c f",
+                "call 1 c f",
+                "arguments 0 {}",
+                r#"arguments 1 {\"input\":\"\"}"#,
+                "ToolCalls",
+            ],
+        );
+    }
+
+    #[test]
+    fn only_the_last_event_makes_a_stream_whole() {
+        let delta = r#"{"type":"response.output_text.delta","delta":"a"}"#;
+        check_stream(&[delta, COMPLETED], &["text a", "Stop"]);
+        check_stream(&[delta], &["text a", "fault upstream_truncated"]);
+        check_stream(&[delta, "[DONE]"], &["text a", "fault upstream_corrupt"]);
+        check_stream(&[], &["fault upstream_truncated"]);
+        let queued = COMPLETED.replace(r#""status":"completed""#, r#""status":"queued""#);
+        check_stream(&[&queued], &["fault upstream_corrupt"]);
+    }
+
+    #[test]
+    fn what_nobody_knows_is_skipped() {
+        check_stream(
+            &[
+                r#"{"type":"response.web_search_call.searching","output_index":0}"#,
+                r#"{"type":"response.output_item.added","output_index":0,"item":{"type":"web_search_call","arguments":7}}"#,
+                COMPLETED,
+            ],
+            &["Stop"],
+        );
+    }
+
+    #[test]
+    fn an_event_has_a_bound() {
+        let long = format!(r#"{{"type":"x","delta":"{}"}}"#, "a".repeat(2_000));
+        check_stream(&[&long], &["fault upstream_too_large"]);
+    }
+}

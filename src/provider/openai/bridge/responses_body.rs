@@ -445,3 +445,112 @@ fn write_search(search: &WebSearch<'_>, out: &mut Vec<u8>) {
     }
     out.push(b'}');
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::turn::{Escaped, Other, Parameters, Rule};
+
+    /// The body between the model and the end, and what was left behind.
+    #[track_caller]
+    fn check(request: &Request<'_>, refused: &[String], want: &str, left: &[&str]) {
+        let rules = Parameters {
+            default: Some(Rule::Warn),
+            named: Vec::new(),
+        };
+        let mut uncarried = Uncarried::new(&rules);
+        let mut out = Vec::new();
+        write(request, "m", refused, &mut uncarried, &mut out).unwrap();
+        let body = String::from_utf8(out).unwrap();
+        let always = r#","store":false,"include":["reasoning.encrypted_content"]"#;
+        let rest = body.replacen(always, "", 1);
+        let rest = rest.strip_prefix(r#"{"model":"m","input":"#).unwrap();
+        assert_eq!(rest.strip_suffix('}').unwrap(), want);
+        assert_eq!(uncarried.into_warned(), left);
+    }
+
+    fn said(role: Role, parts: Vec<Part<'_>>) -> Request<'_> {
+        let index = 0;
+        Request {
+            messages: vec![Message { role, parts, index }],
+            ..Request::default()
+        }
+    }
+
+    fn text(text: &str) -> Part<'_> {
+        Part::Text(Escaped::from_content(text))
+    }
+
+    #[test]
+    fn calls_stand_between_the_texts_around_them() {
+        let call = Part::ToolCall {
+            id: "c".into(),
+            name: "f".into(),
+            arguments: Escaped::from_content("{}"),
+        };
+        check(
+            &said(Role::Assistant, vec![text("a"), call, text("b")]),
+            &[],
+            r#"[{"type":"message","role":"assistant","content":"a"},{"type":"function_call","call_id":"c","name":"f","arguments":"{}"},{"type":"message","role":"assistant","content":"b"}]"#,
+            &[],
+        );
+    }
+
+    #[test]
+    fn reasoning_of_another_maker_is_dropped() {
+        let thought = |signature: &'static str| Part::Reasoning {
+            text: "".into(),
+            signature: signature.into(),
+        };
+        check(
+            &said(
+                Role::Assistant,
+                vec![thought("Claude"), thought("responses.x")],
+            ),
+            &[],
+            r#"[{"type":"reasoning","summary":[],"encrypted_content":"x"}]"#,
+            &[],
+        );
+    }
+
+    #[test]
+    fn what_was_found_goes_as_text() {
+        let found = Part::SearchResult(crate::turn::SearchResult {
+            source: Escaped::from_content("s"),
+            title: Escaped::from_content(""),
+            texts: vec![Escaped::from_content("x"), Escaped::from_content("y")],
+            cited: true,
+        });
+        check(
+            &said(Role::User, vec![found]),
+            &[],
+            r#"[{"type":"message","role":"user","content":[{"type":"input_text","text":"s\nx\ny"}]}]"#,
+            &[],
+        );
+    }
+
+    #[test]
+    fn what_the_model_refuses_is_left_behind() {
+        let request = Request {
+            max_tokens: Some(3),
+            others: vec![
+                Other {
+                    name: "user".into(),
+                    value: Some("\"u\""),
+                },
+                Other::named("seed"),
+            ],
+            stop: vec![Escaped::from_content("x")],
+            ..said(Role::User, vec![text("a")])
+        };
+        let input = r#"[{"type":"message","role":"user","content":"a"}]"#;
+        check(
+            &request,
+            &["user".to_owned(), "max_output_tokens".to_owned()],
+            input,
+            &["user", "seed", "max_output_tokens", "stop"],
+        );
+        let want = format!(r#"{input},"user":"u","max_output_tokens":16"#);
+        check(&request, &[], &want, &["seed", "stop"]);
+    }
+}
