@@ -791,6 +791,25 @@ fn openai_streams() {
     });
 }
 
+/// What the app speaks is not what the upstream does: only the upstream's own last word ends a stream well.
+#[test]
+fn bridged_streams() {
+    let is_bridged = |name: &str| name.split('/').any(|folder| folder == "bridge");
+    let seeds = Seeds::of(|name, head| is_bridged(name) && is_streamed(head));
+    fuzz("bridged streams", inputs(), |random, body| {
+        let seed = seeds.mutated(random, body, mutate_data);
+        let client = seeds.play(random, seed, &seed.answer.headers, body);
+        if check_client(&client, seed.is_responses()) {
+            let has = |mark: &[u8]| body.windows(mark.len()).any(|part| part == mark);
+            let is_marked = match seed.is_responses() {
+                true => has(b"[DONE]") && has(b"finish_reason"),
+                false => has(b"response.completed") || has(b"response.incomplete"),
+            };
+            assert!(is_marked, "only the provider's own mark ends a stream well");
+        }
+    });
+}
+
 fn is_agents(name: &str) -> bool {
     name.split('/').any(|folder| folder == "agents")
 }

@@ -15,9 +15,12 @@ mod data_url;
 pub mod embeddings;
 pub mod error;
 pub mod models;
+mod output;
 mod parameters;
 mod read;
 pub mod responses;
+mod tools;
+mod web_search;
 
 use std::fmt;
 

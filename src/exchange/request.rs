@@ -286,6 +286,7 @@ impl Exchange {
             }
             Some(Path::Translated(translate)) => {
                 let mut request = turn.client.decode(ask)?;
+                request.model = &turn.opening.model;
                 request.session = self.session(ask, &headers, turn.opening.entropy);
                 translate
                     .encode(&request, &mut uncarried, &mut call)

@@ -28,8 +28,9 @@ pub use headers::Headers;
 pub use method::Method;
 pub use parameters::{Parameters, Rule, Uncarried};
 pub use request::{
-    CacheLife, Document, DocumentSource, Effort, Image, Message, Output, Part, Request, Role, SEAL,
-    Schema, SearchResult, ServiceTier, TEXT_INPUT, Tool, ToolChoice, ToolInput, ToolOutput,
+    CacheLife, Document, DocumentSource, ENCRYPTED, Effort, Image, Message, Other, Output, Part,
+    Request, Role, SEAL, Schema, SearchResult, ServiceTier, TEXT_INPUT, Tool, ToolChoice,
+    ToolInput, ToolOutput, WebSearch,
 };
 pub use session::Session;
 

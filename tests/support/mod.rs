@@ -30,6 +30,8 @@ const MODELS: &[(&str, &str)] = &[
     ("runtime", "AgentCore runtime"),
     ("gpt", "Azure OpenAI"),
     ("gpt-openai", "OpenAI"),
+    ("gpt-responses-only", "speaks responses only"),
+    ("chat-only", "speaks chat only"),
 ];
 
 #[derive(Deserialize)]
@@ -110,7 +112,7 @@ Made by `UPDATE_SUPPORT=1 cargo test --test golden` from what the code does with
   that this API does not reach.
 
 For Azure OpenAI, OpenAI and Bedrock's OpenAI endpoints the request passes but for what is known to be refused; whether the model takes the rest is the
-provider's word.
+provider's word. So it does for a model that speaks responses only or chat completions only, where the app speaks the same.
 ";
 
 fn outcome(

@@ -5,10 +5,11 @@
 //! tools read) and of tool calls; the last has the reason and nothing after it. `[DONE]` is written
 //! only by `finish`, and only when every choice that began has ended.
 
-use super::names::{Names, text_of};
+use super::names::Names;
 use super::wire::{
     Progress, finish_reason, write_citation, write_id, write_service_tier, write_stop, write_usage,
 };
+use crate::client::tools::text_of;
 use crate::client::{Opening, Writer};
 use crate::codec::json::{write_string, write_u64};
 use crate::fault::{Fault, Upstream};
@@ -258,6 +259,12 @@ impl Writer for Stream {
                 self.open(choice, out)?;
                 if !text.is_empty() {
                     self.text(choice, "reasoning_content", text, out);
+                }
+            }
+            Event::Refusal { choice, text } => {
+                self.open(choice, out)?;
+                if !text.is_empty() {
+                    self.text(choice, "refusal", text, out);
                 }
             }
             // An app puts a stream together by the fields that it knows, and these it does not.

@@ -237,11 +237,15 @@ fn leave_model_settings(
     uncarried: &mut Uncarried<'_>,
 ) -> Result<(), Fault> {
     use crate::turn::{Effort, Output};
-    for name in &request.others {
+    for other in &request.others {
+        let name = &other.name;
         // They have been read: they name the session.
         if *name != "user" && *name != "safety_identifier" {
             uncarried.leave(name)?;
         }
+    }
+    if let Some(search) = &request.web_search {
+        uncarried.leave(search.name)?;
     }
     let is_free = matches!(request.tool_choice, None | Some(ToolChoice::Auto));
     let is_none = matches!(request.tool_choice, Some(ToolChoice::None));

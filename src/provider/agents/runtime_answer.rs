@@ -529,7 +529,8 @@ mod tests {
                 ));
             }
             Event::Finish { reason, .. } => out.push(format!("{reason:?}")),
-            Event::ToolCall { .. }
+            Event::Refusal { .. }
+            | Event::ToolCall { .. }
             | Event::Arguments { .. }
             | Event::Signature { .. }
             | Event::Redacted { .. }

@@ -20,8 +20,8 @@ use std::collections::BTreeMap;
 use crate::codec::json::{is_blank, unescape, validate, write_string};
 use crate::fault::{Fault, Invalid};
 use crate::turn::{
-    Document, DocumentSource, Escaped, Image, Message, Part, Request, Role, SearchResult,
-    TEXT_INPUT, ToolOutput,
+    Document, DocumentSource, ENCRYPTED, Escaped, Image, Message, Part, Request, Role,
+    SearchResult, TEXT_INPUT, ToolOutput,
 };
 
 use super::super::quirks::{Quirks, Reasoning};
@@ -138,7 +138,7 @@ pub(super) fn is_thought(part: &Part<'_>, quirks: &Quirks) -> bool {
         Reasoning::ClaudeBudget | Reasoning::ClaudeAdaptive
     );
     if let Part::Reasoning { signature, .. } = part {
-        return is_claude && !signature.is_empty();
+        return is_claude && !signature.is_empty() && !signature.starts_with(ENCRYPTED);
     }
     let is_known = is_claude || quirks.reasoning == Reasoning::OpenAi;
     is_known && matches!(part, Part::Redacted(base64) if !base64.is_empty())

@@ -337,7 +337,7 @@ mod tests {
     use super::*;
     use crate::document;
     use crate::limits::Limits;
-    use crate::turn::{Message, Parameters, Part, Role};
+    use crate::turn::{Escaped, Message, Parameters, Part, Role};
 
     const MODEL: &str = r#"{"model":"us.anthropic.claude-sonnet-4-5-20250929-v1:0"}"#;
 
@@ -370,7 +370,7 @@ mod tests {
         let request = Request {
             messages: vec![Message {
                 role: Role::User,
-                parts: vec![Part::Text(crate::turn::Escaped::from_content("hi"))],
+                parts: vec![Part::Text(Escaped::from_content("hi"))],
                 index: 0,
             }],
             stream,
@@ -459,12 +459,31 @@ mod tests {
 
     const MANTLE: &str = r#"{"region":"us-east-1","surface":"mantle"}"#;
 
-    /// How chat completions reach a model: the path to Converse, or where its edited body goes.
+    /// How chat completions reach a model: by Converse, or where else its body goes.
     #[track_caller]
     fn check_surface(settings: &str, model: &str, want: &str) {
         let target = target(settings, model).unwrap();
         let got = match target.path(Format::Chat) {
-            Some(Path::Translated(_)) => "converse".to_owned(),
+            Some(Path::Translated(translate)) => {
+                let rules = Parameters::default();
+                let mut call = Call::default();
+                let messages = vec![Message {
+                    role: Role::User,
+                    parts: vec![Part::Text(Escaped::from_content("hi"))],
+                    index: 0,
+                }];
+                let request = Request {
+                    messages,
+                    ..Request::default()
+                };
+                translate
+                    .encode(&request, &mut Uncarried::new(&rules), &mut call)
+                    .unwrap();
+                match call.path.ends_with("/converse") {
+                    true => "converse".to_owned(),
+                    false => format!("{}{}", call.authority, call.path),
+                }
+            }
             Some(Path::Edited(edit)) => {
                 let rules = Parameters::default();
                 let mut call = Call::default();
@@ -518,7 +537,11 @@ mod tests {
             r#"{"model":"acme.new","quirks":{"mantle_path":"openai_v1"}}"#,
             "bedrock-mantle.us-east-1.api.aws/openai/v1/chat/completions",
         );
-        check_surface(MANTLE, r#"{"model":"openai.gpt-5.5"}"#, "nothing");
+        check_surface(
+            MANTLE,
+            r#"{"model":"openai.gpt-5.5"}"#,
+            "bedrock-mantle.us-east-1.api.aws/openai/v1/responses",
+        );
     }
 
     #[test]
@@ -553,11 +576,11 @@ mod tests {
     }
 
     #[test]
-    fn legacy_completions_reach_the_runtime_by_converse() {
+    fn legacy_completions_reach_a_model_by_what_it_speaks() {
         let gpt = r#"{"model":"openai.gpt-6"}"#;
         let format = Format::Completions;
         check_path(r#"{"region":"us-east-1"}"#, gpt, format, "translated");
-        check_path(MANTLE, gpt, format, "nothing");
+        check_path(MANTLE, gpt, format, "translated");
     }
 
     /// How a format reaches a model.

@@ -4,8 +4,8 @@
 //! `openai`'s. What is here is where a model is served and what its errors mean. Errors come in
 //! OpenAI's form from the model and in AWS's form from what stands before it.
 //!
-//! Neither knows legacy completions. At the runtime the same model is translated to Converse for them;
-//! mantle has nothing else.
+//! Neither knows legacy completions. At the runtime the same model is translated to Converse for them; at
+//! mantle they go by the format that the model speaks.
 
 use std::rc::Rc;
 
@@ -22,7 +22,6 @@ use super::{Call, Converse, Path, Relay, Runtime, Target, refusal};
 #[derive(Debug)]
 pub(super) struct OpenAi {
     model: Model,
-    apis: Apis,
     /// A guardrail looks at every chat. AWS says of no other format that its headers count.
     is_guarded: bool,
     /// The same model at the same host, for what the endpoint does not speak.
@@ -37,11 +36,16 @@ impl OpenAi {
             // By tags an app could keep its words from the guardrail.
             quirks.refused_parameters.push(GUARDRAIL_TAGS.to_owned());
         }
+        let is_guarded = !guardrail.is_empty();
+        let apis = if is_guarded {
+            Apis::Chat
+        } else {
+            quirks.runtime_apis
+        };
         let server = server(&converse.runtime, "/openai/v1", guardrail.to_vec());
         Self {
-            model: Model::with_quirks(server, id, &quirks),
-            apis: quirks.runtime_apis,
-            is_guarded: !guardrail.is_empty(),
+            model: Model::with_quirks(server, id, &quirks, apis),
+            is_guarded,
             converse: Some(converse),
         }
     }
@@ -56,9 +60,9 @@ impl OpenAi {
             MantlePath::V1 => "/v1",
             MantlePath::OpenAiV1 => "/openai/v1",
         };
+        let server = server(runtime, base, named(project));
         Self {
-            model: Model::with_quirks(server(runtime, base, named(project)), id, quirks),
-            apis: quirks.mantle_apis,
+            model: Model::with_quirks(server, id, quirks, quirks.mantle_apis),
             is_guarded: false,
             converse: None,
         }
@@ -99,14 +103,15 @@ pub(super) fn project(text: &str) -> Result<String, &'static str> {
 impl Target for OpenAi {
     fn path(&self, format: Format) -> Option<Path<'_>> {
         match format {
-            Format::Chat if self.apis.has_chat() => self.model.path(format),
-            Format::Chat => None,
-            Format::Responses if self.apis.has_responses() && !self.is_guarded => {
-                self.model.path(format)
-            }
-            Format::Responses if self.is_guarded => self.converse.as_ref()?.path(format),
-            Format::Responses => None,
-            Format::Completions => self.converse.as_ref()?.path(format),
+            Format::Chat => self.model.path(format),
+            Format::Responses => match &self.converse {
+                Some(converse) if self.is_guarded => converse.path(format),
+                _ => self.model.path(format),
+            },
+            Format::Completions => match &self.converse {
+                Some(converse) => converse.path(format),
+                None => self.model.translated(),
+            },
             // A model that turns texts into vectors has no surface: see `embed`.
             Format::Embeddings => None,
         }

@@ -12,6 +12,7 @@
 //!   arguments are the answer ([`ANSWER_TOOL`]). So does the wish for some JSON object, to any model: what
 //!   a tool is called with is an object whatever the model does. It takes a request without tools, calls and
 //!   reasoning, and a model that can be made to call a tool.
+//! - The wish to search the web goes as the system tool that the model has, if it has one.
 //! - A tool without parameters takes an empty object. Names are checked; ids of calls that AWS would
 //!   refuse become a hash, the same for the call and its result.
 
@@ -26,7 +27,7 @@ use crate::turn::{
     Effort, Output, Part, Request, Schema, TEXT_INPUT, Tool, ToolChoice, ToolInput, Uncarried,
 };
 
-use super::super::quirks::{ForcedTools, ParallelSwitch, Quirks, ToolId};
+use super::super::quirks::{ForcedTools, ParallelSwitch, Quirks, SearchTool, ToolId};
 use super::cache::{self, Points};
 
 /// The tool whose arguments are the answer's text. Apps' tools may not have its name.
@@ -52,7 +53,24 @@ pub(super) fn answer_tool<'r, 'a>(
     };
     let reasons = !matches!(request.effort, None | Some(Effort::None));
     let is_free = request.tools.is_empty() && !has_calls(request) && !reasons;
+    let is_free = is_free && search_tool(request, quirks).is_none();
     (is_free && quirks.forced_tools != ForcedTools::No).then_some(tool)
+}
+
+/// The system tool by which the model searches the web, where the app wants it to and it can.
+fn search_tool(request: &Request<'_>, quirks: &Quirks) -> Option<&'static str> {
+    let may_call = !matches!(request.tool_choice, Some(ToolChoice::None));
+    let is_wanted = may_call && request.web_search.is_some();
+    (is_wanted && quirks.search_tool == SearchTool::NovaGrounding).then_some(NOVA_GROUNDING)
+}
+
+/// Its calls come back as any tool's, but Bedrock answers them itself.
+pub(super) const NOVA_GROUNDING: &str = "nova_grounding";
+
+fn write_search_tool(name: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(br#"{"systemTool":{"name":""#);
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(br#""}}"#);
 }
 
 fn write_answer_tool(tool: &AnswerTool<'_, '_>, out: &mut Vec<u8>) {
@@ -89,6 +107,12 @@ pub(super) fn write(
     uncarried: &mut Uncarried<'_>,
     out: &mut Vec<u8>,
 ) -> Result<bool, Fault> {
+    let search = search_tool(request, quirks);
+    if let Some(wanted) = &request.web_search
+        && quirks.search_tool != SearchTool::NovaGrounding
+    {
+        uncarried.leave(wanted.name)?;
+    }
     if request.tools.is_empty() {
         if let Some(ToolChoice::Required | ToolChoice::Named(_)) = request.tool_choice {
             return Err(Fault::from(Invalid::value(
@@ -98,7 +122,7 @@ pub(super) fn write(
         }
         match answer_tool(request, quirks) {
             Some(tool) => write_answer_tool(&tool, out),
-            None => write_called(request, out),
+            None => write_called(request, search, out),
         }
         return Ok(false);
     }
@@ -119,6 +143,10 @@ pub(super) fn write(
             out.push(b',');
             cache::write(life, out);
         }
+    }
+    if let Some(name) = search {
+        out.push(b',');
+        write_search_tool(name, out);
     }
     out.push(b']');
     let one_at_a_time = match (request.parallel_tool_calls, quirks.parallel_switch) {
@@ -246,8 +274,8 @@ pub(in crate::provider) fn write_text_schema(out: &mut Vec<u8>) {
     out.extend_from_slice(br#""]}"#);
 }
 
-/// The tools that the conversation called, for an app that sends none any more.
-fn write_called(request: &Request<'_>, out: &mut Vec<u8>) {
+/// The tools that the conversation called, for an app that sends none any more; and the one that searches.
+fn write_called(request: &Request<'_>, search: Option<&str>, out: &mut Vec<u8>) {
     let mut seen = BTreeSet::new();
     let mut before: &[u8] = br#","toolConfig":{"tools":["#;
     for part in parts(request) {
@@ -266,7 +294,11 @@ fn write_called(request: &Request<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(b"}}}");
         before = b",";
     }
-    if !seen.is_empty() {
+    if let Some(name) = search {
+        out.extend_from_slice(before);
+        write_search_tool(name, out);
+    }
+    if search.is_some() || !seen.is_empty() {
         out.extend_from_slice(b"]}");
     }
 }

@@ -87,7 +87,13 @@ impl<'a> Detail<'a> {
 
     fn of_error(error: &'a RawValue) -> Self {
         if error.get().starts_with('{') {
-            serde_json::from_str(error.get()).unwrap_or_default()
+            let detail: Self = serde_json::from_str(error.get()).unwrap_or_default();
+            // An error event of a responses stream: that is the event's type.
+            let is_event = |kind: &&RawValue| kind.get() == "\"error\"";
+            Self {
+                kind: detail.kind.filter(|kind| !is_event(kind)),
+                ..detail
+            }
         } else {
             Self {
                 message: Some(error),
