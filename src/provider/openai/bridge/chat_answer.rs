@@ -14,11 +14,11 @@ use serde_json::value::RawValue;
 use super::super::amend::Amend;
 use super::super::answer::{corrupt, finish, read_usage};
 use super::super::refusal;
-use super::super::relay::Stop;
 use super::super::responses::tier;
 use crate::codec::sse;
 use crate::fault::{Fault, Upstream};
 use crate::limits::TOOL_CALLS_MAX;
+use crate::provider::stop::Stop;
 use crate::provider::{Decoder, Sink};
 use crate::turn::{Detail, Escaped, Event, Finish};
 

@@ -12,12 +12,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::refusal;
-use super::super::relay::Stop;
 use super::super::responses::{Response, corrupt, read};
 use crate::codec::json::{Text, write_string_content};
 use crate::codec::sse;
 use crate::fault::{Fault, Upstream};
 use crate::limits::TOOL_CALLS_MAX;
+use crate::provider::stop::Stop;
 use crate::provider::{Decoder, Sink};
 use crate::turn::{ENCRYPTED, Escaped, Event, TEXT_INPUT};
 
