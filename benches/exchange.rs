@@ -1,12 +1,13 @@
 //! Native time and allocations of the core: what an exchange does between two callbacks.
 //!
 //! Each benchmark feeds `Exchange` as `abi` does, with a host that is memory, so hostcalls are not in
-//! it; reading a body is a copy here as there. `request` is the whole way in of a 4 KiB chat request:
-//! head, body, parse, route, translate or edit, sign. `delta` is one more piece of a stream that flows,
-//! one event in each read. `stream` is a whole answer of 100 deltas in one read: divide by 100.
-//! `vector` is the whole answer of Titan with 1,024 numbers on its way to the app.
+//! it; reading a body is a copy here as there. Each has a row for each [`Way`]: what the app speaks, and
+//! what the upstream does. `request` is the whole way in of a 4 KiB request: head, body, parse, route,
+//! translate or edit, and a credential (a header, or in the rows that say so a signature). `answer` is a
+//! whole answer of 100 words, or a vector of 1,024 numbers. `delta` is one more piece of a stream that
+//! flows, one event in each read. `stream` is a whole answer of 100 deltas in one read: divide by 100.
 //!
-//! `cargo bench --bench exchange`; a word behind it picks benchmarks, as `-- azure`.
+//! `cargo bench --bench exchange`; a word behind it picks benchmarks, as `-- delta`.
 
 #![expect(
     clippy::expect_used,
@@ -14,9 +15,12 @@
 )]
 #![expect(clippy::panic, reason = "the same")]
 
+use std::fmt;
 use std::hint::black_box;
 use std::rc::Rc;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use tollgate::exchange::{Body, Effect, Exchange, Flow, Host, Input};
@@ -36,45 +40,116 @@ fn main() {
     divan::main();
 }
 
-/// Who answers, and how it knows the gateway.
+/// What the app speaks, and who answers.
 #[derive(Debug, Clone, Copy)]
-enum Upstream {
-    /// Converse, with a Bedrock API key, which costs nothing but a header.
-    BedrockKey,
-    /// Converse, signed here.
-    BedrockSigV4,
-    /// Bedrock's OpenAI endpoint, signed here; the model writes its reasoning into the text, so that every
-    /// delta is edited.
-    GptOss,
-    /// InvokeModel of an embedding model.
-    Titan,
-    /// OpenAI's own format: the body's model is edited.
-    Azure,
+struct Way(Api, Upstream);
+
+#[derive(Debug, Clone, Copy)]
+enum Api {
+    Chat,
+    Responses,
+    Completions,
+    Embeddings,
 }
 
-use Upstream::{Azure, BedrockKey, BedrockSigV4, GptOss, Titan};
+#[derive(Debug, Clone, Copy)]
+enum Upstream {
+    Converse,
+    /// Signed here.
+    ConverseSigV4,
+    /// Bedrock's OpenAI endpoint; the model writes its reasoning into the text, so that every delta is edited.
+    GptOss,
+    Mantle,
+    InvokeAgent,
+    Harness,
+    Runtime,
+    /// InvokeModel of an embedding model.
+    Titan,
+    Cohere,
+    /// OpenAI's own format: the body's model is edited.
+    Azure,
+    OpenAi,
+}
 
-#[divan::bench(args = [BedrockKey, BedrockSigV4, GptOss, Azure])]
-fn request(bencher: Bencher<'_, '_>, upstream: Upstream) {
-    let policy = upstream.policy();
-    let body = body(false);
+use Api::{Chat, Completions, Embeddings, Responses};
+use Upstream::{
+    Azure, Cohere, Converse, ConverseSigV4, GptOss, Harness, InvokeAgent, Mantle, OpenAi, Runtime,
+    Titan,
+};
+
+const TALKING: [Way; 19] = [
+    Way(Chat, Converse),
+    Way(Chat, ConverseSigV4),
+    Way(Chat, GptOss),
+    Way(Chat, Mantle),
+    Way(Chat, InvokeAgent),
+    Way(Chat, Harness),
+    Way(Chat, Runtime),
+    Way(Chat, Azure),
+    Way(Chat, OpenAi),
+    Way(Responses, Converse),
+    Way(Responses, Mantle),
+    Way(Responses, InvokeAgent),
+    Way(Responses, Harness),
+    Way(Responses, Runtime),
+    Way(Responses, Azure),
+    Way(Responses, OpenAi),
+    Way(Completions, Converse),
+    Way(Completions, Runtime),
+    Way(Completions, Azure),
+];
+const EMBEDDING: [Way; 3] = [
+    Way(Embeddings, Titan),
+    Way(Embeddings, Cohere),
+    Way(Embeddings, Azure),
+];
+
+fn all() -> impl Iterator<Item = Way> {
+    TALKING.into_iter().chain(EMBEDDING)
+}
+
+#[divan::bench(args = all())]
+fn request(bencher: Bencher<'_, '_>, way: Way) {
+    let policy = way.policy();
+    let body = way.body(false);
     let mut effects = Vec::new();
     bencher
         .counter(BytesCount::new(body.len()))
-        .with_inputs(request_head)
+        .with_inputs(|| way.head())
         .bench_local_values(|head| {
             effects.clear();
             send(&policy, head, &body, &mut effects)
         });
 }
 
-#[divan::bench(args = [BedrockKey, GptOss, Azure])]
-fn delta(bencher: Bencher<'_, '_>, upstream: Upstream) {
-    let mut effects = Vec::new();
-    let mut exchange = upstream.streaming(&mut effects);
-    // The first event also brings the head.
-    let event = upstream.delta("word ");
-    read(&mut exchange, &upstream.first(), false, &mut effects);
+#[divan::bench(args = all())]
+fn answer(bencher: Bencher<'_, '_>, way: Way) {
+    let answer = way.answer();
+    bencher
+        .counter(BytesCount::new(answer.len()))
+        .with_inputs(|| way.asked(false))
+        .bench_local_refs(|(exchange, effects)| read(exchange, black_box(&answer), true, effects));
+    let (mut exchange, mut effects) = way.asked(false);
+    read(&mut exchange, &answer, true, &mut effects);
+    let is_refused =
+        |effect: &Effect| matches!(effect, Effect::AnswerHeaders(head) if head.status() != 200);
+    let is_whole = !effects.iter().any(is_refused);
+    let said = bytes_of(&effects).unwrap_or(&answer);
+    let said = String::from_utf8_lossy(said);
+    assert!(
+        is_whole && (said.contains(WORD) || matches!(way.0, Embeddings)),
+        "{way:?} {said}: {effects:?}"
+    );
+}
+
+#[divan::bench(args = TALKING)]
+fn delta(bencher: Bencher<'_, '_>, way: Way) {
+    let (mut exchange, mut effects) = way.asked(true);
+    let event = way.delta();
+    // The first text brings the head, if what is before it has not.
+    for before in [&way.first(), &event] {
+        read(&mut exchange, before, false, &mut effects);
+    }
     bencher.bench_local(|| {
         effects.clear();
         read(&mut exchange, black_box(&event), false, &mut effects)
@@ -85,69 +160,30 @@ fn delta(bencher: Bencher<'_, '_>, upstream: Upstream) {
     );
 }
 
-#[divan::bench(args = [BedrockKey, GptOss, Azure])]
-fn stream(bencher: Bencher<'_, '_>, upstream: Upstream) {
-    let answer = upstream.stream();
+#[divan::bench(args = TALKING)]
+fn stream(bencher: Bencher<'_, '_>, way: Way) {
+    let answer = way.stream();
     bencher
         .counter(ItemsCount::new(DELTAS))
-        .with_inputs(|| {
-            let mut effects = Vec::new();
-            (upstream.streaming(&mut effects), effects)
-        })
-        .bench_local_refs(|(exchange, effects)| {
-            effects.clear();
-            read(exchange, black_box(&answer), true, effects)
-        });
-    let mut effects = Vec::new();
-    let mut exchange = upstream.streaming(&mut effects);
-    effects.clear();
+        .with_inputs(|| way.asked(true))
+        .bench_local_refs(|(exchange, effects)| read(exchange, black_box(&answer), true, effects));
+    let (mut exchange, mut effects) = way.asked(true);
     read(&mut exchange, &answer, true, &mut effects);
-    let bytes = effects.iter().find_map(|effect| {
+    let out = String::from_utf8_lossy(bytes_of(&effects).unwrap_or(&answer));
+    let end = match way.0 {
+        Responses => "event: response.completed",
+        Chat | Completions | Embeddings => "data: [DONE]",
+    };
+    assert!(out.contains(end), "{way:?} is whole: {out}");
+}
+
+fn bytes_of(effects: &[Effect]) -> Option<&[u8]> {
+    effects.iter().find_map(|effect| {
         let Effect::AnswerBody(bytes) = effect else {
             return None;
         };
         Some(bytes.as_slice())
-    });
-    let out = bytes.unwrap_or(&answer);
-    assert!(out.ends_with(b"data: [DONE]\n\n"), "the stream is whole");
-}
-
-#[divan::bench(args = ["float", "base64"])]
-fn vector(bencher: Bencher<'_, '_>, encoding: &str) {
-    let policy = Titan.policy();
-    let ask = format!(r#"{{"model":"bench","input":"Hello.","encoding_format":"{encoding}"}}"#);
-    let numbers: Vec<String> = (12_345_678..12_346_702)
-        .map(|number| format!("-0.0{number}"))
-        .collect();
-    let answer = format!(
-        r#"{{"embedding":[{}],"inputTextTokenCount":2}}"#,
-        numbers.join(",")
-    );
-    let asked = || {
-        let mut effects = Vec::new();
-        let mut head = request_head();
-        head.set(":path", "/v1/embeddings");
-        let mut exchange = send(&policy, head, ask.as_bytes(), &mut effects);
-        let mut headers = Headers::new();
-        headers.push(":status", "200");
-        headers.push("content-type", "application/json");
-        let ends = false;
-        exchange.handle(Input::AnswerHead { headers, ends }, &mut effects);
-        effects.clear();
-        (exchange, effects)
-    };
-    bencher
-        .counter(BytesCount::new(answer.len()))
-        .with_inputs(asked)
-        .bench_local_refs(|(exchange, effects)| {
-            read(exchange, black_box(answer.as_bytes()), true, effects)
-        });
-    let (mut exchange, mut effects) = asked();
-    read(&mut exchange, answer.as_bytes(), true, &mut effects);
-    assert!(
-        matches!(effects.as_slice(), [Effect::AnswerHeaders(head), Effect::AnswerBody(_)] if head.status() == 200),
-        "a vector: {effects:?}"
-    );
+    })
 }
 
 /// Feeds a request whole; what comes out is a call.
@@ -175,37 +211,28 @@ fn read(exchange: &mut Exchange, bytes: &[u8], ends: bool, effects: &mut Vec<Eff
     exchange.handle(Input::AnswerBody { body, ends, host }, effects)
 }
 
-impl Upstream {
+impl fmt::Display for Way {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(to, "{:?} {:?}", self.0, self.1)
+    }
+}
+
+const WORD: &str = "word ";
+
+impl Way {
     fn policy(self) -> Rc<Policy> {
-        let (provider, target) = match self {
-            BedrockKey | BedrockSigV4 => (
-                r#"{"name":"it","kind":"bedrock","region":"us-east-1"}"#,
-                r#"{"provider":"it","model":"us.anthropic.claude-sonnet-4-5-20250929-v1:0"}"#,
-            ),
-            GptOss => (
-                r#"{"name":"it","kind":"bedrock","region":"us-east-1"}"#,
-                r#"{"provider":"it","model":"openai.gpt-oss-120b-1:0","surface":"openai"}"#,
-            ),
-            Titan => (
-                r#"{"name":"it","kind":"bedrock","region":"us-east-1"}"#,
-                r#"{"provider":"it","model":"amazon.titan-embed-text-v2:0"}"#,
-            ),
-            Azure => (
-                r#"{"name":"it","kind":"azure","endpoint":"https://acme.openai.azure.com"}"#,
-                r#"{"provider":"it","deployment":"gpt-4.1"}"#,
-            ),
-        };
+        let (provider, target) = self.1.provider();
         let text = format!(
             r#"{{"version":1,"anonymous":"deny",
             "consumers":[{{"name":"demo","api_key_sha256":["{KEY_SHA256}"]}}],
-            "providers":[{provider}],"models":[{{"name":"bench","targets":[{target}]}}]}}"#
+            "providers":[{{"name":"it",{provider}}}],"models":[{{"name":"bench","targets":[{{"provider":"it",{target}}}]}}]}}"#
         );
         let variable = |name: &str| {
-            let value = match (self, name) {
-                (BedrockKey | Titan, "AWS_BEARER_TOKEN_BEDROCK") => "a-key",
-                (BedrockSigV4 | GptOss, "AWS_ACCESS_KEY_ID") => "AKIDEXAMPLE",
-                (BedrockSigV4 | GptOss, "AWS_SECRET_ACCESS_KEY") => "a-secret",
-                (Azure, "AZURE_OPENAI_API_KEY") => "a-key",
+            let value = match (self.1, name) {
+                (Converse, "AWS_BEARER_TOKEN_BEDROCK") => "a-key",
+                (ConverseSigV4, "AWS_ACCESS_KEY_ID") => "AKIDEXAMPLE",
+                (ConverseSigV4, "AWS_SECRET_ACCESS_KEY") => "a-secret",
+                (Azure, "AZURE_OPENAI_API_KEY") | (OpenAi, "OPENAI_API_KEY") => "a-key",
                 _ => return None,
             };
             Some(value.to_owned())
@@ -214,28 +241,106 @@ impl Upstream {
         Rc::new(policy.unwrap_or_else(|problems| panic!("{problems}")))
     }
 
-    /// An exchange that has the head of a streamed answer.
-    fn streaming(self, effects: &mut Vec<Effect>) -> Exchange {
-        let mut exchange = send(&self.policy(), request_head(), &body(true), effects);
-        let mut headers = Headers::new();
-        headers.push(":status", "200");
-        headers.push("content-type", self.content_type());
-        let ends = false;
-        exchange.handle(Input::AnswerHead { headers, ends }, effects);
-        exchange
+    fn head(self) -> Headers {
+        let path = match self.0 {
+            Chat => "/v1/chat/completions",
+            Responses => "/v1/responses",
+            Completions => "/v1/completions",
+            Embeddings => "/v1/embeddings",
+        };
+        let mut head = request_head();
+        head.set(":path", path);
+        head
     }
 
-    const fn content_type(self) -> &'static str {
-        match self {
-            BedrockKey | BedrockSigV4 | Titan => "application/vnd.amazon.eventstream",
-            GptOss | Azure => "text/event-stream; charset=utf-8",
+    /// A request of exactly `REQUEST_BYTES`.
+    fn body(self, is_stream: bool) -> Vec<u8> {
+        let stream = match (is_stream, self.0) {
+            (true, Responses) => r#""stream":true,"#,
+            (true, _) => r#""stream":true,"stream_options":{"include_usage":true},"#,
+            (false, _) => "",
+        };
+        let (head, close) = match self.0 {
+            Chat => (
+                r#""max_completion_tokens":512,"messages":[{"role":"system","content":"You are brief."},"#,
+                r#""}]}"#,
+            ),
+            Responses => (
+                r#""max_output_tokens":512,"store":false,"instructions":"You are brief.","input":["#,
+                r#""}]}"#,
+            ),
+            Completions => (r#""max_tokens":512,"prompt":""#, r#""}"#),
+            Embeddings => (r#""encoding_format":"base64","input":""#, r#""}"#),
+        };
+        let head = format!(r#"{{"model":"bench",{stream}{head}"#);
+        let (turn, end) = match self.0 {
+            Chat | Responses => (TURN, r#"{"role":"user","content":""#),
+            Completions | Embeddings => (TEXT, ""),
+        };
+        let fixed = [&head, end, close].map(str::len).iter().sum::<usize>();
+        let left = REQUEST_BYTES.checked_sub(fixed).expect("it fits");
+        let turns = left.checked_div(turn.len()).expect("a turn has a length");
+        let filler = left.checked_rem(turn.len()).expect("a turn has a length");
+        let turns = turn.repeat(turns);
+        let body = format!("{head}{turns}{end}{}{close}", "a".repeat(filler));
+        assert!(body.len() == REQUEST_BYTES, "{} bytes", body.len());
+        body.into_bytes()
+    }
+
+    /// An exchange that has the head of an answer.
+    fn asked(self, is_stream: bool) -> (Exchange, Vec<Effect>) {
+        let mut effects = Vec::new();
+        let body = self.body(is_stream);
+        let mut exchange = send(&self.policy(), self.head(), &body, &mut effects);
+        let mut headers = Headers::new();
+        headers.push(":status", "200");
+        headers.push("content-type", self.content_type(is_stream));
+        let ends = false;
+        exchange.handle(Input::AnswerHead { headers, ends }, &mut effects);
+        effects.clear();
+        (exchange, effects)
+    }
+
+    const fn content_type(self, is_stream: bool) -> &'static str {
+        match (self.1, is_stream) {
+            // They stream whatever the app asks for.
+            (InvokeAgent | Harness, _) | (Converse | ConverseSigV4, true) => {
+                "application/vnd.amazon.eventstream"
+            }
+            (_, true) => "text/event-stream; charset=utf-8",
+            (_, false) => "application/json",
         }
+    }
+
+    fn answer(self) -> Vec<u8> {
+        let text = WORD.repeat(DELTAS);
+        let answer = match (self.0, self.1) {
+            (_, InvokeAgent | Harness) => return self.stream(),
+            (_, Converse | ConverseSigV4) => format!(
+                r#"{{"output":{{"message":{{"role":"assistant","content":[{{"text":"{text}"}}]}}}},"stopReason":"end_turn",{USAGE}}}"#
+            ),
+            (_, Runtime) => format!(r#"{{"result":"{text}"}}"#),
+            (_, Titan) => format!(r#"{{"embedding":[{}],"inputTextTokenCount":2}}"#, numbers()),
+            (_, Cohere) => format!(r#"{{"embeddings":{{"float":[[{}]]}},"id":"a"}}"#, numbers()),
+            (Embeddings, _) => format!(
+                r#"{{"object":"list","data":[{{"object":"embedding","index":0,"embedding":[{}]}}],"model":"m","usage":{{"prompt_tokens":2,"total_tokens":2}}}}"#,
+                numbers()
+            ),
+            (Chat, _) => format!(
+                r#"{{{HEAD}"object":"chat.completion","choices":[{{"index":0,"message":{{"role":"assistant","content":"{text}","refusal":null}},"logprobs":null,"finish_reason":"stop"}}],"usage":{TOKENS}}}"#
+            ),
+            (Completions, _) => format!(
+                r#"{{{HEAD}"object":"text_completion","choices":[{{"index":0,"text":"{text}","logprobs":null,"finish_reason":"stop"}}],"usage":{TOKENS}}}"#
+            ),
+            (Responses, _) => response("completed", &text),
+        };
+        answer.into_bytes()
     }
 
     fn stream(self) -> Vec<u8> {
         let mut answer = self.first();
         for _ in 0..DELTAS {
-            answer.extend(self.delta("word "));
+            answer.extend(self.delta());
         }
         answer.extend(self.last());
         answer
@@ -243,49 +348,126 @@ impl Upstream {
 
     /// What comes before the text.
     fn first(self) -> Vec<u8> {
-        match self {
-            BedrockKey | BedrockSigV4 | Titan => message("messageStart", r#"{"role":"assistant"}"#),
-            GptOss => chunk(
-                r#"{"role":"assistant","content":"<reasoning>"}"#,
-                "null",
-                "null",
-            ),
-            Azure => chunk(r#"{"role":"assistant","content":""}"#, "null", "null"),
+        match (self.0, self.1) {
+            (_, Converse | ConverseSigV4 | Harness) => {
+                message("messageStart", r#"{"role":"assistant"}"#)
+            }
+            (_, InvokeAgent | Runtime) => self.delta(),
+            (Responses, _) => ["created", "in_progress"]
+                .map(|name| {
+                    let response = response("in_progress", "");
+                    event(name, &format!(r#""response":{response}"#))
+                })
+                .concat(),
+            (_, GptOss) => chunk(r#""delta":{"role":"assistant","content":"<reasoning>"}"#),
+            (Completions, _) => self.delta(),
+            _ => chunk(r#""delta":{"role":"assistant","content":""}"#),
         }
     }
 
-    fn delta(self, text: &str) -> Vec<u8> {
-        match self {
-            BedrockKey | BedrockSigV4 | Titan => {
-                let delta = format!(r#"{{"contentBlockIndex":0,"delta":{{"text":"{text}"}}}}"#);
+    fn delta(self) -> Vec<u8> {
+        match (self.0, self.1) {
+            (_, Converse | ConverseSigV4 | Harness) => {
+                let delta = format!(r#"{{"contentBlockIndex":0,"delta":{{"text":"{WORD}"}}}}"#);
                 message("contentBlockDelta", &delta)
             }
-            GptOss | Azure => chunk(&format!(r#"{{"content":"{text}"}}"#), "null", "null"),
+            (_, InvokeAgent) => {
+                let bytes = BASE64_STANDARD.encode(WORD);
+                message("chunk", &format!(r#"{{"bytes":"{bytes}"}}"#))
+            }
+            (_, Runtime) => format!("data: \"{WORD}\"\n\n").into_bytes(),
+            (Responses, _) => event(
+                "output_text.delta",
+                &format!(
+                    r#""item_id":"msg_1","output_index":0,"content_index":0,"delta":"{WORD}","logprobs":[]"#
+                ),
+            ),
+            (Completions, _) => chunk(&format!(r#""text":"{WORD}""#)),
+            _ => chunk(&format!(r#""delta":{{"content":"{WORD}"}}"#)),
         }
     }
 
     /// What comes after the text.
     fn last(self) -> Vec<u8> {
-        match self {
-            BedrockKey | BedrockSigV4 | Titan => [
+        match (self.0, self.1) {
+            (_, Converse | ConverseSigV4 | Harness) => [
                 message("contentBlockStop", r#"{"contentBlockIndex":0}"#),
                 message("messageStop", r#"{"stopReason":"end_turn"}"#),
-                message(
-                    "metadata",
-                    r#"{"metrics":{"latencyMs":900},"usage":{"inputTokens":900,"outputTokens":100,"totalTokens":1000}}"#,
-                ),
+                message("metadata", &format!("{{{USAGE}}}")),
             ]
             .concat(),
-            GptOss | Azure => {
-                let usage =
-                    r#"{"completion_tokens":100,"prompt_tokens":900,"total_tokens":1000}"#;
-                let mut end = chunk("{}", r#""stop""#, "null");
-                end.extend(chunk("{}", "null", usage));
-                end.extend_from_slice(b"data: [DONE]\n\n");
-                end
+            (_, InvokeAgent | Runtime) => Vec::new(),
+            (Responses, _) => {
+                let response = response("completed", &WORD.repeat(DELTAS));
+                event("completed", &format!(r#""response":{response}"#))
+            }
+            (api, _) => {
+                let end = match api {
+                    Completions => r#""text":"","finish_reason":"stop""#,
+                    Chat | Responses | Embeddings => r#""delta":{},"finish_reason":"stop""#,
+                };
+                let usage = format!("data: {{{HEAD}\"choices\":[],\"usage\":{TOKENS}}}\n\n");
+                [&chunk(end), usage.as_bytes(), b"data: [DONE]\n\n"].concat()
             }
         }
     }
+}
+
+impl Upstream {
+    /// As the policy names it and its model.
+    const fn provider(self) -> (&'static str, &'static str) {
+        match self {
+            Converse | ConverseSigV4 => (
+                r#""kind":"bedrock","region":"us-east-1""#,
+                r#""model":"us.anthropic.claude-sonnet-4-5-20250929-v1:0""#,
+            ),
+            GptOss => (
+                r#""kind":"bedrock","region":"us-east-1","auth":{"type":"none"}"#,
+                r#""model":"openai.gpt-oss-120b-1:0","surface":"openai""#,
+            ),
+            Mantle => (
+                r#""kind":"bedrock","region":"us-east-1","surface":"mantle","auth":{"type":"none"}"#,
+                r#""model":"openai.gpt-5.6-terra""#,
+            ),
+            InvokeAgent => (
+                r#""kind":"bedrock_agents","region":"us-east-1","auth":{"type":"none"}"#,
+                r#""agent":"AGENT12345","alias":"TSTALIASID""#,
+            ),
+            Harness => (
+                r#""kind":"agentcore","region":"us-east-1","auth":{"type":"none"}"#,
+                r#""harness":"arn:aws:bedrock-agentcore:us-east-1:123456789012:harness/my_harness-a1b2c3d4e5""#,
+            ),
+            Runtime => (
+                r#""kind":"agentcore","region":"us-east-1","auth":{"type":"none"}"#,
+                r#""runtime":"arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/my_agent-a1b2c3d4e5","payload":"messages""#,
+            ),
+            Titan => (
+                r#""kind":"bedrock","region":"us-east-1","auth":{"type":"none"}"#,
+                r#""model":"amazon.titan-embed-text-v2:0""#,
+            ),
+            Cohere => (
+                r#""kind":"bedrock","region":"us-east-1","auth":{"type":"none"}"#,
+                r#""model":"us.cohere.embed-v4:0""#,
+            ),
+            Azure => (
+                r#""kind":"azure","endpoint":"https://acme.openai.azure.com""#,
+                r#""deployment":"gpt-4.1""#,
+            ),
+            OpenAi => (r#""kind":"openai""#, r#""model":"gpt-4.1""#),
+        }
+    }
+}
+
+const TEXT: &str = r#"She wrote back: \"Please send the corrected version before noon.\"\nNobody had. Compare both drafts. "#;
+const TURN: &str = r#"{"role":"user","content":"She wrote back: \"Please send the corrected version before noon.\"\nNobody had."},{"role":"assistant","content":"Compare both drafts, list what differs, and say which one you would publish and why."},"#;
+const USAGE: &str = r#""metrics":{"latencyMs":900},"usage":{"inputTokens":900,"outputTokens":100,"totalTokens":1000}"#;
+const TOKENS: &str = r#"{"completion_tokens":100,"prompt_tokens":900,"total_tokens":1000}"#;
+const HEAD: &str = r#""id":"chatcmpl-BxyzABC123","created":1790000000,"model":"gpt-4.1-2025-04-14","system_fingerprint":"fp_1","#;
+
+/// A vector as models write it.
+fn numbers() -> String {
+    let numbers = (12_345_678..12_346_702).map(|number| format!("-0.0{number}"));
+    numbers.collect::<Vec<_>>().join(",")
 }
 
 /// SHA-256 of `sk-demo`.
@@ -317,46 +499,35 @@ fn request_head() -> Headers {
     headers
 }
 
-/// A conversation of exactly `REQUEST_BYTES`.
-fn body(is_stream: bool) -> Vec<u8> {
-    let turn = r#"{"role":"user","content":"She wrote back: \"Please send the corrected version before noon.\"\nNobody had."},{"role":"assistant","content":"Compare both drafts, list what differs, and say which one you would publish and why."},"#;
-    let stream = match is_stream {
-        true => r#""stream":true,"stream_options":{"include_usage":true},"#,
-        false => "",
+/// A chunk as OpenAI streams it, with what it has of a choice.
+fn chunk(choice: &str) -> Vec<u8> {
+    let reason = match choice.contains("finish_reason") {
+        true => "",
+        false => r#","finish_reason":null"#,
     };
-    let head = format!(
-        r#"{{"model":"bench",{stream}"temperature":0.7,"max_completion_tokens":512,"messages":[{{"role":"system","content":"You are brief."}},"#
-    );
-    let end = r#"{"role":"user","content":""#;
-    let close = r#""}]}"#;
-    let fixed = [&head, end, close].map(str::len).iter().sum::<usize>();
-    let left = REQUEST_BYTES.checked_sub(fixed).expect("it fits");
-    let turns = left.checked_div(turn.len()).expect("a turn has a length");
-    let filler = left.checked_rem(turn.len()).expect("a turn has a length");
-    let body = format!(
-        "{head}{}{end}{}{close}",
-        turn.repeat(turns),
-        "a".repeat(filler)
-    );
-    assert!(body.len() == REQUEST_BYTES, "{} bytes", body.len());
-    body.into_bytes()
+    let choice = format!(r#"{{"index":0,{choice},"logprobs":null{reason}}}"#);
+    let object = r#""object":"chat.completion.chunk","#;
+    format!("data: {{{HEAD}{object}\"choices\":[{choice}],\"usage\":null}}\n\n").into_bytes()
 }
 
-/// An event as OpenAI streams it.
-fn chunk(delta: &str, finish_reason: &str, usage: &str) -> Vec<u8> {
-    let choices = match usage {
-        "null" => {
-            format!(
-                r#"{{"index":0,"delta":{delta},"logprobs":null,"finish_reason":{finish_reason}}}"#
-            )
-        }
-        _ => String::new(),
+/// An event of a response.
+fn event(name: &str, members: &str) -> Vec<u8> {
+    let name = format!("response.{name}");
+    format!("event: {name}\ndata: {{\"type\":\"{name}\",\"sequence_number\":4,{members}}}\n\n")
+        .into_bytes()
+}
+
+/// A response as OpenAI answers it.
+fn response(status: &str, text: &str) -> String {
+    let output = match text {
+        "" => String::new(),
+        _ => format!(
+            r#"{{"id":"msg_1","type":"message","role":"assistant","status":"completed","content":[{{"type":"output_text","text":"{text}","annotations":[],"logprobs":[]}}]}}"#
+        ),
     };
     format!(
-        "data: {{\"id\":\"chatcmpl-BxyzABC123\",\"object\":\"chat.completion.chunk\",\"created\":1790000000,\
-         \"model\":\"gpt-4.1-2025-04-14\",\"system_fingerprint\":\"fp_1\",\"choices\":[{choices}],\"usage\":{usage}}}\n\n"
+        r#"{{"id":"resp_1","object":"response","created_at":1790000000,"status":"{status}","error":null,"incomplete_details":null,"model":"gpt-4.1-2025-04-14","output":[{output}],"parallel_tool_calls":true,"tool_choice":"auto","tools":[],"usage":{{"input_tokens":900,"input_tokens_details":{{"cached_tokens":0,"cache_write_tokens":0}},"output_tokens":100,"output_tokens_details":{{"reasoning_tokens":0}},"total_tokens":1000}}}}"#
     )
-    .into_bytes()
 }
 
 /// An event as AWS frames it.

@@ -3,7 +3,7 @@
 The shipped config is the template: its listener, its filters, and one cluster for each kind of provider. The policy says which
 providers and models there are; addresses and clusters follow from it. Nothing here decides what a request means.
 
-Environment: TOLLGATE_PORT, PLACEMENT (split or single), POLICY (a file), BEDROCK_ENDPOINT, AZURE_ENDPOINT, OPENAI_ENDPOINT
+Environment: TOLLGATE_PORT, PLACEMENT (split, single or managed-agents), POLICY (a file), BEDROCK_ENDPOINT, AZURE_ENDPOINT, OPENAI_ENDPOINT
 (http://127.0.0.1:1234 or https://host), and the providers' own credentials. A provider without credentials is simulated.
 """
 
@@ -31,6 +31,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 MODULE = ROOT / "target/wasm32-wasip1/release/tollgate.wasm"
 SIMULATOR = ROOT / "target/tools/examples/simulator"
 DEMO_KEY = "sk-demo"
+# The shipped configs that need nothing but what the simulator has.
+PLACEMENTS = ("split", "single", "managed-agents")
 TRUST_STORES = [
     os.environ.get("SSL_CERT_FILE"),
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Alpine
@@ -145,7 +147,7 @@ def clusters(shipped, policy):
     known = {each["name"]: each for each in providers(policy)}
     for provider in known.values():
         name = provider.get("cluster") or provider["name"]
-        made[name] = cluster(templates[provider["kind"]], name, [[host(provider)]])
+        made[name] = cluster(templates.get(name) or templates[provider["kind"]], name, [[host(provider)]])
         made[name]["metadata"] = {"filter_metadata": {"tollgate": {"provider": provider["name"]}}}
         if direct := provider.get("direct_cluster"):
             # The filter's own calls go here, and must not meet it.
@@ -347,8 +349,8 @@ def commands(policy, port):
 
 def settings(environment):
     placement = environment.get("PLACEMENT") or "split"
-    if placement not in ("split", "single"):
-        raise Failure(f"PLACEMENT={placement}: split or single")
+    if placement not in PLACEMENTS:
+        raise Failure(f"PLACEMENT={placement}: one of {', '.join(PLACEMENTS)}")
     port = environment.get("TOLLGATE_PORT") or "10000"
     if not port.isdecimal() or not 0 < int(port) < 65536:
         raise Failure(f"TOLLGATE_PORT={port} is not a port")

@@ -35,6 +35,8 @@ pub enum Client {
         /// The method that it takes.
         allow: &'static str,
     },
+    /// The policy lets this caller use no agents.
+    AgentsNotAllowed,
     /// The body is larger than the policy allows.
     TooLarge {
         /// The bound in bytes.
@@ -121,6 +123,8 @@ pub enum Policy {
     },
     /// The model's provider cannot serve this API.
     Format,
+    /// The policy serves no agents, or not this part of their API.
+    Agents,
     /// The attempt went to a host or cluster whose provider is no target of the model.
     Target,
     /// The answer holds what the policy blocks.
@@ -170,6 +174,17 @@ impl Upstream {
     }
 }
 
+impl Upstream {
+    /// The answer came in an encoding that nobody asked for.
+    #[must_use]
+    pub fn compressed() -> Self {
+        Self::broken(
+            "upstream_encoding",
+            "the provider compressed its answer although it was not asked to",
+        )
+    }
+}
+
 impl fmt::Debug for Upstream {
     /// Tells sizes: what an upstream says may repeat what the app sent.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -213,12 +228,14 @@ impl Fault {
         match self {
             Self::Client(client) => match client {
                 Client::Unauthenticated => 401,
+                Client::AgentsNotAllowed => 403,
                 Client::UnknownPath | Client::UnknownModel => 404,
                 Client::Method { .. } => 405,
                 Client::TooLarge { .. } => 413,
                 Client::EmptyBody | Client::Json { .. } | Client::Invalid(_) => 400,
             },
             Self::Policy(Policy::Format | Policy::Blocked { .. }) => 400,
+            Self::Policy(Policy::Agents) => 404,
             Self::Policy(Policy::Missing) => 503,
             Self::Policy(Policy::Credential { .. } | Policy::Target)
             | Self::Host(_)
@@ -232,7 +249,9 @@ impl Fault {
     pub fn kind(&self) -> &str {
         match self {
             Self::Client(Client::Unauthenticated) => "authentication_error",
-            Self::Client(_) | Self::Policy(Policy::Format | Policy::Blocked { .. }) => {
+            Self::Client(Client::AgentsNotAllowed) => "permission_error",
+            Self::Client(_)
+            | Self::Policy(Policy::Format | Policy::Agents | Policy::Blocked { .. }) => {
                 "invalid_request_error"
             }
             Self::Upstream(upstream) => &upstream.kind,
@@ -247,6 +266,7 @@ impl Fault {
             Self::Client(client) => match client {
                 Client::Unauthenticated => "invalid_api_key",
                 Client::UnknownPath => "unknown_url",
+                Client::AgentsNotAllowed => "agents_not_allowed",
                 Client::Method { .. } => "method_not_allowed",
                 Client::TooLarge { .. } => "request_too_large",
                 Client::EmptyBody => "empty_body",
@@ -257,7 +277,7 @@ impl Fault {
             Self::Policy(policy) => match policy {
                 Policy::Missing => "policy_missing",
                 Policy::Credential { .. } => "credential_missing",
-                Policy::Format => "unsupported_api",
+                Policy::Format | Policy::Agents => "unsupported_api",
                 Policy::Target => "target_missing",
                 Policy::Blocked { .. } => "content_blocked",
             },
@@ -300,7 +320,10 @@ impl fmt::Display for Client {
             ),
             Self::UnknownPath => f.write_str(
                 "unknown path; this gateway serves POST /v1/chat/completions, POST /v1/responses, POST /v1/completions, \
-                 POST /v1/embeddings and GET /v1/models",
+                 POST /v1/embeddings and GET /v1/models, and /v1/agents where its policy has agents",
+            ),
+            Self::AgentsNotAllowed => f.write_str(
+                "this key may not use agents; the gateway's admin has to name its consumer in the policy's agents",
             ),
             Self::Method { allow } => write!(f, "wrong method; this path takes {allow}"),
             Self::TooLarge { limit } => {
@@ -337,6 +360,10 @@ impl fmt::Display for Policy {
             Self::Format => {
                 f.write_str("the provider of this model cannot serve this API; choose another model")
             }
+            Self::Agents => f.write_str(
+                "this gateway's policy does not let this part of the agents API pass; its admin has to name a \
+                 provider and the resource in the policy's agents",
+            ),
             Self::Target => f.write_str(
                 "the upstream that was chosen is no target of this model; the gateway's admin has to \
                  make the policy's targets and Envoy's tollgate.provider metadata agree",

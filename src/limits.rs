@@ -41,6 +41,8 @@ pub const PARTS_MAX: usize = 65_536;
 pub const TOOLS_MAX: usize = 1_024;
 /// Top-level members of one request; chat completions has about 40.
 pub const MEMBERS_MAX: usize = 256;
+/// Models that one request to the agents API names.
+pub const AGENT_MODELS_MAX: usize = 64;
 /// Tool calls of one answer.
 pub const TOOL_CALLS_MAX: usize = 1_024;
 /// Choices of one answer; OpenAI's `n` goes up to 128.

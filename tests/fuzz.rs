@@ -326,7 +326,12 @@ struct Seeds {
 impl Seeds {
     /// The golden cases of conversations; of their answers those that `keep` wants.
     fn of(keep: impl Fn(&str, &Headers) -> bool) -> Self {
-        Self::among(|case| case.path() != EMBEDDINGS, keep)
+        Self::among(|case| case.path() != EMBEDDINGS && !case.is_passage(), keep)
+    }
+
+    /// Those of the agents API.
+    fn of_passages(keep: impl Fn(&str, &Headers) -> bool) -> Self {
+        Self::among(Case::is_passage, keep)
     }
 
     /// Those of embeddings.
@@ -868,6 +873,25 @@ fn openai_streams() {
     });
 }
 
+/// What the app speaks is not what the upstream does: only the upstream's own last word ends a stream well.
+#[test]
+fn bridged_streams() {
+    let is_bridged = |name: &str| name.split('/').any(|folder| folder == "bridge");
+    let seeds = Seeds::of(|name, head| is_bridged(name) && is_streamed(head));
+    fuzz("bridged streams", inputs(), |random, body| {
+        let seed = seeds.mutated(random, body, mutate_data);
+        let client = seeds.play(random, seed, &seed.answer.headers, body);
+        if check_client(&client, seed.is_responses()) {
+            let has = |mark: &[u8]| body.windows(mark.len()).any(|part| part == mark);
+            let is_marked = match seed.is_responses() {
+                true => has(b"[DONE]") && has(b"finish_reason"),
+                false => has(b"response.completed") || has(b"response.incomplete"),
+            };
+            assert!(is_marked, "only the provider's own mark ends a stream well");
+        }
+    });
+}
+
 fn is_agents(name: &str) -> bool {
     name.split('/').any(|folder| folder == "agents")
 }
@@ -927,6 +951,88 @@ fn agent_events() {
         let seed = seeds.mutated(random, body, mutate_data);
         let client = seeds.play(random, seed, &seed.answer.headers, body);
         check_client(&client, seed.is_responses());
+    });
+}
+
+/// Whatever an app asks of the agents API, what leaves is a call of that API.
+#[test]
+fn passages() {
+    let cases: Vec<_> = cases::all().into_iter().filter(Case::is_passage).collect();
+    let seeds = Seeds::of_passages(|_, _| false);
+    fuzz("passages", inputs(), |random, input| {
+        let case = &cases[random.below(cases.len())];
+        let other = &cases[random.below(cases.len())];
+        let mut head = case.head();
+        let mut body = case.ask.clone();
+        if random.below(2) == 0 || body.is_empty() {
+            let mut target = head.bytes(":path").unwrap_or_default().to_vec();
+            let tokens: [&[u8]; 5] = [b"/../", b"%2e%2e/", b"?x=%zz&=a b", b"//", b"\\"];
+            let token = tokens[random.below(tokens.len())];
+            mutate(random, &mut target, token);
+            head.set(":path", target.clone());
+            *input = target;
+        } else {
+            mutate_json(random, &mut body, &other.ask);
+            input.clone_from(&body);
+        }
+        match Proxy::new(&seeds.policy).request(head, &body) {
+            Sent::Reply(reply) => {
+                assert!(!check_client(&reply, false));
+                assert!(reply.headers.status() >= 400);
+            }
+            Sent::Call(call) => check_passage(&call),
+        }
+    });
+}
+
+fn check_passage(call: &Message) {
+    check_headers(&call.headers);
+    let target = call.headers.text(":path").expect("a path");
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let rest = path.strip_prefix("/openai").unwrap_or(path);
+    let rest = rest.strip_prefix("/v1/agents").expect("a path of the API");
+    assert!(
+        rest.split('/')
+            .all(|segment| !matches!(segment, "." | ".."))
+    );
+    assert!(rest.is_empty() || rest.starts_with('/') && !rest.contains("//"));
+    assert!(!rest.contains(['%', '\\']), "nothing is left to decode");
+    assert!(
+        query
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'#')
+    );
+    if !call.body.is_empty() {
+        object(&call.body);
+    }
+    for (name, value) in call.headers.iter() {
+        let has_key = value.windows(9).any(|part| part == b"sk-golden");
+        assert!(!has_key && name != "cookie", "{name} carries the app's own");
+    }
+}
+
+/// What the app hears of a session is what came, as far as it was whole, and an error of ours where that was not all.
+#[test]
+fn session_events() {
+    let seeds = Seeds::of_passages(|_, head| head.has_content_type("text/event-stream"));
+    fuzz("session events", inputs(), |random, body| {
+        let seed = seeds.mutated(random, body, mutate_data);
+        let client = seeds.play(random, seed, &seed.answer.headers, body);
+        let mark = b"event: error\ndata: {\"type\":\"error\",\"event_id\":\"gateway_error\"";
+        let at = client
+            .body
+            .windows(mark.len())
+            .position(|part| part == mark);
+        let heard = client.body.get(..at.unwrap_or(client.body.len()));
+        assert!(body.starts_with(heard.unwrap()), "events pass as they came");
+        if at.is_none() {
+            let has = |mark: &[u8]| body.windows(mark.len()).any(|part| part == mark);
+            let rests = [&b"agent.session."[..], b"error", b"[DONE]"];
+            assert!(
+                rests.iter().any(|mark| has(mark)),
+                "a session says that it rests"
+            );
+        }
     });
 }
 

@@ -2,7 +2,7 @@
 //!
 //! - `client.json`: what the app sends (its `model` picks the provider from `policy.json`), to the path of
 //!   legacy completions, responses or embeddings for cases below `completions`, `responses` or `embeddings`, and
-//!   of chat completions for all others
+//!   of chat completions for all others; or `client.http`, a whole request: `METHOD target`, headers, body
 //! - `upstream.http`: what leaves, head and body (absent where nothing may leave); `upstream.2.http` and so on
 //!   are calls of the filter's own, answered by `answer.2.http`, or not at all
 //! - `answer.http`: the answer, head and body; or its head with `answer.events`, one frame of a Bedrock

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Sleep;
 
 use crate::bedrock::agents::Kind;
@@ -197,6 +198,8 @@ pub(crate) enum Step {
 pub(crate) enum Body {
     Whole(Option<Bytes>),
     Steps(Steps),
+    /// Whatever comes, until its sender is gone.
+    Live(UnboundedReceiver<Step>),
 }
 
 #[derive(Default)]
@@ -264,13 +267,26 @@ impl hyper::body::Body for Body {
             Self::Steps(steps) => steps
                 .poll(context)
                 .map(|step| step.map(|bytes| bytes.map(Frame::data))),
+            Self::Live(steps) => loop {
+                match std::task::ready!(steps.poll_recv(context)) {
+                    Some(Step::Bytes(bytes)) => {
+                        return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                    }
+                    Some(Step::Cut) => {
+                        return Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into())));
+                    }
+                    // Waits are for what was scripted from the start.
+                    Some(Step::Sleep(_) | Step::Hang) => {}
+                    None => return Poll::Ready(None),
+                }
+            },
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(bytes) => bytes.is_none(),
-            Self::Steps(_) => false,
+            Self::Steps(_) | Self::Live(_) => false,
         }
     }
 
@@ -279,7 +295,7 @@ impl hyper::body::Body for Body {
             Self::Whole(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
-            Self::Steps(_) => SizeHint::default(),
+            Self::Steps(_) | Self::Live(_) => SizeHint::default(),
         }
     }
 }

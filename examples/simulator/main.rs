@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! listener -> server -> bedrock | openai   is it valid? -> a Turn, or the error the cloud would give
+//!                    -> sessions           the agents API of OpenAI and mantle, which keeps what is made
 //!                    -> model              what is said
 //!                    -> script             how it goes wrong, if a rule says so
 //!                    -> wire, cuts         frames or SSE, cut into odd pieces
@@ -54,6 +55,7 @@ mod record;
 mod schema;
 mod script;
 mod server;
+mod sessions;
 mod vector;
 mod wire;
 
@@ -166,6 +168,7 @@ impl Options {
             },
             deployments: Mutex::default(),
             rules: Mutex::default(),
+            sessions: sessions::Sessions::default(),
             records: Mutex::new(records),
             quick: self
                 .is_quick

@@ -57,7 +57,7 @@ impl Records {
 fn record(request: &Received, refusal: Option<&Reply>) -> Value {
     let error = refusal.map(|reply| match &reply.body {
         Body::Whole(Some(body)) => serde_json::from_slice(body).unwrap_or(Value::Null),
-        Body::Whole(None) | Body::Steps(_) => Value::Null,
+        Body::Whole(None) | Body::Steps(_) | Body::Live(_) => Value::Null,
     });
     json!({
         "upstream": request.upstream,

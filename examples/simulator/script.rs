@@ -19,16 +19,15 @@ use crate::wire::Wire;
 const BEFORE_CUT: Duration = Duration::from_millis(20);
 
 pub(crate) fn reply(mut turn: Turn, faults: &[Fault], request: &Received, mut cuts: Cuts) -> Reply {
+    if let Some(status) = status_of(faults, request.upstream) {
+        return status;
+    }
     for fault in faults {
-        match fault {
-            Fault::Status { .. } => return status(fault, request.upstream),
-            Fault::Chunks { count, word } => {
-                turn.prompt.words = Some(Words {
-                    count: *count,
-                    word: word.clone(),
-                })
-            }
-            _ => {}
+        if let Fault::Chunks { count, word } = fault {
+            turn.prompt.words = Some(Words {
+                count: *count,
+                word: word.clone(),
+            });
         }
     }
     cuts.is_by_word = turn.prompt.words.is_some();
@@ -99,6 +98,13 @@ pub(crate) fn is_silent(faults: &[Fault]) -> bool {
     faults
         .iter()
         .any(|fault| matches!(fault, Fault::Hang { after: None }))
+}
+
+/// The reply of a fault that is a status, if one is.
+pub(crate) fn status_of(faults: &[Fault], upstream: Upstream) -> Option<Reply> {
+    let mut faults = faults.iter();
+    let fault = faults.find(|fault| matches!(fault, Fault::Status { .. }))?;
+    Some(status(fault, upstream))
 }
 
 fn status(fault: &Fault, upstream: Upstream) -> Reply {

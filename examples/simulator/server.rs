@@ -22,6 +22,7 @@ use crate::model::Words;
 use crate::openai::{self, Deployments};
 use crate::quick::Quick;
 use crate::record::Records;
+use crate::sessions::{self, Sessions};
 use crate::{control, script};
 
 pub(crate) struct Simulator {
@@ -29,6 +30,7 @@ pub(crate) struct Simulator {
     pub(crate) keys: openai::Keys,
     pub(crate) deployments: Mutex<Deployments>,
     pub(crate) rules: Mutex<Rules>,
+    pub(crate) sessions: Sessions,
     pub(crate) records: Mutex<Records>,
     pub(crate) quick: Option<Quick>,
     /// Every answer has so many words.
@@ -109,6 +111,10 @@ impl Simulator {
         number: u64,
     ) -> Reply {
         let received = receive(upstream, request).await;
+        let cuts = Cuts::new(self.seed.wrapping_add(number), self.write_bytes_max);
+        if sessions::is_here(&received) {
+            return self.answer_agents(&received, cuts);
+        }
         let turn = self.accept(&received);
         self.record(&received, turn.as_ref().err());
         let mut turn = match turn {
@@ -126,13 +132,26 @@ impl Simulator {
             count,
             word: default_word(),
         });
-        let cuts = Cuts::new(self.seed.wrapping_add(number), self.write_bytes_max);
         let is_agent = matches!(turn.dialect, Dialect::Agent(Kind::Invoke));
         let reply = script::reply(turn, &faults, &received, cuts);
         match received.path().split('/').nth(6) {
             Some(session) if is_agent => reply.with("x-amz-bedrock-agent-session-id", session),
             _ => reply,
         }
+    }
+
+    fn answer_agents(&self, received: &Received, cuts: Cuts) -> Reply {
+        let operation = self.sessions.accept(&self.bedrock, &self.keys, received);
+        self.record(received, operation.as_ref().err());
+        let operation = match operation {
+            Ok(operation) => operation,
+            Err(refusal) => return refusal,
+        };
+        let faults = self.rules().take(received);
+        if let Some(status) = script::status_of(&faults, received.upstream) {
+            return status;
+        }
+        self.sessions.answer(operation, received, &faults, cuts)
     }
 
     fn accept(&self, request: &Received) -> Result<Turn, Reply> {

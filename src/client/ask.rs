@@ -92,7 +92,7 @@ fn read_include_usage(reader: &mut Reader<'_>) -> Result<bool, Fault> {
     Ok(include_usage.unwrap_or(false))
 }
 
-fn invalid_json(error: Error) -> Fault {
+pub(super) fn invalid_json(error: Error) -> Fault {
     match error {
         Error::Syntax { offset } | Error::Utf8 { offset } => Client::Json { offset }.into(),
         Error::Truncated { bytes } => Client::Json { offset: bytes }.into(),

@@ -7,6 +7,7 @@
 //! A format holds conversations, or asks for embeddings and says so by [`Client::embeds`]: what the other
 //! kind needs is left at its default, and never called for a target that serves the format.
 
+pub mod agents;
 mod ask;
 pub mod chat;
 pub mod completions;
@@ -14,10 +15,13 @@ mod data_url;
 pub mod embeddings;
 pub mod error;
 pub mod models;
+mod output;
 mod parameters;
 mod read;
 pub mod responses;
 pub mod sites;
+mod tools;
+mod web_search;
 
 use std::fmt;
 

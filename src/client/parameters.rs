@@ -3,7 +3,7 @@
 use super::read::{Path, Reader, wrong_kind, wrong_value};
 use crate::codec::json::{Kind, Text};
 use crate::fault::Fault;
-use crate::turn::{Request, ServiceTier};
+use crate::turn::{Effort, Other, Request, ServiceTier};
 
 /// Pairs of `metadata`, as OpenAI counts.
 const METADATA_MAX: usize = 16;
@@ -20,7 +20,7 @@ pub(super) fn read_service_tier(
         "flex" => Some(ServiceTier::Flex),
         "priority" | "fast" => Some(ServiceTier::Priority),
         _ => {
-            request.others.push(Text::from("service_tier"));
+            request.others.push(Other::named("service_tier"));
             None
         }
     };
@@ -43,4 +43,20 @@ pub(super) fn read_metadata<'a>(
         Ok(())
     })?;
     Ok(pairs)
+}
+
+pub(super) fn read_effort(reader: &mut Reader<'_>, at: &Path<'_>) -> Result<Effort, Fault> {
+    Effort::parse(&reader.text(at)?)
+        .ok_or_else(|| wrong_value(at, "must be none, minimal, low, medium, high, xhigh or max"))
+}
+
+/// Whether a value says no more than leaving the parameter out. The defaults are written without blanks.
+pub(super) fn is_default(defaults: &[(&str, &[&str])], name: &str, value: &str) -> bool {
+    let Some((_, defaults)) = defaults.iter().find(|(known, _)| *known == name) else {
+        return false;
+    };
+    defaults.iter().any(|default| {
+        let written = value.bytes().filter(|byte| !byte.is_ascii_whitespace());
+        written.eq(default.bytes())
+    })
 }

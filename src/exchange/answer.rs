@@ -3,13 +3,17 @@
 //! The head is held as long as a fault can still become a status: until the body is whole, or until
 //! the first event of a stream. After that a fault can only be told in band.
 
+use std::rc::Rc;
+
 use crate::client::Writer;
 use crate::client::error::write_error;
 use crate::fault::{Fault, Upstream};
 use crate::limits::Limits;
+use crate::policy::Agents;
 use crate::provider::{Decoder, Path, Relay};
 use crate::turn::{Detail, Event, Headers};
 
+use super::passage::{self, Way};
 use super::redact::Filter;
 use super::{
     Body, DROPPED_HEADER, Effect, Flow, GUARDRAIL_HEADER, Host, INVOKED_MODEL_HEADER, Lost,
@@ -29,6 +33,8 @@ pub(super) enum Answer {
         stream: Stream,
         filter: Option<Box<Filter>>,
     },
+    /// Its events pass, and its head has gone.
+    Relaying(Box<dyn Relay>),
     /// The app has been told how it ended; what still comes is swallowed.
     Spent,
 }
@@ -70,11 +76,12 @@ impl Answer {
         let begun = match waiting {
             Waiting::Edge if is_openai_shaped(&head) => Self::Passing,
             Waiting::Turn(turn) if turn.streams(&head) => Self::stream(turn, head, limits),
+            Waiting::Passage(agents) => Self::pass(agents, head, ends, report, effects),
             waiting @ (Waiting::Edge | Waiting::Turn(_) | Waiting::Embedding(_)) => {
                 Self::Collecting { waiting, head }
             }
         };
-        if matches!(begun, Self::Passing) {
+        if matches!(begun, Self::Passing | Self::Relaying(_)) {
             return (begun, Flow::Continue);
         }
         if !ends {
@@ -100,6 +107,32 @@ impl Answer {
         } else {
             as_reply(effects)
         }
+    }
+
+    /// Begins an answer that passes: its head goes at once, unless it failed.
+    fn pass(
+        agents: Rc<Agents>,
+        head: Headers,
+        ends: bool,
+        report: &mut Report,
+        effects: &mut Vec<Effect>,
+    ) -> Self {
+        let way = Way::of(&agents, &head);
+        if matches!(way, Way::Held) {
+            let waiting = Waiting::Passage(agents);
+            return Self::Collecting { waiting, head };
+        }
+        // Without a body there is nothing to relay, and nothing to tell a fault in.
+        let relay = match way {
+            Way::Events(relay) if !ends => Some(relay),
+            Way::Events(_) | Way::Whole | Way::Held => None,
+        };
+        report.stream = relay.is_some();
+        let opened = passage::opened(&head, relay.is_some());
+        if opened != head {
+            effects.push(Effect::AnswerHeaders(opened));
+        }
+        relay.map_or(Self::Passing, Self::Relaying)
     }
 
     /// Whether the host still holds the head.
@@ -176,6 +209,12 @@ impl Answer {
                 Flow::Continue
             }
             Self::Streaming { .. } => self.chunk(&body.read(), ends, report, effects),
+            Self::Relaying(relay) => {
+                if !passage::relayed(&mut **relay, &body.read(), ends, report, effects) {
+                    *self = Self::Spent;
+                }
+                Flow::Continue
+            }
         }
     }
 
@@ -191,6 +230,7 @@ impl Answer {
             Self::Collecting { waiting, head } => match waiting {
                 Waiting::Edge => Err(from_gateway(head.status(), limits)),
                 Waiting::Turn(turn) => turn.whole(head, bytes, report),
+                Waiting::Passage(agents) => Err(passage::refusal(agents, head, bytes)),
                 // Without a body there is no vector.
                 Waiting::Embedding(embedding) => {
                     let taken = embedding.take(0, head, bytes, limits);
@@ -198,7 +238,7 @@ impl Answer {
                 }
             },
             Self::Streaming { .. } => Err(Fault::from(Upstream::truncated())),
-            Self::Passing | Self::Spent => return,
+            Self::Passing | Self::Relaying(_) | Self::Spent => return,
         };
         match (done, self) {
             (
@@ -351,7 +391,10 @@ impl Answer {
             Self::Streaming {
                 head: Some(head), ..
             } => head,
-            Self::Streaming { head: None, .. } | Self::Passing | Self::Spent => return,
+            Self::Streaming { head: None, .. }
+            | Self::Passing
+            | Self::Relaying(_)
+            | Self::Spent => return,
         };
         let mut body = Vec::new();
         write_error(fault, &mut body);
@@ -422,10 +465,7 @@ impl Turn {
     /// Fails where a whole answer says of itself that it failed, or cannot be read.
     pub(super) fn refuse(&self, head: &Headers, bytes: &[u8]) -> Result<(), Fault> {
         if is_compressed(head) {
-            return Err(Fault::from(Upstream::broken(
-                "upstream_encoding",
-                "the provider compressed its answer although it was not asked to",
-            )));
+            return Err(Fault::from(Upstream::compressed()));
         }
         if head.status() != 200 {
             return Err(self.target.refusal(head, bytes));
@@ -605,7 +645,7 @@ fn is_openai_shaped(head: &Headers) -> bool {
     head.status() < 400 || head.has_content_type("application/json")
 }
 
-fn is_compressed(head: &Headers) -> bool {
+pub(super) fn is_compressed(head: &Headers) -> bool {
     head.text("content-encoding")
         .is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity"))
 }

@@ -5,7 +5,8 @@
 //!   |                   |                                         +-- Streaming -- chunks -------> Over
 //!   +-- refused --------+--> Refusing -- end of the body --> Over +-- Passing (nothing to do)
 //! ```
-//! A request for embeddings may need several calls: `embed` makes them while it is Collecting.
+//! A request for embeddings may need several calls: `embed` makes them while it is Collecting. What is no turn of a
+//! conversation is Boarding in place of Receiving, and passes: see `passage`.
 //!
 //! The host feeds [`Input`]s and applies the [`Effect`]s of each before the next. A fault on the
 //! way in becomes one reply. On the way out it becomes the answer as long as the head is still held,
@@ -19,6 +20,7 @@
 
 mod answer;
 mod embed;
+mod passage;
 mod redact;
 mod report;
 mod request;
@@ -31,12 +33,13 @@ use crate::client::error::write_error;
 use crate::client::{Client, Opening};
 use crate::fault::Fault;
 use crate::limits::DISCARDED_BYTES_MAX;
-use crate::policy::{Placement, Policy};
+use crate::policy::{Agents, Placement, Policy};
 use crate::provider::Target;
 use crate::turn::{Headers, Now};
 
 use answer::Answer;
 use embed::Embedding;
+use passage::Passage;
 use redact::Redaction;
 use request::Receiving;
 
@@ -196,6 +199,8 @@ pub struct Exchange {
 enum State {
     Idle,
     Receiving(Receiving),
+    /// The same, of a request that is no turn of a conversation.
+    Boarding(Box<Passage>),
     /// The reply waits for the end of the body, which is thrown away. A reply before it would have
     /// Envoy close the connection, and a client that still writes would see a reset, not the reply.
     Refusing {
@@ -216,6 +221,8 @@ enum Waiting {
     Turn(Turn),
     /// The answer holds vectors, and may be one of several.
     Embedding(Box<Embedding>),
+    /// The answer passes.
+    Passage(Rc<Agents>),
 }
 
 /// What the answer's way back needs to know.
@@ -254,7 +261,10 @@ impl Exchange {
     /// Whether the request's head is held and its body awaited.
     #[must_use]
     pub const fn is_receiving(&self) -> bool {
-        matches!(self.state, State::Receiving(_) | State::Refusing { .. })
+        matches!(
+            self.state,
+            State::Receiving(_) | State::Boarding(_) | State::Refusing { .. }
+        )
     }
 
     /// Whether the answer's head is held.
@@ -378,6 +388,7 @@ impl Exchange {
             // A reply of our own, or of a filter before us, passes as it is.
             State::Idle
             | State::Receiving(_)
+            | State::Boarding(_)
             | State::Refusing { .. }
             | State::Answering(_)
             | State::Over => {

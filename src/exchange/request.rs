@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
 
+use crate::client::agents::Place;
 use crate::client::models::{write_model, write_models};
 use crate::client::{self, Client, Opening};
 use crate::fault::{self, Fault};
@@ -16,7 +17,7 @@ use super::embed::{Direct, Embedding};
 use super::redact::Redaction;
 use super::{
     Body, CLUSTER_HEADER, Effect, Exchange, Flow, GUARDRAIL_HEADER, Host, SESSION_HEADER, State,
-    Turn, Waiting,
+    Turn, Waiting, passage,
 };
 
 /// A request whose head is held until its body is whole.
@@ -48,9 +49,9 @@ struct Route<'r> {
 }
 
 /// Headers that may leave besides those that a provider writes: they tell traces apart, not people.
-const PASSING: &[&str] = &["traceparent", "tracestate", "x-request-id"];
+pub(super) const PASSING: &[&str] = &["traceparent", "tracestate", "x-request-id"];
 /// Without it Envoy finds no route (seen on 1.40); the shipped routes take it off.
-const ROUTED_BY: &str = "x-forwarded-proto";
+pub(super) const ROUTED_BY: &str = "x-forwarded-proto";
 /// Of the app's request, what the upstream half still needs.
 const TO_UPSTREAM_HALF: &[&str] = &[
     "content-length",
@@ -74,6 +75,8 @@ enum Endpoint<'p> {
     Models,
     /// One model.
     Model(&'p str),
+    /// Something of the agents API.
+    Agents,
 }
 
 impl Endpoint<'_> {
@@ -87,6 +90,8 @@ impl Endpoint<'_> {
             (Endpoint::Model(name), GET)
         } else if let Some(client) = client::ALL.iter().find(|client| client.path() == path) {
             (Endpoint::Turn(*client), POST)
+        } else if Place::find(path).is_some() {
+            return Ok(Endpoint::Agents);
         } else {
             return Err(Fault::from(fault::Client::UnknownPath));
         };
@@ -107,7 +112,11 @@ impl Exchange {
     ) -> Result<Flow, Fault> {
         self.report.began = host.now();
         let receiving = if self.placement == Placement::Upstream {
-            attempt(headers, host)?
+            let note = handed_note(host)?;
+            if let Some(note) = note.strip_prefix(passage::NOTE) {
+                return self.passage_attempt(note, headers, ends, host, effects);
+            }
+            attempt(&note, headers)?
         } else {
             let caller = self
                 .policy
@@ -115,6 +124,9 @@ impl Exchange {
             self.report.consumer = caller.name().map(str::to_owned);
             let client = match Endpoint::find(&headers)? {
                 Endpoint::Turn(client) => client,
+                Endpoint::Agents => {
+                    return self.passage_head(caller, headers, ends, host, effects);
+                }
                 Endpoint::Models => {
                     effects.push(self.models(&caller));
                     self.state = State::Over;
@@ -155,8 +167,17 @@ impl Exchange {
         if !ends {
             return Ok(Flow::Hold);
         }
-        let State::Receiving(receiving) = std::mem::replace(&mut self.state, State::Over) else {
-            return Ok(Flow::Continue);
+        let receiving = match std::mem::replace(&mut self.state, State::Over) {
+            State::Receiving(receiving) => receiving,
+            State::Boarding(passage) => {
+                self.pass(*passage, &body.read(), host, effects)?;
+                return Ok(Flow::Continue);
+            }
+            State::Idle
+            | State::Refusing { .. }
+            | State::Waiting(_)
+            | State::Answering(_)
+            | State::Over => return Ok(Flow::Continue),
         };
         if body.bytes() == 0 {
             return Err(Fault::from(fault::Client::EmptyBody));
@@ -169,7 +190,7 @@ impl Exchange {
     }
 
     /// A body that says it is too large is refused before it comes.
-    fn check_length(&self, headers: &Headers) -> Result<(), Fault> {
+    pub(super) fn check_length(&self, headers: &Headers) -> Result<(), Fault> {
         let limit = self.policy.limits.request_body_bytes_max;
         let length = headers.text("content-length");
         match length.and_then(|length| length.parse::<u64>().ok()) {
@@ -300,6 +321,7 @@ impl Exchange {
             }
             Some(Path::Translated(translate)) => {
                 let mut request = turn.client.decode(ask)?;
+                request.model = &turn.opening.model;
                 request.session = self.session(ask, &headers, turn.opening.entropy);
                 translate
                     .encode(&request, &mut uncarried, &mut call)
@@ -404,16 +426,18 @@ impl Exchange {
     }
 }
 
-/// A request that the edge half handed on.
-fn attempt(mut headers: Headers, host: &dyn Host) -> Result<Receiving, Fault> {
-    let note = host
-        .property(&["filter_state", "wasm.tollgate"])
+/// What the edge half noted of the request that it handed on.
+fn handed_note(host: &dyn Host) -> Result<String, Fault> {
+    host.property(&["filter_state", "wasm.tollgate"])
         .and_then(|note| String::from_utf8(note).ok())
         .ok_or(Fault::Host(
             "the request reached the upstream half of the filter without passing the edge half; the \
              gateway's admin has to load the filter with root_id edge on the listener",
-        ))?;
-    // A consumer's name has no blank.
+        ))
+}
+
+/// A request that the edge half handed on with this note.
+fn attempt(note: &str, mut headers: Headers) -> Result<Receiving, Fault> {
     let mut words = note.split(' ');
     let (format, model) = (words.next().unwrap_or_default(), words.next());
     // In the app's place: an earlier attempt has taken the app's own header away.
@@ -444,8 +468,17 @@ fn note(client: &dyn Client, model: &str, whose: &str, caller: &str) -> String {
 const CALLER: &str = "c";
 const CONVERSATION: &str = "n";
 
-/// The target that this attempt goes to: Envoy has chosen the host, and its metadata names the provider.
+/// The target that this attempt goes to.
 fn attempted<'m>(model: &'m Model, host: &dyn Host) -> Result<&'m crate::policy::Target, Fault> {
+    let target = match chosen(host) {
+        Some(name) => str::from_utf8(&name).ok().and_then(|name| model.at(name)),
+        None => model.only(),
+    };
+    target.ok_or(Fault::Policy(fault::Policy::Target))
+}
+
+/// The provider of this attempt, if anything says it: Envoy has chosen the host, and its metadata names the provider.
+pub(super) fn chosen(host: &dyn Host) -> Option<Vec<u8>> {
     const HOST: &[&str] = &[
         "xds",
         "upstream_host_metadata",
@@ -460,15 +493,10 @@ fn attempted<'m>(model: &'m Model, host: &dyn Host) -> Result<&'m crate::policy:
         "tollgate",
         "provider",
     ];
-    let provider = [HOST, CLUSTER]
+    [HOST, CLUSTER]
         .iter()
         .find_map(|path| host.property(path))
-        .filter(|name| !name.is_empty());
-    let target = match provider {
-        Some(name) => str::from_utf8(&name).ok().and_then(|name| model.at(name)),
-        None => model.only(),
-    };
-    target.ok_or(Fault::Policy(fault::Policy::Target))
+        .filter(|name| !name.is_empty())
 }
 
 fn found(body: Vec<u8>) -> Effect {

@@ -46,6 +46,15 @@ impl Caller {
         }
     }
 
+    /// Whether there are models that it may not use.
+    #[must_use]
+    pub fn has_list(&self) -> bool {
+        match self {
+            Self::Known(consumer) => consumer.models.is_some(),
+            Self::Anonymous => false,
+        }
+    }
+
     /// Whether the model of this public name is on the consumer's list.
     #[must_use]
     pub fn may_use(&self, model: &str) -> bool {

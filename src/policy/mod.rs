@@ -6,6 +6,7 @@
 //! are; what a provider's settings mean is left to the provider's kind, and what happens to a request to
 //! the exchange. It holds no secret: keys as digests, credentials inside the providers.
 
+mod agents;
 mod consumer;
 mod model;
 mod names;
@@ -13,12 +14,14 @@ mod redaction;
 #[cfg(test)]
 mod sample;
 
+pub use agents::Agents;
 pub use consumer::{Caller, Consumer};
 pub use model::{Model, Target};
 pub use redaction::{Redaction, RedactionRule, Sides};
 
 use std::rc::Rc;
 
+use crate::client::agents::Resource;
 use crate::document::{self, Fields, Node, Problem, Problems};
 use crate::fault::{Client, Fault};
 use crate::limits::{ADMIN_BYTES_MAX, INPUTS_MAX, Limits};
@@ -45,6 +48,7 @@ pub struct Policy {
     pub redaction: Redaction,
     names: Names<usize>,
     register: Register,
+    agents: agents::Entries,
     /// Whether those whom no consumer matches may come in.
     is_open: bool,
 }
@@ -134,6 +138,7 @@ impl Policy {
                     Redaction::read(fields, &known, variable)
                 }
             };
+            let agents = agents::Entries::read(fields, &providers, &consumers);
             Some(Self {
                 placement,
                 redaction,
@@ -143,6 +148,7 @@ impl Policy {
                 limits,
                 names: models.names,
                 register,
+                agents,
                 is_open,
             })
         })
@@ -183,6 +189,20 @@ impl Policy {
     pub fn route(&self, name: &str) -> Option<&Rc<Model>> {
         let place = names::is_askable(name).then(|| self.names.find(name));
         self.models.get(*place.flatten()?)
+    }
+
+    /// The agents API that the caller may use for this resource.
+    ///
+    /// # Errors
+    /// There is none for the caller, or the policy does not let the resource pass.
+    pub fn agents(&self, caller: &Caller, resource: Resource) -> Result<&Rc<Agents>, Fault> {
+        self.agents.find(caller, resource)
+    }
+
+    /// The agents API of this provider, whoever asks: for the upstream half, whose callers the edge has let in.
+    #[must_use]
+    pub fn agents_at(&self, provider: &str) -> Option<&Rc<Agents>> {
+        self.agents.at(provider)
     }
 
     /// The names that the caller may ask for, in the order they were written. Patterns are no names.

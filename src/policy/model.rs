@@ -78,6 +78,9 @@ impl Model {
 #[derive(Debug)]
 pub(super) struct Providers<'n>(Vec<(&'n str, Slot)>);
 
+/// A provider's name and cluster, and what speaks to it unless its settings are wrong.
+pub(super) type Choice<'n, 'p> = (&'n str, &'p str, Option<&'p Rc<dyn Provider>>);
+
 #[derive(Debug)]
 struct Slot {
     cluster: String,
@@ -157,6 +160,15 @@ impl<'n> Providers<'n> {
             fields.problem("providers", DIRECT);
         }
         providers
+    }
+
+    /// Their names and clusters, and those that can be used, by what an admin calls them.
+    pub(super) fn choices(&self) -> Vec<(&'n str, Choice<'n, '_>)> {
+        let choices = self.0.iter().map(|(name, slot)| {
+            let provider = slot.provider.as_ref();
+            (*name, (*name, slot.cluster.as_str(), provider))
+        });
+        choices.collect()
     }
 
     /// Whether a provider calls this cluster its direct one.

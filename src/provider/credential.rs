@@ -155,15 +155,16 @@ impl Credential {
             }
         };
         let (path, query) = call.path.split_once('?').unwrap_or((&call.path, ""));
-        let content_type = call.headers.text("content-type").unwrap_or_default();
-        let signed = [("content-type", content_type)];
+        // A request without a body has none.
+        let content_type = call.headers.text("content-type");
+        let signed = content_type.map(|value| ("content-type", value));
         let mut added = Vec::new();
         let outgoing = Outgoing {
-            method: "POST",
+            method: call.method.as_str(),
             host: &call.authority,
             path,
             query,
-            headers: &signed,
+            headers: signed.as_slice(),
             body: &call.body,
         };
         auth.apply(

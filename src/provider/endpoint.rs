@@ -129,12 +129,36 @@ pub(super) fn push_segment(path: &mut String, segment: &str) {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             path.push(char::from(byte));
         } else {
-            path.push('%');
-            for digit in [byte >> 4, byte & 0x0F] {
-                let digit = char::from_digit(u32::from(digit), 16).unwrap_or('0');
-                path.push(digit.to_ascii_uppercase());
-            }
+            push_encoded(path, byte);
         }
+    }
+}
+
+/// Appends a query to a path, behind the one that it may have. What a query may not hold, or what AWS signs
+/// only percent-encoded, is encoded; what is encoded already stays.
+pub(super) fn push_query(path: &mut String, query: &str) {
+    if query.is_empty() {
+        return;
+    }
+    path.push(if path.contains('?') { '&' } else { '?' });
+    let mut has_value = false;
+    for byte in query.bytes() {
+        match byte {
+            b'-' | b'.' | b'_' | b'~' | b'%' | b'&' => path.push(char::from(byte)),
+            b'=' if !has_value => path.push('='),
+            b'+' => path.push_str("%20"),
+            _ if byte.is_ascii_alphanumeric() => path.push(char::from(byte)),
+            _ => push_encoded(path, byte),
+        }
+        has_value = byte == b'=' || (has_value && byte != b'&');
+    }
+}
+
+fn push_encoded(path: &mut String, byte: u8) {
+    path.push('%');
+    for digit in [byte >> 4, byte & 0x0F] {
+        let digit = char::from_digit(u32::from(digit), 16).unwrap_or('0');
+        path.push(digit.to_ascii_uppercase());
     }
 }
 

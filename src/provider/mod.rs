@@ -14,6 +14,7 @@ mod credential;
 mod endpoint;
 mod openai;
 mod quirks;
+mod stop;
 
 pub use catalogue::Catalogue;
 pub use endpoint::{Endpoint, EndpointError};
@@ -24,7 +25,7 @@ use std::rc::Rc;
 use crate::document::Fields;
 use crate::fault::Fault;
 use crate::limits::Limits;
-use crate::turn::{Ask, Embed, Escaped, Event, Format, Headers, Now, Request, Uncarried};
+use crate::turn::{Ask, Embed, Escaped, Event, Format, Headers, Method, Now, Request, Uncarried};
 
 /// Every kind of provider, by the name that a policy calls it.
 pub static ALL: &[Kind] = &[
@@ -69,6 +70,30 @@ impl fmt::Debug for Environment<'_> {
 pub trait Provider: fmt::Debug {
     /// Reads a target's own settings (all but `provider` and `weight`).
     fn target(&self, fields: &mut Fields<'_>) -> Option<Rc<dyn Target>>;
+
+    /// The way to its agents API, where it has OpenAI's.
+    fn agents(&self) -> Option<Rc<dyn Passage>> {
+        None
+    }
+}
+
+/// A part of a provider's API that takes requests as apps write them, and which are no turns of a conversation.
+pub trait Passage: fmt::Debug {
+    /// Begins the call: where it goes, and the headers of the settings. `rest` is path and query behind what
+    /// stands before every path of the API.
+    fn open(&self, rest: &str, call: &mut Call);
+
+    /// Adds the credential, once the call is otherwise complete.
+    ///
+    /// # Errors
+    /// There is no credential, or the call holds what cannot be signed.
+    fn sign(&self, now: Now, call: &mut Call) -> Result<(), Fault>;
+
+    /// Reads an answer whose status says that it failed.
+    fn refusal(&self, head: &Headers, body: &[u8]) -> Fault;
+
+    /// Passes on a stream of events.
+    fn relay(&self) -> Box<dyn Relay>;
 }
 
 /// A model at a provider.
@@ -84,6 +109,12 @@ pub trait Target: fmt::Debug {
 
     /// Reads an answer that says of itself that it failed.
     fn refusal(&self, head: &Headers, body: &[u8]) -> Fault;
+
+    /// What the provider's agents API calls the model that the app asked for by this name; nothing where it does
+    /// not run it.
+    fn agent_model<'m>(&'m self, _asked: &'m str) -> Option<&'m str> {
+        None
+    }
 }
 
 /// How a request reaches a model.
@@ -216,9 +247,11 @@ pub trait Relay: fmt::Debug {
     }
 }
 
-/// A request on its way to an upstream. The method is POST.
+/// A request on its way to an upstream.
 #[derive(Default, Clone, PartialEq, Eq)]
 pub struct Call {
+    /// The method: POST, where nobody says otherwise.
+    pub method: Method,
     /// Host and, where it is not the scheme's own, port.
     pub authority: String,
     /// Path and query as sent.

@@ -46,12 +46,16 @@ pub(super) struct Quirks {
     pub(super) max_tokens_name: MaxTokensName,
     /// Which of the runtime's surfaces is to be used where the policy names none.
     pub(super) surface: RuntimeSurface,
+    /// What it speaks at OpenAI, at Azure and at servers like them.
+    pub(super) apis: Apis,
     /// What it speaks at the runtime's OpenAI endpoint.
     pub(super) runtime_apis: Apis,
     /// What it speaks at mantle.
     pub(super) mantle_apis: Apis,
     /// Where mantle serves it.
     pub(super) mantle_path: MantlePath,
+    /// How it is told that it may search the web.
+    pub(super) search_tool: SearchTool,
     /// Parameters that Bedrock's OpenAI endpoints refuse for it.
     pub(super) refused_parameters: Vec<String>,
     /// Whether its reasoning comes inside the text, between `<reasoning>` and `</reasoning>`.
@@ -83,9 +87,11 @@ pub(super) enum Quirk {
     PromptCacheTools(bool),
     MaxTokensName(MaxTokensName),
     Surface(RuntimeSurface),
+    Apis(Apis),
     RuntimeApis(Apis),
     MantleApis(Apis),
     MantlePath(MantlePath),
+    SearchTool(SearchTool),
     RefusedParameters(Vec<String>),
     InlineReasoning(bool),
     PositionalToolIds(bool),
@@ -189,7 +195,7 @@ pub(super) enum RuntimeSurface {
     OpenAi,
 }
 
-/// Which of OpenAI's formats an endpoint of Bedrock speaks for a model.
+/// Which of OpenAI's formats a model speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Apis {
     /// Chat completions and Responses.
@@ -208,6 +214,17 @@ impl Apis {
     pub(super) const fn has_responses(self) -> bool {
         matches!(self, Self::Both | Self::Responses)
     }
+}
+
+/// How a model is told that it may search the web.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SearchTool {
+    /// It cannot.
+    None,
+    /// By Converse's system tool `nova_grounding`.
+    NovaGrounding,
+    /// By `web_search_options` of chat completions.
+    Options,
 }
 
 /// How a model of Bedrock's is asked for embeddings.
@@ -257,9 +274,11 @@ impl Default for Quirks {
             prompt_cache_tools: true,
             max_tokens_name: MaxTokensName::AsWritten,
             surface: RuntimeSurface::Converse,
+            apis: Apis::Both,
             runtime_apis: Apis::Both,
             mantle_apis: Apis::Both,
             mantle_path: MantlePath::V1,
+            search_tool: SearchTool::None,
             refused_parameters: Vec::new(),
             inline_reasoning: false,
             positional_tool_ids: false,
@@ -289,9 +308,11 @@ impl Quirks {
             Quirk::PromptCacheTools(value) => self.prompt_cache_tools = *value,
             Quirk::MaxTokensName(value) => self.max_tokens_name = *value,
             Quirk::Surface(value) => self.surface = *value,
+            Quirk::Apis(value) => self.apis = *value,
             Quirk::RuntimeApis(value) => self.runtime_apis = *value,
             Quirk::MantleApis(value) => self.mantle_apis = *value,
             Quirk::MantlePath(value) => self.mantle_path = *value,
+            Quirk::SearchTool(value) => self.search_tool = *value,
             Quirk::RefusedParameters(value) => self.refused_parameters.clone_from(value),
             Quirk::InlineReasoning(value) => self.inline_reasoning = *value,
             Quirk::PositionalToolIds(value) => self.positional_tool_ids = *value,
@@ -339,11 +360,15 @@ impl Quirk {
                 .one_of("max_tokens_name", MAX_TOKENS_NAME)
                 .map(Self::MaxTokensName),
             fields.one_of("surface", SURFACE).map(Self::Surface),
+            fields.one_of("apis", APIS).map(Self::Apis),
             fields.one_of("runtime_apis", APIS).map(Self::RuntimeApis),
             fields.one_of("mantle_apis", APIS).map(Self::MantleApis),
             fields
                 .one_of("mantle_path", MANTLE_PATH)
                 .map(Self::MantlePath),
+            fields
+                .one_of("search_tool", SEARCH_TOOL)
+                .map(Self::SearchTool),
             refused.map(Self::RefusedParameters),
             fields
                 .boolean("inline_reasoning")
@@ -418,6 +443,11 @@ const APIS: &[(&str, Apis)] = &[
     ("chat", Apis::Chat),
     ("responses", Apis::Responses),
 ];
+const SEARCH_TOOL: &[(&str, SearchTool)] = &[
+    ("none", SearchTool::None),
+    ("nova_grounding", SearchTool::NovaGrounding),
+    ("web_search_options", SearchTool::Options),
+];
 const MANTLE_PATH: &[(&str, MantlePath)] =
     &[("v1", MantlePath::V1), ("openai_v1", MantlePath::OpenAiV1)];
 const EMBEDDING: &[(&str, Option<Embedding>)] = &[
@@ -461,9 +491,11 @@ mod tests {
             ("prompt_cache_tools", vec![]),
             ("max_tokens_name", words(MAX_TOKENS_NAME)),
             ("surface", words(SURFACE)),
+            ("apis", words(APIS)),
             ("runtime_apis", words(APIS)),
             ("mantle_apis", words(APIS)),
             ("mantle_path", words(MANTLE_PATH)),
+            ("search_tool", words(SEARCH_TOOL)),
             ("refused_parameters", vec![]),
             ("inline_reasoning", vec![]),
             ("positional_tool_ids", vec![]),

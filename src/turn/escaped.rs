@@ -33,6 +33,31 @@ impl<'a> Escaped<'a> {
         self.0
     }
 
+    /// Its characters, each escape being one and each pair of surrogates one.
+    #[must_use]
+    pub fn letters(self) -> u64 {
+        let mut letters = 0_u64;
+        let mut rest = self.0.as_bytes();
+        while let [first, tail @ ..] = rest {
+            rest = tail;
+            let is_letter = match (first, tail) {
+                (b'\\', [b'u', high, next, tail @ ..]) => {
+                    rest = tail.get(2..).unwrap_or_default();
+                    !(matches!(high, b'd' | b'D')
+                        && matches!(next, b'8' | b'9' | b'a' | b'b' | b'A' | b'B'))
+                }
+                (b'\\', [_, tail @ ..]) => {
+                    rest = tail;
+                    true
+                }
+                // A byte that goes on a character of several.
+                _ => first & 0xc0 != 0x80,
+            };
+            letters = letters.saturating_add(u64::from(is_letter));
+        }
+        letters
+    }
+
     /// Whether there is no character at all.
     #[must_use]
     pub const fn is_empty(self) -> bool {

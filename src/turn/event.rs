@@ -18,6 +18,13 @@ pub enum Event<'a> {
         /// The next piece of the text.
         text: Escaped<'a>,
     },
+    /// Some of what the model says in place of an answer that it refuses to give.
+    Refusal {
+        /// Which alternative.
+        choice: u32,
+        /// The next piece of the text.
+        text: Escaped<'a>,
+    },
     /// Some of the model's reasoning, as far as it shows it.
     Reasoning {
         /// Which alternative.

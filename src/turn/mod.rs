@@ -15,6 +15,7 @@ mod embed;
 mod escaped;
 mod event;
 mod headers;
+mod method;
 mod parameters;
 mod request;
 mod session;
@@ -24,10 +25,12 @@ pub use embed::{Embed, Encoding, InputType};
 pub use escaped::Escaped;
 pub use event::{Detail, Event, Finish, Usage};
 pub use headers::Headers;
+pub use method::Method;
 pub use parameters::{Parameters, Rule, Uncarried};
 pub use request::{
-    CacheLife, Document, DocumentSource, Effort, Image, Message, Output, Part, Request, Role, SEAL,
-    Schema, SearchResult, ServiceTier, TEXT_INPUT, Tool, ToolChoice, ToolInput, ToolOutput,
+    CacheLife, Document, DocumentSource, ENCRYPTED, Effort, Image, Message, Other, Output, Part,
+    Request, Role, SEAL, Schema, SearchResult, ServiceTier, TEXT_INPUT, Tool, ToolChoice,
+    ToolInput, ToolOutput, WebSearch,
 };
 pub use session::Session;
 

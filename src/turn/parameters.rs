@@ -79,7 +79,7 @@ impl<'p> Uncarried<'p> {
         let is_plain = name.len() <= 64
             && name
                 .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.');
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
         let name = if is_plain { name } else { "unknown" };
         match rule {
             Rule::Drop => {}

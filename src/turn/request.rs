@@ -10,10 +10,14 @@ use crate::codec::json::Text;
 /// All of what is asked of a model.
 #[derive(Debug, Default)]
 pub struct Request<'a> {
+    /// The model's public name. Not the client format's affair: the exchange says it.
+    pub model: &'a str,
     /// The conversation in its order, system messages where they stood.
     pub messages: Vec<Message<'a>>,
     /// The tools that the model may call.
     pub tools: Vec<Tool<'a>>,
+    /// The wish that the model may search the web.
+    pub web_search: Option<WebSearch<'a>>,
     /// Whether and which tools it must call.
     pub tool_choice: Option<ToolChoice<'a>>,
     /// Whether it may call several tools at once.
@@ -39,9 +43,50 @@ pub struct Request<'a> {
     /// Whether the answer is to be streamed.
     pub stream: bool,
     /// Parameters of the format that have no place above and are not at their default.
-    pub others: Vec<Text<'a>>,
+    pub others: Vec<Other<'a>>,
     /// Whose conversation it is. Not the client format's affair: the exchange says it.
     pub session: Session<'a>,
+}
+
+/// A parameter of the app's format that has no place in the pivot.
+#[derive(Clone)]
+pub struct Other<'a> {
+    /// Its name in that format.
+    pub name: Text<'a>,
+    /// Its JSON value, for an upstream that knows the same parameter; nothing where it stands inside of
+    /// another, or means something that no upstream is told.
+    pub value: Option<&'a str>,
+}
+
+impl<'a> Other<'a> {
+    /// A parameter of which no upstream is told more than its name.
+    #[must_use]
+    pub fn named(name: impl Into<Text<'a>>) -> Self {
+        Self {
+            name: name.into(),
+            value: None,
+        }
+    }
+}
+
+impl fmt::Debug for Other<'_> {
+    /// Tells sizes, never text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Other")
+            .field("value_bytes", &self.value.map(str::len))
+            .finish_non_exhaustive()
+    }
+}
+
+/// How the model may search the web, at the upstream's own hands.
+#[derive(Debug, Default)]
+pub struct WebSearch<'a> {
+    /// What the app's format calls the wish, for the policy.
+    pub name: &'static str,
+    /// How much of what is found the model shall see: `low`, `medium` or `high`.
+    pub context_size: Option<Text<'a>>,
+    /// Where the person is, as far as the app says: `city`, `country`, `region`, `timezone`.
+    pub location: Vec<(&'static str, Escaped<'a>)>,
 }
 
 /// One message. Neighbours of the same role are not merged yet.
@@ -219,6 +264,10 @@ pub enum ToolInput<'a> {
         definition: Escaped<'a>,
     },
 }
+
+/// How a signature begins that is the encrypted content of reasoning of the responses API. Only that API
+/// can read what follows.
+pub const ENCRYPTED: &str = "responses.";
 
 /// How `encrypted_content` begins that this gateway wrote. Other providers cannot read what follows.
 pub const SEAL: &str = "tollgate1.";

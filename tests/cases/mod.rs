@@ -10,13 +10,15 @@ use tollgate::turn::Headers;
 
 use crate::driver::{CHAT, COMPLETIONS, EMBEDDINGS, Message, RESPONSES, head};
 
-/// A folder with a `client.json`.
+/// A folder with a `client.json` or a `client.http`.
 pub(crate) struct Case {
     pub(crate) dir: PathBuf,
     /// The path below `tests/golden`.
     pub(crate) name: String,
     /// What the app sends.
     pub(crate) ask: Vec<u8>,
+    /// Method, target and headers of a `client.http`, where they are not the usual ones.
+    own_head: Vec<(String, String)>,
 }
 
 /// A piece of an answer's body.
@@ -45,13 +47,43 @@ pub(crate) fn all() -> Vec<Case> {
 fn find(dir: &Path, cases: &mut Vec<Case>) {
     for entry in fs::read_dir(dir).unwrap() {
         let dir = entry.unwrap().path();
+        let name = dir.strip_prefix(root()).unwrap().display().to_string();
         if let Ok(ask) = fs::read(dir.join("client.json")) {
-            let name = dir.strip_prefix(root()).unwrap().display().to_string();
-            cases.push(Case { dir, name, ask });
+            let own_head = Vec::new();
+            cases.push(Case {
+                dir,
+                name,
+                ask,
+                own_head,
+            });
+        } else if let Ok(text) = fs::read_to_string(dir.join("client.http")) {
+            let (own_head, ask) = read_request(&text);
+            cases.push(Case {
+                dir,
+                name,
+                ask,
+                own_head,
+            });
         } else if dir.is_dir() {
             find(&dir, cases);
         }
     }
+}
+
+/// A line with method and target, headers, and behind an empty line the body.
+fn read_request(text: &str) -> (Vec<(String, String)>, Vec<u8>) {
+    let (head, body) = text.split_once("\n\n").unwrap_or((text, ""));
+    let mut lines = head.lines();
+    let (method, target) = lines.next().and_then(|line| line.split_once(' ')).unwrap();
+    let mut own = vec![
+        (":method".to_owned(), method.to_owned()),
+        (":path".to_owned(), target.to_owned()),
+    ];
+    for line in lines {
+        let (name, value) = line.split_once(": ").expect("name: value");
+        own.push((name.to_owned(), value.to_owned()));
+    }
+    (own, body.trim_end().as_bytes().to_vec())
 }
 
 impl Case {
@@ -65,9 +97,22 @@ impl Case {
         }
     }
 
+    /// Whether it is a whole request of its own kind, and no turn of a conversation.
+    pub(crate) fn is_passage(&self) -> bool {
+        !self.own_head.is_empty()
+    }
+
     /// The head of the app's request.
     pub(crate) fn head(&self) -> Headers {
-        head(self.path(), &self.ask)
+        let mut head = head(self.path(), &self.ask);
+        for (name, value) in &self.own_head {
+            head.set(name.clone(), value.as_str());
+        }
+        if self.is_passage() && self.ask.is_empty() {
+            head.remove("content-length");
+            head.remove("content-type");
+        }
+        head
     }
 
     /// The answer's head and what follows it; nothing where no call leaves.

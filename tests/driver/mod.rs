@@ -126,7 +126,7 @@ impl Proxy {
     }
 
     /// Sends a request with its whole body.
-    pub(crate) fn request(&mut self, mut headers: Headers, body: &[u8]) -> Sent {
+    pub(crate) fn request(&mut self, headers: Headers, body: &[u8]) -> Sent {
         let input = Input::RequestHead {
             headers: headers.clone(),
             ends: body.is_empty(),
@@ -135,6 +135,10 @@ impl Proxy {
         let flow = self.exchange.handle(input, &mut self.effects);
         if let Some(reply) = self.reply() {
             return Sent::Reply(reply);
+        }
+        if body.is_empty() {
+            assert_eq!(flow, Flow::Continue, "nothing is left to wait for");
+            return self.sent(headers, body);
         }
         assert_eq!(flow, Flow::Hold, "a head waits for its body");
         let buffer = Buffer::new(body);
@@ -148,6 +152,11 @@ impl Proxy {
             return Sent::Reply(reply);
         }
         assert_eq!(flow, Flow::Continue);
+        self.sent(headers, body)
+    }
+
+    /// What leaves.
+    fn sent(&mut self, mut headers: Headers, body: &[u8]) -> Sent {
         let mut sent = body.to_vec();
         for effect in self.effects.drain(..) {
             match effect {

@@ -13,6 +13,7 @@ import zlib
 import openai
 import pytest
 import run
+import sdk
 
 MODELS = ["claude", "nova", "gpt", "gpt-openai"]
 BEDROCK_MODELS = ["claude", "nova"]
@@ -110,7 +111,7 @@ class Gateway:
         config = run.load(run.ROOT / f"envoy/{name}.yaml")
         self.policy = run.policy_of(config)
         for provider in self.policy["providers"]:
-            provider["endpoint"] = simulator.endpoint(provider["kind"])
+            provider["endpoint"] = simulator.endpoint("mantle" if run.is_mantle(provider) else provider["kind"])
         if change:
             self.policy = change(self.policy) or self.policy
         self.config = run.render(config, self.policy, self.port)
@@ -141,7 +142,7 @@ class Gateway:
         return openai.OpenAI(base_url=self.base_url, **{"api_key": run.DEMO_KEY, "max_retries": 0, **options})
 
     def send(self, method, path, body=None, headers=None, timeout=20):
-        """One request over a connection of its own, and whatever comes back."""
+        """One request over a connection of its own, and whatever comes back, which is what the SDK's types say."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             head = {"authorization": f"Bearer {run.DEMO_KEY}", "content-type": "application/json"} | (headers or {})
@@ -151,9 +152,12 @@ class Gateway:
                 raw, is_cut = answer.read(), False
             except http.client.IncompleteRead as error:
                 raw, is_cut = error.partial, True
-            return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, raw, is_cut)
+            answer = Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, raw, is_cut)
         finally:
             connection.close()
+        if not is_cut:
+            sdk.check(path, answer.status, answer.headers.get("content-type", ""), answer.text)
+        return answer
 
     def chat(self, model="claude", text="hello", headers=None, **fields):
         body = {"model": model, "messages": [{"role": "user", "content": text}], **fields}

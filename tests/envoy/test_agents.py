@@ -117,6 +117,37 @@ def test_a_broken_stream_never_looks_complete(agents, simulator, model, fault):
     assert answer.is_cut or answer.status != 200 or "error" in json.loads(answer.data[-1])
 
 
+@pytest.mark.parametrize(("model", "fault"), list(itertools.product(AGENTS, BREAKS)))
+def test_a_broken_response_fails(agents, simulator, model, fault):
+    simulator.fault("bedrock", fault)
+    body = {"model": model, "input": "hello, and a few words more", "stream": True}
+    answer = agents.send("POST", "/v1/responses", json.dumps(body))
+    assert "response.completed" not in answer.text
+    assert answer.is_cut or answer.status != 200 or "response.failed" in answer.text
+
+
+REFUSALS = [
+    (403, "AccessDeniedException", 403),
+    (404, "ResourceNotFoundException", 404),
+    (400, "ValidationException", 400),
+    (409, "ConflictException", None),
+    (424, "DependencyFailedException", None),
+    (500, "InternalServerException", None),
+    (503, "ServiceUnavailableException", None),
+]
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
+@pytest.mark.parametrize("model", AGENTS)
+def test_refusals_of_agents_are_openais_errors(agents, simulator, model, path):
+    question = {"messages": said("hello")} if path.endswith("completions") else {"input": "hello"}
+    for status, name, want in REFUSALS:
+        simulator.fault("bedrock", {"kind": "status", "status": status, "errortype": name, "message": "Told by AWS."})
+        answer = agents.send("POST", path, json.dumps(question | {"model": model}))
+        assert answer.status == want if want else answer.status >= 400, (name, answer.status, answer.text)
+        assert answer.error["code"] and answer.error["type"], (name, answer.text)
+
+
 def test_the_upstream_half_knows_the_session_from_the_edge(start, simulator):
     def say_agents(part):
         """The hosts of Bedrock's cluster say that they are the agents'."""

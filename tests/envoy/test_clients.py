@@ -1,4 +1,5 @@
-"""What people build with works on a Claude model on Bedrock Converse through a real Envoy, told nothing but a base URL and a key.
+"""What people build with works through a real Envoy on a Claude model on Bedrock Converse and on models of OpenAI's on mantle, told
+nothing but a base URL and a key.
 
 Each client takes two turns with a tool; what the simulator then says shows that the results have reached it.
 """
@@ -18,13 +19,20 @@ import pydantic
 import pydantic_ai
 import pytest
 import run
+import turns
+from conftest import Gateway
 from langchain_openai import ChatOpenAI
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
+NODE = pathlib.Path(__file__).parent / "node"
 QUESTION = "Where is it warmer, in Oslo or in Rome?"
 CITIES = ["Oslo", "Rome"]
 DEGREES = {"Oslo": 7, "Rome": 21}
+# Which models a client reaches by which of OpenAI's APIs.
+BY_CHAT = ["claude", "gpt-chat"]
+BY_RESPONSES = ["claude", "gpt-responses"]
+EITHER = [("chat", model) for model in BY_CHAT] + [("responses", model) for model in BY_RESPONSES]
 
 
 class City(pydantic.BaseModel):
@@ -37,38 +45,41 @@ def weather(city: str) -> str:
     return f"{DEGREES[city]} degrees in {city}"
 
 
-def two_tool_turns(simulator):
-    """Claude asks for one city, then for the other, and says what it was told by itself."""
-    for number, city in enumerate(CITIES):
-        call = {"toolUse": {"toolUseId": f"tooluse_{number}", "name": "weather", "input": {"city": city}}}
-        usage = {"inputTokens": 10, "outputTokens": 5, "totalTokens": 15}
-        message = {"role": "assistant", "content": [{"text": f"I look at {city}."}, call]}
-        body = {"output": {"message": message}, "stopReason": "tool_use", "usage": usage, "metrics": {"latencyMs": 1}}
-        simulator.fault("bedrock", {"kind": "answer", "body": body})
+@pytest.fixture(scope="module", params=["single", "split"])
+def gateway(request, directory, simulator, running):
+    gateway = Gateway(directory, simulator, request.param, change=turns.add_mantle(simulator))
+    running.append(gateway)
+    yield gateway.ready()
+    gateway.stop()
+    running.remove(gateway)
 
 
-def check_two_tool_turns(simulator, said):
-    """Three requests, the last with both calls and their results, each under its id, and the text that Claude wrote before each."""
+def two_tool_turns(simulator, model):
+    """The model asks for one city, then for the other, and says what it was told by itself."""
+    turns.script(simulator, model, [(f"I look at {city}.", "weather", {"city": city}) for city in CITIES])
+
+
+def check_two_tool_turns(simulator, model, said):
+    """Three requests, the last with both calls and their results, each under its id, and the text that the model wrote before each."""
     assert said == "The tools answered: 21 degrees in Rome"
-    first, second, third = (request.body["messages"] for request in simulator.requests())
-    assert (len(first), len(second), len(third)) == (1, 3, 5)
-    blocks = [block for message in third for block in message["content"]]
-    calls = [block["toolUse"] for block in blocks if "toolUse" in block]
-    assert [(call["name"], call["input"]) for call in calls] == [("weather", {"city": city}) for city in CITIES]
-    results = [block["toolResult"] for block in blocks if "toolResult" in block]
-    assert [result["toolUseId"] for result in results] == [call["toolUseId"] for call in calls]
-    assert [result["content"] for result in results] == [[{"text": weather(city)}] for city in CITIES]
-    assert [block["text"] for block in blocks if "text" in block] == [QUESTION, *(f"I look at {city}." for city in CITIES)]
+    first, second, third = turns.told(simulator, model)
+    assert first == ([], [], [])
+    calls, results, texts = third
+    assert calls == [(f"call_{number}", "weather", {"city": city}) for number, city in enumerate(CITIES)]
+    assert results == [(f"call_{number}", weather(city)) for number, city in enumerate(CITIES)]
+    assert texts == [f"I look at {city}." for city in CITIES]
+    assert second == (calls[:1], results[:1], texts[:1])
 
 
 @pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "streamed"])
-@pytest.mark.parametrize("form", [agents.OpenAIResponsesModel, agents.OpenAIChatCompletionsModel], ids=["responses", "chat"])
-def test_openai_agents(gateway, simulator, form, is_stream):
-    two_tool_turns(simulator)
+@pytest.mark.parametrize(("api", "model"), EITHER)
+def test_openai_agents(gateway, simulator, api, model, is_stream):
+    two_tool_turns(simulator, model)
+    form = {"chat": agents.OpenAIChatCompletionsModel, "responses": agents.OpenAIResponsesModel}[api]
 
     async def answer():
         async with openai.AsyncOpenAI(base_url=gateway.base_url, api_key=run.DEMO_KEY) as client:
-            agent = agents.Agent(name="Weather", model=form("claude", client), tools=[agents.function_tool(weather)])
+            agent = agents.Agent(name="Weather", model=form(model, client), tools=[agents.function_tool(weather)])
             # What it traces would go to OpenAI.
             config = agents.RunConfig(tracing_disabled=True)
             if not is_stream:
@@ -79,32 +90,33 @@ def test_openai_agents(gateway, simulator, form, is_stream):
             return result
 
     result = asyncio.run(answer())
-    check_two_tool_turns(simulator, result.final_output)
+    check_two_tool_turns(simulator, model, result.final_output)
     # Of a server that is not OpenAI's own it does not ask for the usage of streamed chat completions.
-    is_usage_asked = not is_stream or form is agents.OpenAIResponsesModel
+    is_usage_asked = not is_stream or api == "responses"
     assert (result.context_wrapper.usage.total_tokens > 30) == is_usage_asked
 
 
-def chat_openai(gateway):
-    return ChatOpenAI(model="claude", base_url=gateway.base_url, api_key=run.DEMO_KEY)
+def chat_openai(gateway, model="claude", **options):
+    return ChatOpenAI(model=model, base_url=gateway.base_url, api_key=run.DEMO_KEY, **options)
 
 
 @pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "streamed"])
-def test_langchain(gateway, simulator, is_stream):
-    two_tool_turns(simulator)
+@pytest.mark.parametrize(("api", "model"), EITHER)
+def test_langchain(gateway, simulator, api, model, is_stream):
+    two_tool_turns(simulator, model)
     tool = langchain_core.tools.tool(weather)
-    model = chat_openai(gateway).bind_tools([tool])
+    chain = chat_openai(gateway, model, use_responses_api=api == "responses").bind_tools([tool])
     messages = [("user", QUESTION)]
     for _turn in range(3):
         if is_stream:
-            first, *rest = model.stream(messages)
+            first, *rest = chain.stream(messages)
             message = sum(rest, first)
         else:
-            message = model.invoke(messages)
+            message = chain.invoke(messages)
         messages += [message, *(tool.invoke(call) for call in message.tool_calls)]
-    check_two_tool_turns(simulator, message.text)
-    # Of a server that is not OpenAI's own it does not ask for the usage of streams.
-    assert is_stream or message.usage_metadata["total_tokens"] > 0
+    check_two_tool_turns(simulator, model, message.text)
+    # Of a server that is not OpenAI's own it does not ask for the usage of streamed chat completions.
+    assert (is_stream and api == "chat") or message.usage_metadata["total_tokens"] > 0
 
 
 @pytest.mark.parametrize("method", ["json_schema", "function_calling", "json_mode"])
@@ -122,18 +134,18 @@ async def drain(_context, events):
         pass
 
 
-@pytest.mark.parametrize("form", [OpenAIChatModel, OpenAIResponsesModel], ids=["chat", "responses"])
+@pytest.mark.parametrize(("api", "model"), EITHER)
 @pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "streamed"])
-def test_pydantic_ai(gateway, simulator, form, is_stream):
-    two_tool_turns(simulator)
+def test_pydantic_ai(gateway, simulator, api, model, is_stream):
+    two_tool_turns(simulator, model)
+    form = {"chat": OpenAIChatModel, "responses": OpenAIResponsesModel}[api]
 
     async def answer():
-        model = form("claude", provider=OpenAIProvider(base_url=gateway.base_url, api_key=run.DEMO_KEY))
-        agent = pydantic_ai.Agent(model, tools=[weather])
+        agent = pydantic_ai.Agent(form(model, provider=OpenAIProvider(base_url=gateway.base_url, api_key=run.DEMO_KEY)), tools=[weather])
         # Its `run_stream` would take Claude's first text for the answer. With a handler of events it streams every turn.
         return (await agent.run(QUESTION, event_stream_handler=drain if is_stream else None)).output
 
-    check_two_tool_turns(simulator, asyncio.run(answer()))
+    check_two_tool_turns(simulator, model, asyncio.run(answer()))
 
 
 @pytest.mark.parametrize("form", [OpenAIChatModel, OpenAIResponsesModel], ids=["chat", "responses"])
@@ -144,11 +156,12 @@ def test_pydantic_ai_typed_output(gateway, form, output):
     assert isinstance(answer.output, City)
 
 
+@pytest.mark.parametrize("model", BY_CHAT)
 @pytest.mark.parametrize("options", [[], ["--no-stream"]], ids=["streamed", "whole"])
-def test_llm_on_the_command_line(gateway, simulator, tmp_path, options):
-    two_tool_turns(simulator)
-    model = {"model_id": "tollgate", "model_name": "claude", "api_base": gateway.base_url, "api_key_name": "tollgate", "supports_tools": True}
-    (tmp_path / "extra-openai-models.yaml").write_text(json.dumps([model]))
+def test_llm_on_the_command_line(gateway, simulator, tmp_path, model, options):
+    two_tool_turns(simulator, model)
+    known = {"model_id": "tollgate", "model_name": model, "api_base": gateway.base_url, "api_key_name": "tollgate", "supports_tools": True}
+    (tmp_path / "extra-openai-models.yaml").write_text(json.dumps([known]))
     (tmp_path / "keys.json").write_text(json.dumps({"tollgate": run.DEMO_KEY}))
     (tmp_path / "tools.py").write_text(f"DEGREES = {DEGREES}\n\n{inspect.getsource(weather)}")
     command = [pathlib.Path(sys.executable).with_name("llm"), "-m", "tollgate", "--functions", tmp_path / "tools.py", *options, QUESTION]
@@ -156,4 +169,17 @@ def test_llm_on_the_command_line(gateway, simulator, tmp_path, options):
     done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     # It shows all that was said, from the first turn on.
-    check_two_tool_turns(simulator, done.stdout.strip().removeprefix("".join(f"I look at {city}. " for city in CITIES)))
+    check_two_tool_turns(simulator, model, done.stdout.strip().removeprefix("".join(f"I look at {city}. " for city in CITIES)))
+
+
+@pytest.mark.parametrize("way", ["generateText", "streamText"])
+@pytest.mark.parametrize(("api", "model"), EITHER)
+def test_vercels_ai_sdk(gateway, simulator, api, model, way):
+    two_tool_turns(simulator, model)
+    command = ["node", "vercel.mjs", gateway.base_url, run.DEMO_KEY, model, api, way, QUESTION, json.dumps(DEGREES)]
+    done = subprocess.run(command, cwd=NODE, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    check_two_tool_turns(simulator, model, told["text"])
+    assert told["finishReason"] == "stop" and told["steps"] == 3
+    assert told["totalTokens"] > 30

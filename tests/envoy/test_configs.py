@@ -8,15 +8,16 @@ import ssl
 import threading
 import urllib.parse
 
+import judge
 import pytest
 import run
 import trustme
-from conftest import MODELS
+from conftest import CREDENTIALS, MODELS
 
 
 def test_every_config_has_its_test():
     shipped = {path.stem for path in (run.ROOT / "envoy").glob("*.yaml")}
-    assert shipped == {"single", "split", "aws-signing", "entra"}
+    assert shipped == {"single", "split", "aws-signing", "entra", "managed-agents"}
 
 
 def test_single_and_split_have_the_same_policy():
@@ -40,6 +41,40 @@ def test_envoy_signs_for_aws(shipped, simulator, is_stream):
     [sent] = simulator.requests()
     assert sent.headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIDSIMULATOR/")
     assert sent.record["verdict"] == "accepted"
+
+
+def test_envoy_signs_the_filters_own_calls_for_embeddings(start, simulator):
+    """In a cluster of their own that has the signing filter and not Tollgate."""
+
+    def add(policy):
+        policy["providers"][0]["direct_cluster"] = "bedrock-direct"
+        policy["models"].append({"name": "titan", "targets": [{"provider": "bedrock", "model": "amazon.titan-embed-text-v2:0"}]})
+
+    def sign(config):
+        clusters = {each["name"]: each["typed_extension_protocol_options"] for each in config["static_resources"]["clusters"]}
+        [options], [direct] = (clusters[name].values() for name in ("bedrock", "bedrock-direct"))
+        tollgate, *signing = options["http_filters"]
+        assert tollgate["name"] == "tollgate" and [each["name"] for each in signing][0] == "envoy.filters.http.aws_request_signing"
+        direct["http_filters"] = signing
+
+    gateway = start("aws-signing", change=add, edit=sign).ready()
+    texts = [f"text {number} ü" for number in range(20)]
+    got = gateway.client().embeddings.create(model="titan", input=texts)
+    sent = simulator.requests()
+    assert sorted(request.body["inputText"] for request in sent) == sorted(texts)
+    assert all(judge.signature_problem(request, CREDENTIALS["AWS_SECRET_ACCESS_KEY"]) is None for request in sent)
+    alone = gateway.client().embeddings.create(model="titan", input=texts[-1])
+    assert got.data[-1].embedding == alone.data[0].embedding
+
+
+def test_managed_agents_run_on_mantle(shipped, simulator):
+    sessions = shipped("managed-agents").client().beta.agents.sessions
+    environment = {"type": "self_hosted", "workspace_directory": "/workspace"}
+    role = {"role_arn": "arn:aws:iam::123456789012:role/agent"}
+    session = sessions.create(agent={"model": "gpt-agent"}, environment=environment, input="hello", extra_body=role)
+    assert [item.role for item in sessions.items.list(session.id)] == ["assistant", "user"]
+    assert sessions.delete(session.id).deleted
+    assert {each.upstream for each in simulator.requests()} == {"mantle"}
 
 
 class TokenEndpoint(http.server.BaseHTTPRequestHandler):

@@ -164,6 +164,27 @@ def test_a_later_calls_failure_is_the_requests(gateway, simulator):
     assert gateway.client().embeddings.create(model="titan", input=["a", "b"]).data[1].index == 1
 
 
+FAILURES = {
+    "denied": ({"kind": "status", "status": 403, "errortype": "AccessDeniedException", "message": "No."}, {403}),
+    "unknown": ({"kind": "status", "status": 404, "errortype": "ResourceNotFoundException", "message": "No."}, {404}),
+    "broken down": ({"kind": "status", "status": 500, "errortype": "InternalServerException"}, {500}),
+    "without a vector": ({"kind": "answer", "body": {"odd": 1}}, {502}),
+    # Of a call of the filter's own Envoy does not tell whether it broke or took too long.
+    "cut": ({"kind": "cut", "after_bytes": 40}, {502, 504}),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("model", BEDROCK)
+@pytest.mark.parametrize("part", ["text 0 ", "text 150 "], ids=["the first call", "a later call"])
+def test_no_failure_of_a_call_is_half_an_answer(gateway, simulator, model, failure, part):
+    fault, statuses = FAILURES[failure]
+    simulator.fault("bedrock", fault, body=part)
+    answer = embed(gateway, model=model, input=[f"text {number} " for number in range(151)])
+    assert answer.status in statuses and '"data"' not in answer.text, answer.text
+    assert embed(gateway, model=model, input="hello").status == 200
+
+
 @pytest.mark.parametrize("part", ["text 0 ", "text 3 "], ids=["the first call", "a later call"])
 def test_azure_answers_all_when_bedrock_fails_one(gateways, simulator, part):
     simulator.fault("bedrock", THROTTLED, body=part)

@@ -168,7 +168,7 @@ def test_what_is_no_text_in_headers_does_no_harm(strange, provider):
 
 def test_a_providers_cookie_stays_with_the_gateway(strange, provider):
     """All apps share the gateway's session with a provider."""
-    answer = json.dumps({"id": "x", "object": "chat.completion", "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}]}).encode()
+    answer = json.dumps({"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}]}).encode()
     provider.answer = b"HTTP/1.1 200 X\r\ncontent-type: application/json\r\nset-cookie: a=b\r\ncontent-length: %d\r\n\r\n" % len(answer) + answer
     whole = strange.chat("gpt")
     assert (whole.status, whole.raw) == (200, answer)

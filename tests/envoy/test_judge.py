@@ -1,9 +1,15 @@
 """Amazon's own code has nothing against anything that the whole run has sent to Bedrock."""
 
+import collections
+import copy
+import itertools
 import json
 import random
 
+import features
 import judge
+import pytest
+import test_agents
 from conftest import CREDENTIALS, Request
 
 IDS = [
@@ -52,93 +58,150 @@ def test_two_hundred_odd_requests_are_accepted(start, simulator):
     assert len(targets) == len(IDS)
 
 
-PNG = "data:image/png;base64,iVBORw0KGgo="
-MARK = {"prompt_cache_breakpoint": {"mode": "explicit", "ttl": "30m"}}
-CLOCK = {"type": "function", "function": {"name": "clock", "parameters": {"type": "object", "properties": {"zone": {"type": "string"}}}}}
-LOOP = [
-    {"role": "assistant", "content": None, "tool_calls": [{"id": "call/1", "type": "function", "function": {"name": "clock", "arguments": "{}{\"zone\":\"CET\"}"}}]},
-    {"role": "tool", "tool_call_id": "call/1", "content": "noon"},
-    {"role": "user", "content": "And now?"},
-]
-
-
-def parts(*more):
-    """A change that adds parts to the first message."""
-    return lambda body: body["messages"][0]["content"].extend(more)
-
-
-def fields(**more):
-    """A change that sets fields, joining lists of tools."""
-
-    def change(body):
-        tools = body.get("tools", []) + more.get("tools", [])
-        body.update(more)
-        if tools:
-            body["tools"] = tools
-
-    return change
-
-
-def history(*messages):
-    """A change that appends messages."""
-    return lambda body: body["messages"].extend(messages)
-
-
-# What a chat request can hold, each as a change of the least one.
-FEATURES = {
-    "system": lambda body: body["messages"].append({"role": "developer", "content": "Be brief.", "name": "boss", "cache_control": {"type": "ephemeral"}}),
-    "cached text": parts({"type": "text", "text": "Long text.", **MARK}, {"type": "text", "text": " \n"}),
-    "image": parts({"type": "image_url", "image_url": {"url": PNG, "detail": "low"}, **MARK}),
-    "document": parts({"type": "file", "file": {"filename": "Q3 (final).pdf", "file_data": "data:application/pdf;base64,JVBERi0="}, "citations": {"enabled": True}}),
-    "audio": parts({"type": "input_audio", "input_audio": {"data": "UklGRiQA", "format": "wav"}}),
-    "video": parts({"type": "video_url", "video_url": {"url": "data:video/mp4;base64,AAAAGGZ0"}}),
-    "search result": parts({"type": "search_result", "source": "https://example.com", "title": "A page", "content": [{"type": "text", "text": "Noon."}], "citations": {"enabled": True}}),
-    "tool": fields(tools=[{**CLOCK, "cache_control": {"type": "ephemeral", "ttl": "1h"}}]),
-    "odd tool": fields(tools=[{"type": "function", "function": {"name": "mcp.weather/" + "x" * 70, "strict": True, "parameters": {}}}]),
-    "custom tool": fields(tools=[{"type": "custom", "custom": {"name": "code", "format": {"type": "grammar", "grammar": {"syntax": "regex", "definition": "[a-z]+"}}}}]),
-    "tool loop": history(*LOOP),
-    "custom loop": history(
-        {"role": "assistant", "tool_calls": [{"id": "c1", "type": "custom", "custom": {"name": "code", "input": 'print("1")\n'}}]},
-        {"role": "tool", "tool_call_id": "c1", "content": ""},
-        {"role": "user", "content": "And?"},
-    ),
-    "thoughts": history(
-        {"role": "assistant", "content": "Hm.", "thinking_blocks": [{"type": "thinking", "thinking": "Hm?", "signature": "c2lnbmVk"}, {"type": "redacted_thinking", "data": "aGk="}]},
-        {"role": "user", "content": "Well?"},
-    ),
-    "effort": fields(reasoning_effort="low", max_completion_tokens=4096),
-    "limits": fields(temperature=1.7, top_p=0.5, max_tokens=100, stop=["END", "\n"]),
-    "metadata": fields(metadata={"tëam": '"red"', "long": "x" * 400}),
-    "tier": fields(service_tier="fast", prompt_cache_options={"mode": "explicit", "ttl": "30m"}),
-    "stream": fields(stream=True, stream_options={"include_usage": True}),
-    "object": fields(response_format={"type": "json_object"}),
-    "schema": fields(response_format={"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object", "properties": {}, "additionalProperties": False}}}),
-}
 MODELS = {
     "claude": {"model": "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "guardrail": {"id": "gr1", "version": "1", "trace": "enabled", "stream": "async"}},
     "claude-old": {"model": "anthropic.claude-3-7-sonnet-20250219-v1:0", "latency": "optimized", "service_tier": "flex"},
     "nova": {"model": "us.amazon.nova-2-lite-v1:0", "quirks": {"temperature": "halved"}},
 }
+EMBEDDING = {
+    "titan": "amazon.titan-embed-text-v2:0",
+    "titan-old": "amazon.titan-embed-text-v1",
+    "cohere": "us.cohere.embed-v4:0",
+    "cohere-old": "cohere.embed-multilingual-v3",
+    "nova-embed": "amazon.nova-2-multimodal-embeddings-v1:0",
+}
+PARTS = [{"type": "text", "text": "What time is it?"}]
+# The least request of each API, what it can hold, and who is asked.
+APIS = {
+    "/v1/chat/completions": ({"messages": [{"role": "user", "content": PARTS}]}, features.CHAT, MODELS),
+    "/v1/responses": ({"input": [{"role": "user", "content": [{"type": "input_text", "text": "What time is it?"}]}]}, features.RESPONSES, MODELS),
+    "/v1/completions": ({"prompt": "What time is it?"}, features.COMPLETIONS, MODELS),
+    "/v1/embeddings": ({"input": "What time is it?"}, features.EMBEDDINGS, EMBEDDING),
+}
 
 
-def test_every_feature_goes_alone_and_with_every_other(start, simulator):
+def combinations(names):
+    """Each alone, and each with every other."""
+    return [(name,) for name in names] + list(itertools.combinations(names, 2))
+
+
+def send_all(gateway, path, models, headers=None):
+    """Sends every combination to every model; what was refused alone, and in pairs whose parts were not."""
+    least, changes, _ = APIS[path]
+    alone, together = {}, []
+    for model, combination in itertools.product(models, combinations(changes)):
+        body = copy.deepcopy(least) | {"model": model}
+        for name in combination:
+            changes[name](body)
+        answer = gateway.send("POST", path, json.dumps(body).encode(), headers and headers())
+        assert answer.status in (200, 400), (combination, model, answer.status, answer.text)
+        if answer.status == 200:
+            continue
+        if len(combination) == 1:
+            alone[model, combination[0]] = answer.error["param"]
+        elif not any((model, name) in alone for name in combination):
+            together.append((model, combination, answer.text[:300]))
+    return alone, together
+
+
+@pytest.mark.parametrize("path", APIS)
+def test_every_feature_goes_alone_and_with_every_other(start, simulator, path):
     def add(policy):
-        policy["models"] = [{"name": name, "targets": [{"provider": "bedrock", **target}]} for name, target in MODELS.items()]
+        targets = MODELS | {name: {"model": each} for name, each in EMBEDDING.items()}
+        policy["models"] = [{"name": name, "targets": [{"provider": "bedrock", **target}]} for name, target in targets.items()]
+        policy["parameters"] = {"default": "warn"}
+
+    models = APIS[path][2]
+    gateway = start("single", change=add).ready()
+    assert send_all(gateway, path, models) == ({}, [])
+
+
+# What an agent has no place for: media, results of calls that it has not made, and where it reads a prompt any.
+MEDIA = {"image", "audio", "video", "search result"}
+RESULTS = {"tool loop", "custom loop", "parts of a result"}
+AGENTS_REFUSE = {"agent": MEDIA | RESULTS, "harness": MEDIA | {"document"}, "runtime": MEDIA | RESULTS | {"document"}}
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
+def test_agents_take_what_they_can(start, simulator, path):
+    def add(policy):
+        test_agents.add_agents(policy, simulator)
         policy["parameters"] = {"default": "warn"}
 
     gateway = start("single", change=add).ready()
-    names = list(FEATURES)
-    combinations = [(name,) for name in names] + [(one, other) for at, one in enumerate(names) for other in names[at + 1 :]]
-    refused = []
-    for number, combination in enumerate(combinations * 2):
-        body = {"model": list(MODELS)[number % len(MODELS)], "messages": [{"role": "user", "content": [{"type": "text", "text": "What time is it?"}]}]}
-        for name in combination:
-            FEATURES[name](body)
-        answer = gateway.send("POST", "/v1/chat/completions", json.dumps(body).encode())
-        if answer.status != 200:
-            refused.append((combination, body["model"], answer.status, answer.text[:300]))
-    assert refused == []
-    assert len(combinations) * 2 >= 300
+    sessions = itertools.count()
+    alone, together = send_all(gateway, path, test_agents.AGENTS, headers=lambda: {"x-tollgate-session": f"s{next(sessions)}"})
+    assert together == []
+    refused = {(model, name) for model, names in AGENTS_REFUSE.items() for name in names if name in APIS[path][1]}
+    # Responses hand an image over as a tool's result, which is no text.
+    assert set(alone) == refused | ({("harness", "parts of a result")} if path == "/v1/responses" else set())
+
+
+SIGNED = "c2lnbmVk"
+
+
+def generated_turn(chance, names):
+    """What Claude says: thoughts that it signs, others that it hides, a text, calls."""
+    thoughts = [{"reasoningContent": {"reasoningText": {"text": chance.choice(WORDS).strip("\x00") or "Hm.", "signature": SIGNED + str(chance.randrange(99))}}}]
+    thoughts += [{"reasoningContent": {"redactedContent": "aGlkZGVu"}}] * chance.randrange(2)
+    said = [{"text": " ".join(["I look.", *chance.choices(WORDS[:8], k=2)])}] * chance.randrange(2)
+    values = [*WORDS[:8], 0, -1.5, 1e21, True, None, [], {"a": [{}]}]
+    inputs = [{f"k{at}": chance.choice(values) for at in range(chance.randrange(3))} for _ in range(chance.randrange(1, 4))]
+    ids = [f"tooluse_{chance.randrange(10**9)}-{at}.:" for at in range(len(inputs))]
+    calls = [{"toolUse": {"toolUseId": call_id, "name": chance.choice(names), "input": each}} for call_id, each in zip(ids, inputs, strict=True)]
+    return thoughts + said + calls
+
+
+def next_chat(gateway, body, message=None):
+    """The first turn of a chat, or the one that shows the model its message and the results of its calls."""
+    least = {"messages": [{"role": "user", "content": "Look."}], "tools": [{"type": "function", "function": {"name": each}} for each in ODD_NAMES]}
+    if message is None:
+        return gateway.send("POST", "/v1/chat/completions", json.dumps(body | least))
+    results = [{"role": "tool", "tool_call_id": call["id"], "content": call["function"]["name"]} for call in message["tool_calls"]]
+    return gateway.send("POST", "/v1/chat/completions", json.dumps(body | least | {"messages": [*least["messages"], message, *results]}))
+
+
+def next_response(gateway, body, output=None):
+    least = {"input": [{"role": "user", "content": "Look."}], "include": ["reasoning.encrypted_content"], "store": False}
+    least["tools"] = [{"type": "namespace", "name": "sky", "description": "The sky.", "tools": [{"type": "function", "name": each} for each in ("rain", "y" * 64)]}]
+    least["tools"] += [{"type": "function", "name": "snow"}]
+    if output is None:
+        return gateway.send("POST", "/v1/responses", json.dumps(body | least))
+    results = [{"type": "function_call_output", "call_id": item["call_id"], "output": item["name"]} for item in output if item["type"] == "function_call"]
+    return gateway.send("POST", "/v1/responses", json.dumps(body | least | {"input": [*least["input"], *output, *results]}))
+
+
+ODD_NAMES = ["weather", "mcp.weather/today", "x" * 70, "wetter-für"]
+
+
+@pytest.mark.parametrize("form", ["chat", "responses", "responses streamed"])
+def test_ids_names_arguments_and_signatures_come_back_as_they_went(gateway, simulator, form):
+    ask = next_chat if form == "chat" else next_response
+    body = {"model": "claude", "stream": form.endswith("streamed"), "reasoning_effort": "low"}
+    if form != "chat":
+        body |= {"reasoning": {"effort": body.pop("reasoning_effort")}}
+    assert ask(gateway, body).status == 200
+    [learned] = simulator.requests("bedrock")
+    names = [each["toolSpec"]["name"] for each in learned.body["toolConfig"]["tools"]]
+    for seed in range(50):
+        chance = random.Random(seed)
+        content = generated_turn(chance, names)
+        answer = {"output": {"message": {"role": "assistant", "content": content}}, "stopReason": "tool_use", "metrics": {"latencyMs": 1}}
+        answer["usage"] = {"inputTokens": 10, "outputTokens": 5, "totalTokens": 15}
+        simulator.fault("bedrock", {"kind": "answer", "body": answer})
+        got = ask(gateway, body)
+        assert got.status == 200, got.text
+        if form == "chat":
+            said = got.json["choices"][0]["message"]
+            assert {call["function"]["name"] for call in said["tool_calls"]} <= set(ODD_NAMES)
+        else:
+            whole = json.loads(got.text.rsplit("data: ", 1)[1])["response"] if body["stream"] else got.json
+            said = whole["output"]
+            assert {item["name"] for item in said if item["type"] == "function_call"} <= {"rain", "y" * 64, "snow"}
+        assert (back := ask(gateway, body, said)).status == 200, back.text
+        asked, shown, results = simulator.requests("bedrock")[-1].body["messages"]
+        assert shown["content"] == content, seed
+        assert [each["toolResult"]["toolUseId"] for each in results["content"]] == [each["toolUse"]["toolUseId"] for each in content if "toolUse" in each]
 
 
 def test_botocore_agrees_with_every_body_and_every_signature(simulator):
@@ -149,5 +212,7 @@ def test_botocore_agrees_with_every_body_and_every_signature(simulator):
     signed = [(judge.signature_problem(each, secret), each.target) for each in requests]
     assert [each for each in signed if each[0]] == []
     assert [each for each in map(judge.service_problem, filter(has_model, requests)) if each] == []
-    assert len(requests) >= 600
-    print(f"judged: {len(requests)} Bedrock requests")
+    counts = collections.Counter(judge.operation(each)[1] for each in filter(has_model, requests))
+    print(f"judged: {len(requests)} Bedrock requests, {dict(counts)}")
+    least = {"Converse": 1000, "ConverseStream": 100, "InvokeModel": 200, "InvokeAgent": 300, "InvokeHarness": 300, "InvokeAgentRuntime": 300}
+    assert {name: count for name, count in least.items() if counts[name] < count} == {}

@@ -15,11 +15,11 @@ MODELS = {
     "oss-mantle": {"provider": "mantle", "model": "openai.gpt-oss-120b"},
     "gpt-mantle": {"provider": "mantle", "model": "openai.gpt-5.6-terra"},
     "grok-mantle": {"provider": "mantle", "model": "xai.grok-4.6"},
-    "gpt-responses-only": {"provider": "mantle", "model": "openai.gpt-5.5"},
+    "oss-guarded": {"provider": "bedrock", "model": "openai.gpt-oss-120b-1:0", "surface": "openai", "guardrail": {"id": "gr1", "version": "2", "trace": "enabled"}},
     "astray": {"provider": "mantle", "model": "openai.gpt-5.6-terra", "quirks": {"mantle_path": "v1"}},
 }
 TALKING = ["oss-runtime", "gpt-runtime", "oss-mantle", "gpt-mantle", "grok-mantle"]
-COMPLETING = ["claude", "nova", "gpt", "gpt-openai", "oss-runtime"]
+COMPLETING = ["claude", "nova", "gpt", "gpt-openai", "oss-runtime", "oss-mantle"]
 WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
 
 
@@ -100,6 +100,23 @@ def test_what_gpt_oss_refuses_is_left_out_and_told(gateway, simulator):
     assert (answer.status, answer.error["param"]) == (400, "n")
 
 
+@pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "streamed"])
+def test_a_guardrail_looks_at_every_request(gateway, simulator, is_stream):
+    tagged = {"amazon-bedrock-guardrailConfig": {"tagSuffix": "x"}}
+    answer = gateway.chat("oss-guarded", stream=is_stream, headers={"x-amzn-bedrock-guardrailidentifier": "mine"}, **tagged)
+    assert answer.status == 200, answer.text
+    assert answer.headers["x-tollgate-dropped"] == "amazon-bedrock-guardrailConfig"
+    assert gateway.client().responses.create(model="oss-guarded", input="hello").output_text == "You said: hello"
+    chat, responses = simulator.requests()
+    assert chat.target == "/openai/v1/chat/completions" and not tagged.keys() & chat.body.keys()
+    guardrail = {name: value for name, value in chat.headers.items() if name.startswith("x-amzn-bedrock-")}
+    prefix = "x-amzn-bedrock-"
+    assert guardrail == {f"{prefix}guardrailidentifier": "gr1", f"{prefix}guardrailversion": "2", f"{prefix}trace": "ENABLED"}
+    # AWS says of chats only that these headers count.
+    assert responses.target.endswith("/converse")
+    assert responses.body["guardrailConfig"] == {"guardrailIdentifier": "gr1", "guardrailVersion": "2", "trace": "enabled"}
+
+
 def test_errors_of_both_forms_are_the_sdks_own(gateway, simulator):
     client = gateway.client().chat.completions
     simulator.fault("bedrock", {"kind": "status", "status": 429, "errortype": "ThrottlingException", "message": "Too many."})
@@ -110,14 +127,11 @@ def test_errors_of_both_forms_are_the_sdks_own(gateway, simulator):
         client.create(model="astray", messages=[user("hello")])
     assert raised.value.code == "model_not_found" and "mantle_path" in raised.value.message
     with pytest.raises(openai.BadRequestError) as raised:
-        client.create(model="gpt-responses-only", messages=[user("hello")])
-    assert raised.value.code == "unsupported_api"
-    with pytest.raises(openai.BadRequestError) as raised:
         client.create(model="gpt-mantle", messages=[user("hello")], temperature=0.5)
     assert raised.value.param == "temperature"
 
 
-@pytest.mark.parametrize("model", ["oss-runtime", "gpt-mantle"])
+@pytest.mark.parametrize("model", ["oss-runtime", "oss-mantle"])
 def test_a_stream_that_breaks_ends_in_an_error(gateway, simulator, model):
     simulator.fault("mantle" if "mantle" in model else "bedrock", {"kind": "end", "after": 3})
     answer = gateway.chat(model, stream=True)
@@ -160,6 +174,3 @@ def test_prompts_that_cannot_be_carried_say_why(gateway):
             create(model="claude", prompt="a", **option)
         assert raised.value.param == next(iter(option))
     assert len(create(model="gpt-openai", prompt=["a", "b"], n=2).choices) == 2
-    with pytest.raises(openai.BadRequestError) as raised:
-        create(model="gpt-mantle", prompt="a")
-    assert raised.value.code == "unsupported_api"

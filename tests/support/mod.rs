@@ -17,14 +17,21 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tollgate::policy::Policy;
 
-/// Public names of `golden/policy.json`, and what heads their column.
+/// Public names of `golden/policy.json`, and what heads their column. Agents are models too.
 const MODELS: &[(&str, &str)] = &[
     ("claude", "Claude 4.5"),
     ("claude-new", "Claude Opus 4.7"),
     ("nova", "Nova 2"),
     ("mistral", "Mistral"),
+    ("gpt-oss-native", "gpt-oss, runtime's OpenAI endpoint"),
+    ("gpt-mantle", "GPT-5.6, mantle"),
+    ("agent", "InvokeAgent"),
+    ("harness", "AgentCore harness"),
+    ("runtime", "AgentCore runtime"),
     ("gpt", "Azure OpenAI"),
     ("gpt-openai", "OpenAI"),
+    ("gpt-responses-only", "speaks responses only"),
+    ("chat-only", "speaks chat only"),
 ];
 
 #[derive(Deserialize)]
@@ -101,9 +108,11 @@ Made by `UPDATE_SUPPORT=1 cargo test --test golden` from what the code does with
 - **yes**: it reaches the model in the form that the provider knows.
 - **left out**: the model gets the request without it. Under the policy's `parameters` that is told by the header
   `x-tollgate-dropped` (`warn`, the default), not told (`drop`), or refused with a 400 that names the field (`reject`).
-- **400**: always refused, with the field and the reason: without it the request would say something else.
+- **400**: always refused, with the field and the reason: without it the request would say something else. A column of nothing else is a model
+  that this API does not reach.
 
-For Azure OpenAI and OpenAI the request passes as it is; whether the model takes it is the provider's word.
+For Azure OpenAI, OpenAI and Bedrock's OpenAI endpoints the request passes but for what is known to be refused; whether the model takes the rest is the
+provider's word. So it does for a model that speaks responses only or chat completions only, where the app speaks the same.
 ";
 
 fn outcome(

@@ -96,6 +96,12 @@ impl Bedrock {
             .map_err(|refusal| refusal.reply())
     }
 
+    /// Who asks mantle for what is no turn.
+    pub(crate) fn check_mantle_key(&self, request: &Received) -> Result<(), Reply> {
+        let judged = self.keys.check(request, "bedrock-mantle", request.at);
+        judged.map_err(|refusal| refusal.reply())
+    }
+
     fn accept_operation(
         &self,
         request: &Received,

@@ -35,6 +35,7 @@ pub(super) fn accept(keys: &Keys, request: &Received) -> Result<Turn, Reply> {
     } else {
         check_runtime(&model).map_err(|message| Refusal::invalid(message).reply())?;
     }
+    check_guardrail(is_mantle, request).map_err(|message| Refusal::invalid(message).reply())?;
     check_gpt_oss(&model, &body).map_err(|refusal| refusal.reply())?;
     openai::accept_for_bedrock(request, &body, &model, api)
 }
@@ -101,6 +102,27 @@ fn check_mantle(prefix: &str, model: &str, api: Api) -> Result<(), Reply> {
     Ok(())
 }
 
+/// A guardrail comes in headers, by id and version, and to the runtime's chats only.
+fn check_guardrail(is_mantle: bool, request: &Received) -> Result<(), String> {
+    const PREFIX: &str = "x-amzn-bedrock-";
+    let named = request.headers.iter();
+    let mut named = named.filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?, value)));
+    let is_known = |(name, value): (&str, &String)| match name {
+        "guardrailidentifier" => !value.is_empty(),
+        "guardrailversion" => value == "DRAFT" || value.parse::<u32>().is_ok(),
+        "trace" => ["ENABLED", "DISABLED", "ENABLED_FULL"].contains(&value.as_str()),
+        _ => false,
+    };
+    if let Some((name, _)) = named.find(|header| is_mantle || !is_known(*header)) {
+        return Err(format!("The header {PREFIX}{name} is not supported."));
+    }
+    let has = |name: &str| request.header(&format!("{PREFIX}{name}")).is_some();
+    if has("guardrailidentifier") != has("guardrailversion") {
+        return Err("Guardrail identifier and version must be specified together.".to_owned());
+    }
+    Ok(())
+}
+
 fn check_gpt_oss(model: &str, body: &Value) -> Result<(), openai::Refusal> {
     if !model.contains("gpt-oss") {
         return Ok(());
@@ -161,6 +183,26 @@ mod tests {
         assert_eq!(status("/openai/v1", "us.openai.gpt-5.6-terra"), Some(404));
         assert_eq!(status("/openai/v1", "openai.gpt-5.5"), Some(400));
         assert_eq!(asked("/openai/v1", "openai.gpt-5.5", Api::Responses), None);
+    }
+
+    #[test]
+    fn a_guardrail_is_whole_and_the_runtimes() {
+        let check = |is_mantle, headers: &[(&str, &str)]| {
+            check_guardrail(is_mantle, &Received::for_test("/", headers, "")).is_ok()
+        };
+        let id = ("x-amzn-bedrock-guardrailidentifier", "gr1");
+        let version = ("x-amzn-bedrock-guardrailversion", "3");
+        assert!(check(false, &[]) && check(true, &[]));
+        assert!(check(
+            false,
+            &[id, version, ("x-amzn-bedrock-trace", "ENABLED")]
+        ));
+        assert!(!check(
+            false,
+            &[id, version, ("x-amzn-bedrock-trace", "enabled")]
+        ));
+        assert!(!check(false, &[id]) && !check(true, &[id, version]));
+        assert!(!check(false, &[("x-amzn-bedrock-colour", "red")]));
     }
 
     #[test]

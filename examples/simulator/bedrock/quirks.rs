@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::prompt::list;
 
 pub(crate) fn check(model: &str, body: &Value) -> Result<(), String> {
+    check_system_tools(model, body)?;
     match Family::of(model) {
         Family::Claude(claude) => claude.check(body),
         Family::Nova { is_second } => check_nova(is_second, body),
@@ -32,6 +33,21 @@ pub(crate) fn check(model: &str, body: &Value) -> Result<(), String> {
         }
         Family::Mistral => check_mistral(body),
         Family::Other => Ok(()),
+    }
+}
+
+/// Only some of Nova's models search the web.
+fn check_system_tools(model: &str, body: &Value) -> Result<(), String> {
+    let searches = ["amazon.nova-2-", "amazon.nova-premier"];
+    let searches = searches.iter().any(|family| model.contains(family));
+    let mut tools = list(&body["toolConfig"]["tools"]).iter();
+    let tool = tools.find_map(|tool| tool.get("systemTool"));
+    match tool.map(|tool| tool["name"].as_str().unwrap_or_default()) {
+        Some("nova_grounding") if searches => Ok(()),
+        Some(name) => Err(format!(
+            "The system tool {name} is not supported by this model."
+        )),
+        None => Ok(()),
     }
 }
 

@@ -138,6 +138,7 @@ fn accept_body(deployments: &Deployments, request: &Received, route: Route) -> R
         }
         .reply());
     }
+    check_api(&model, route.api)?;
     let checked = match route.api {
         Api::Chat => rules::check(&model, &body, is_azure),
         Api::Text => text::check(&model, &body),
@@ -155,6 +156,26 @@ fn accept_body(deployments: &Deployments, request: &Received, route: Route) -> R
         return Err(content_filter());
     }
     turn(request, body, model, route.api).map_err(|refusal| refusal.reply())
+}
+
+/// Some models speak one of the APIs only.
+fn check_api(model: &str, api: Api) -> Result<(), Reply> {
+    let is_one_of = |marks: &[&str]| marks.iter().any(|mark| model.contains(mark));
+    let message = match api {
+        Api::Chat if is_one_of(&["-codex", "o1-pro", "o3-pro", "gpt-5-pro"]) => {
+            "This is not a chat model and thus not supported in the v1/chat/completions endpoint. Did you mean to use \
+             v1/responses?"
+        }
+        Api::Responses if is_one_of(&["-search-preview", "-audio-preview", "chat-only"]) => {
+            "The requested model cannot be used with the Responses API."
+        }
+        Api::Chat | Api::Responses | Api::Text | Api::Embeddings => return Ok(()),
+    };
+    Err(Refusal {
+        status: 404,
+        ..Refusal::invalid("model", None, message)
+    }
+    .reply())
 }
 
 fn turn(request: &Received, body: Value, model: String, api: Api) -> Result<Turn, Refusal> {
@@ -347,7 +368,7 @@ fn check_azure_key(keys: &Keys, request: &Received) -> Result<(), Reply> {
     ))
 }
 
-fn check_openai_key(keys: &Keys, request: &Received) -> Result<(), Reply> {
+pub(crate) fn check_openai_key(keys: &Keys, request: &Received) -> Result<(), Reply> {
     let unauthorized = |code, message: String| {
         Err(Refusal {
             status: 401,

@@ -66,11 +66,65 @@ pub(crate) fn check(body: &Value, is_azure: bool) -> Checked {
     for (at, tool) in list(&body["tools"]).iter().enumerate() {
         check_tool(tool, &format!("tools[{at}]"))?;
     }
+    check_settings(body)?;
     let mut calls = HashSet::new();
     for (at, item) in list(&body["input"]).iter().enumerate() {
         check_item(item, &format!("input[{at}]"), &mut calls)?;
     }
     Ok(())
+}
+
+const EFFORTS: &[&str] = &["none", "minimal", "low", "medium", "high", "xhigh", "max"];
+
+/// What stands in objects: a choice of a tool that is there, a format, an effort, and what to include.
+fn check_settings(body: &Value) -> Checked {
+    let choice = &body["tool_choice"];
+    let kind = choice["type"].as_str().unwrap_or_default();
+    let is_there = |tool: &Value| tool["type"] == kind && tool["name"] == choice["name"];
+    if ["function", "custom"].contains(&kind) && !list(&body["tools"]).iter().any(is_there) {
+        let message = "Tool choice not found in 'tools' parameter.";
+        return Err(invalid_value("tool_choice", message));
+    }
+    let format = &body["text"]["format"];
+    if format["type"] == "json_schema" {
+        for (name, is_right) in [
+            ("name", format["name"].is_string()),
+            ("schema", format["schema"].is_object()),
+        ] {
+            if !is_right {
+                return Err(missing(&format!("text.format.{name}")));
+            }
+        }
+    }
+    let effort = &body["reasoning"]["effort"];
+    if !effort.is_null() && !EFFORTS.iter().any(|known| effort == *known) {
+        return Err(invalid_value("reasoning.effort", "Invalid value."));
+    }
+    let is_odd = |wish: &Value| !wish.as_str().is_some_and(|wish| wish.contains('.'));
+    match list(&body["include"]).iter().position(is_odd) {
+        Some(at) => Err(invalid_value(&format!("include[{at}]"), "Invalid value.")),
+        None => Ok(()),
+    }
+}
+
+/// A custom tool's grammar stands in `format` itself, not in a member of it.
+fn check_custom(tool: &Value, place: &str) -> Checked {
+    let format = &tool["format"];
+    match format["type"].as_str() {
+        None if format.is_null() => Ok(()),
+        Some("text") => Ok(()),
+        Some("grammar") => {
+            let mut members = ["syntax", "definition"].into_iter();
+            match members.find(|name| !format[*name].is_string()) {
+                Some(name) => Err(missing(&format!("{place}.format.{name}"))),
+                None => Ok(()),
+            }
+        }
+        _ => Err(invalid_value(
+            &format!("{place}.format.type"),
+            "Invalid value.",
+        )),
+    }
 }
 
 fn check_tool(tool: &Value, place: &str) -> Checked {
@@ -79,7 +133,8 @@ fn check_tool(tool: &Value, place: &str) -> Checked {
         Some("function" | "custom" | "namespace") if !has_name => {
             Err(missing(&format!("{place}.name")))
         }
-        Some("function" | "custom" | "web_search" | "mcp") => Ok(()),
+        Some("custom") => check_custom(tool, place),
+        Some("function" | "web_search" | "mcp") => Ok(()),
         Some("namespace") => {
             let mut tools = list(&tool["tools"]).iter().enumerate();
             tools.try_for_each(|(at, tool)| check_tool(tool, &format!("{place}.tools[{at}]")))
@@ -109,7 +164,13 @@ fn check_item(item: &Value, place: &str, calls: &mut HashSet<String>) -> Checked
                 };
                 own.iter().any(|kind| part["type"] == *kind)
             };
-            match parts.position(|part| !is_known(part)) {
+            let is_whole = |part: &Value| match part["type"].as_str() {
+                Some("input_image") => part["image_url"].is_string() || part["file_id"].is_string(),
+                Some("input_file") => part["file_data"].is_string() || part["file_id"].is_string(),
+                Some("refusal") => part["refusal"].is_string(),
+                _ => part["text"].is_string(),
+            };
+            match parts.position(|part| !is_known(part) || !is_whole(part)) {
                 Some(at) => Err(invalid_value(
                     &format!("{place}.content[{at}].type"),
                     "Invalid value.",

@@ -5,12 +5,14 @@
 
 use super::cache::read_cache_life;
 use super::messages::Messages;
-use super::tools::{read_tool_choice, read_tools};
-use crate::client::parameters::{read_metadata, read_service_tier};
-use crate::client::read::{Path, Reader, required, set, wrong_kind, wrong_value};
-use crate::codec::json::{Kind, Text};
+use super::tools::{choose, read_tool_choice, read_tools};
+use crate::client::output::{SchemaPlace, read_output};
+use crate::client::parameters::{is_default, read_effort, read_metadata, read_service_tier};
+use crate::client::read::{Path, Reader, required, wrong_kind};
+use crate::client::web_search::{LocationPlace, read_web_search};
+use crate::codec::json::Kind;
 use crate::fault::Fault;
-use crate::turn::{Ask, Effort, Escaped, Output, Request, Schema};
+use crate::turn::{Ask, Escaped, Other, Request};
 
 /// Stop sequences of one request, as OpenAI counts.
 const STOP_MAX: usize = 4;
@@ -63,7 +65,9 @@ pub(super) fn decode<'a>(ask: &Ask<'a>) -> Result<Request<'a>, Fault> {
                 request.top_p = Some(reader.number(&at, 1.0, "must be between 0 and 1")?);
             }
             "stop" => request.stop = read_stop(reader)?,
-            "reasoning_effort" => request.effort = Some(read_effort(reader)?),
+            "reasoning_effort" => {
+                request.effort = Some(read_effort(reader, &Path::top("reasoning_effort"))?);
+            }
             // Whether the upstream caches by itself besides is for it to decide.
             "prompt_cache_options" => {
                 let at = Path::top("prompt_cache_options");
@@ -71,36 +75,37 @@ pub(super) fn decode<'a>(ask: &Ask<'a>) -> Result<Request<'a>, Fault> {
             }
             "service_tier" => read_service_tier(reader, &mut request)?,
             "metadata" => request.metadata = read_metadata(reader)?,
-            "response_format" => request.output = read_output(reader)?,
+            "response_format" => {
+                let at = Path::top("response_format");
+                request.output = read_output(reader, &at, SchemaPlace::Member)?;
+            }
             // Read by `ask`.
             "model" | "stream" | "stream_options" => {}
             name if is_default(DEFAULTS, name, member.value) => {}
-            _ => request.others.push(member.key.clone()),
+            "web_search_options" => {
+                let at = Path::top("web_search_options");
+                let place = LocationPlace::Member;
+                let search = read_web_search(reader, &at, "web_search_options", place)?;
+                request.web_search = Some(search);
+            }
+            _ => request.others.push(Other {
+                name: member.key.clone(),
+                value: Some(member.value),
+            }),
         }
     }
     let messages = required(messages, &Path::top("messages"))?;
     request.messages = messages.list;
     if messages.has_image_detail {
-        request.others.push(Text::from("image_url.detail"));
+        request.others.push(Other::named("image_url.detail"));
     }
     if messages.has_name {
-        request.others.push(Text::from("messages.name"));
+        request.others.push(Other::named("messages.name"));
     }
     if let Some(choice) = tool_choice {
-        request.tool_choice = Some(choice.apply(&mut request.tools)?);
+        request.tool_choice = Some(choose(choice, &mut request.tools)?);
     }
     Ok(request)
-}
-
-/// Whether a value says no more than leaving the parameter out.
-pub(in crate::client) fn is_default(defaults: &[(&str, &[&str])], name: &str, value: &str) -> bool {
-    let Some((_, defaults)) = defaults.iter().find(|(known, _)| *known == name) else {
-        return false;
-    };
-    defaults.iter().any(|default| {
-        let written = value.bytes().filter(|byte| !byte.is_ascii_whitespace());
-        written.eq(default.bytes())
-    })
 }
 
 /// With both `max_tokens` and its successor the smaller holds: so neither is exceeded.
@@ -132,81 +137,12 @@ pub(in crate::client) fn read_stop<'a>(reader: &mut Reader<'a>) -> Result<Vec<Es
     Ok(stop)
 }
 
-fn read_effort(reader: &mut Reader<'_>) -> Result<Effort, Fault> {
-    let at = Path::top("reasoning_effort");
-    Effort::parse(&reader.text(&at)?).ok_or_else(|| {
-        wrong_value(
-            &at,
-            "must be none, minimal, low, medium, high, xhigh or max",
-        )
-    })
-}
-
-fn read_output<'a>(reader: &mut Reader<'a>) -> Result<Output<'a>, Fault> {
-    let at = Path::top("response_format");
-    let mut kind = None;
-    let mut schema = None;
-    reader.object(&at, |reader, key| match key {
-        "type" => {
-            let at = at.field("type");
-            set(&mut kind, reader.text(&at)?, &at)
-        }
-        "json_schema" => {
-            let at = at.field("json_schema");
-            set(&mut schema, read_schema(reader, &at)?, &at)
-        }
-        _ => reader.skip().map(drop),
-    })?;
-    let kind_at = at.field("type");
-    match &*required(kind, &kind_at)? {
-        "text" => Ok(Output::Text),
-        "json_object" => Ok(Output::JsonObject),
-        "json_schema" => Ok(Output::Schema(required(schema, &at.field("json_schema"))?)),
-        _ => Err(wrong_value(
-            &kind_at,
-            "must be text, json_object or json_schema",
-        )),
-    }
-}
-
-fn read_schema<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Schema<'a>, Fault> {
-    let mut name = None;
-    let mut description = None;
-    let mut schema = None;
-    let mut strict = None;
-    reader.object(at, |reader, key| match key {
-        "name" => {
-            let at = at.field("name");
-            set(&mut name, reader.name(&at)?, &at)
-        }
-        "description" => {
-            let at = at.field("description");
-            set(&mut description, reader.escaped(&at)?, &at)
-        }
-        "schema" => {
-            let at = at.field("schema");
-            set(&mut schema, reader.raw_object(&at)?, &at)
-        }
-        "strict" => {
-            let at = at.field("strict");
-            set(&mut strict, reader.boolean(&at)?, &at)
-        }
-        _ => reader.skip().map(drop),
-    })?;
-    Ok(Schema {
-        name: required(name, &at.field("name"))?,
-        description,
-        schema: required(schema, &at.field("schema"))?,
-        strict,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::client::ask::ask;
     use crate::codec::random::Random;
-    use crate::turn::Format;
+    use crate::turn::{Format, Output};
 
     /// What `fields` add to the least request; or the fault's code and text.
     #[track_caller]
@@ -250,7 +186,12 @@ mod tests {
                 ))
             }
         });
-        words.extend(request.others.iter().map(|name| format!("+{}", &**name)));
+        words.extend(
+            request
+                .others
+                .iter()
+                .map(|other| format!("+{}", &*other.name)),
+        );
         words.join(", ")
     }
 

@@ -6,17 +6,14 @@
 //! whose text travels in a JSON object, are told by their names as well. What the answer's writer has to
 //! know of all that is the echo: a line `wire name, tab, c or f, tab, name` for each tool that needs one.
 
-use sha2::{Digest, Sha256};
-
 use crate::client::read::{Path, Reader, wrong_value};
-use crate::codec::json::{Members, Text, string_content, unescape, validate, write_string_content};
+use crate::client::tools::{NAME_BYTES_MAX as WIRE_BYTES_MAX, cut_name};
+use crate::codec::json::{Text, write_string_content};
 use crate::fault::Fault;
 use crate::limits::TOOLS_MAX;
-use crate::turn::{Ask, TEXT_INPUT};
+use crate::turn::Ask;
 
 const NAME_BYTES_MAX: usize = 256;
-/// OpenAI's and AWS's bound.
-const WIRE_BYTES_MAX: usize = 64;
 
 /// Reads a tool's name and makes it legal.
 pub(super) fn read_name<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Text<'a>, Fault> {
@@ -31,22 +28,14 @@ pub(super) fn read_name<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Te
 }
 
 fn wire_name(name: Text<'_>) -> Text<'_> {
-    const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-    const HASH_LETTERS: usize = 9;
     let is_legal = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-';
     if name.len() <= WIRE_BYTES_MAX && name.chars().all(is_legal) {
         return name;
     }
-    let digest = Sha256::digest(name.as_bytes());
-    let hash = digest.iter().take(HASH_LETTERS).map(|byte| {
-        let letter = LETTERS.get(usize::from(byte % 32)).copied();
-        char::from(letter.unwrap_or(b'a'))
-    });
-    let kept = name
+    let legal = name
         .chars()
-        .map(|letter| if is_legal(letter) { letter } else { '_' })
-        .take(WIRE_BYTES_MAX.saturating_sub(HASH_LETTERS + 2));
-    Text::from(kept.chain("__".chars()).chain(hash).collect::<String>())
+        .map(|letter| if is_legal(letter) { letter } else { '_' });
+    cut_name(legal, &name)
 }
 
 /// Writes the echo. The tools were read before, so nothing is wrong with them.
@@ -120,22 +109,6 @@ impl Names {
     }
 }
 
-/// The text that a custom tool was called with, from the arguments that it travelled in; both are escaped
-/// as a string's content. Arguments that hold no such text, or were cut short, are the text.
-pub(super) fn text_of(arguments: &str) -> String {
-    let mut json = String::new();
-    if unescape(arguments, &mut json).is_err() || validate(json.as_bytes()).is_err() {
-        return arguments.to_owned();
-    }
-    let mut members = Members::new(&json).map_while(Result::ok);
-    let input = members.find(|member| member.key == TEXT_INPUT);
-    match input.and_then(|member| string_content(member.value)) {
-        Some(text) => text.to_owned(),
-        None if json.trim() == "{}" => String::new(),
-        None => arguments.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,13 +138,5 @@ mod tests {
         let long = |end: &str| wire_name(Text::from("x".repeat(100) + end));
         assert_eq!(long("a").len(), WIRE_BYTES_MAX);
         assert_ne!(long("a"), long("b"));
-    }
-
-    #[test]
-    fn a_custom_tools_text_is_unwrapped() {
-        assert_eq!(text_of(r#"{\"input\": \"a\\n\\\"b\\\"\"}"#), r#"a\n\"b\""#);
-        assert_eq!(text_of("{}"), "");
-        assert_eq!(text_of(r#"{\"x\":1}"#), r#"{\"x\":1}"#);
-        assert_eq!(text_of(r#"{\"input\": \"a"#), r#"{\"input\": \"a"#);
     }
 }

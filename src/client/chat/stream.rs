@@ -5,10 +5,11 @@
 //! tools read) and of tool calls; the last has the reason and nothing after it. `[DONE]` is written
 //! only by `finish`, and only when every choice that began has ended.
 
-use super::names::{Names, text_of};
+use super::names::Names;
 use super::wire::{
     Progress, finish_reason, write_citation, write_id, write_service_tier, write_stop, write_usage,
 };
+use crate::client::tools::text_of;
 use crate::client::{Opening, Writer};
 use crate::codec::json::{write_string, write_u64};
 use crate::fault::{Fault, Upstream};
@@ -27,6 +28,8 @@ pub(super) struct Stream {
     /// What custom tools are called with, each with its choice and index: it has to be whole to be taken
     /// out of the JSON that it travels in.
     inputs: Vec<(u32, u32, String)>,
+    /// Choices with citations, and how many each has.
+    cited: Vec<(u32, u64)>,
     /// The stop sequences that end choices, until their last chunks are written.
     stops: Vec<(u32, String)>,
     progress: Progress,
@@ -49,6 +52,7 @@ impl Stream {
             service_tier: None,
             names: Names::read(&opening.echo),
             inputs: Vec::new(),
+            cited: Vec::new(),
             stops: Vec::new(),
             progress: Progress::default(),
         }
@@ -144,10 +148,11 @@ impl Stream {
         } = event
         {
             self.open(choice, out)?;
+            let index = self.count_citation(choice);
             let (url, title) = (url.as_str(), title.as_str());
             self.begin(choice, url.len().saturating_add(title.len()), out);
             out.extend_from_slice(b"\"annotations\":[");
-            write_citation((start, end), url, title, out);
+            write_citation(Some(index), (start, end), url, title, out);
             out.push(b']');
             self.end(None, out);
         }
@@ -159,6 +164,17 @@ impl Stream {
             self.stops.push((choice, text.as_str().to_owned()));
         }
         Ok(())
+    }
+
+    /// How many citations `choice` had before this one.
+    fn count_citation(&mut self, choice: u32) -> u64 {
+        if let Some((_, count)) = self.cited.iter_mut().find(|cited| cited.0 == choice) {
+            let before = *count;
+            *count = before.saturating_add(1);
+            return before;
+        }
+        self.cited.push((choice, 1));
+        0
     }
 
     /// Keeps arguments of a custom tool; tells whether they are.
@@ -243,6 +259,12 @@ impl Writer for Stream {
                 self.open(choice, out)?;
                 if !text.is_empty() {
                     self.text(choice, "reasoning_content", text, out);
+                }
+            }
+            Event::Refusal { choice, text } => {
+                self.open(choice, out)?;
+                if !text.is_empty() {
+                    self.text(choice, "refusal", text, out);
                 }
             }
             // An app puts a stream together by the fields that it knows, and these it does not.

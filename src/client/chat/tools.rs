@@ -2,11 +2,12 @@
 
 use super::cache::read_cache_life;
 use super::names::read_name;
-use crate::client::read::{Path, Reader, required, set, unsupported, wrong_kind, wrong_value};
-use crate::codec::json::{Kind, Text};
+use crate::client::read::{Path, Reader, required, set, unsupported, wrong_value};
+use crate::client::tools::{Choice, Draft, GrammarPlace, NO_SUCH_TOOL, check_choice, is_required};
+use crate::codec::json::Text;
 use crate::fault::Fault;
 use crate::limits::TOOLS_MAX;
-use crate::turn::{Tool, ToolChoice, ToolInput};
+use crate::turn::{Tool, ToolChoice};
 
 pub(super) fn read_tools<'a>(reader: &mut Reader<'a>) -> Result<Vec<Tool<'a>>, Fault> {
     let at = Path::top("tools");
@@ -58,165 +59,56 @@ fn read_tool<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Tool<'a>, Fau
 }
 
 fn read_function<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Tool<'a>, Fault> {
-    let mut name = None;
-    let mut description = None;
-    let mut parameters = None;
-    let mut strict = None;
+    let mut draft = Draft::default();
     let mut cache = None;
     reader.object(at, |reader, key| match key {
-        "name" => {
-            let at = at.field("name");
-            set(&mut name, read_name(reader, &at)?, &at)
-        }
-        "description" => {
-            let at = at.field("description");
-            set(&mut description, reader.escaped(&at)?, &at)
-        }
-        "parameters" => {
-            let at = at.field("parameters");
-            set(&mut parameters, reader.raw_object(&at)?, &at)
-        }
-        "strict" => {
-            let at = at.field("strict");
-            set(&mut strict, reader.boolean(&at)?, &at)
-        }
         "cache_control" => {
             let at = at.field("cache_control");
             set(&mut cache, read_cache_life(reader, &at)?, &at)
         }
-        _ => reader.skip().map(drop),
+        _ => draft.function_member(reader, key, at, read_name),
     })?;
-    Ok(Tool {
-        name: required(name, &at.field("name"))?,
-        description,
-        parameters,
-        strict,
-        cache,
-        input: ToolInput::Json,
-    })
+    let mut tool = draft.function(at)?;
+    tool.cache = cache;
+    Ok(tool)
 }
 
 fn read_custom<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Tool<'a>, Fault> {
-    let mut name = None;
-    let mut description = None;
-    let mut input = None;
-    reader.object(at, |reader, key| match key {
-        "name" => {
-            let at = at.field("name");
-            set(&mut name, read_name(reader, &at)?, &at)
-        }
-        "description" => {
-            let at = at.field("description");
-            set(&mut description, reader.escaped(&at)?, &at)
-        }
-        "format" => {
-            let at = at.field("format");
-            set(&mut input, read_format(reader, &at)?, &at)
-        }
-        _ => reader.skip().map(drop),
+    let mut draft = Draft::default();
+    reader.object(at, |reader, key| {
+        draft.custom_member(reader, key, at, read_name, GrammarPlace::Member)
     })?;
-    Ok(Tool {
-        name: required(name, &at.field("name"))?,
-        description,
-        parameters: None,
-        strict: None,
-        cache: None,
-        input: input.unwrap_or(ToolInput::Text),
-    })
+    draft.custom(at)
 }
 
-/// Unlike in responses, a grammar is inside of `grammar` here.
-fn read_format<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<ToolInput<'a>, Fault> {
-    let mut kind = None;
-    let mut syntax = None;
-    let mut definition = None;
-    let grammar_at = at.field("grammar");
-    reader.object(at, |reader, key| match key {
-        "type" => {
-            let at = at.field("type");
-            set(&mut kind, reader.text(&at)?, &at)
-        }
-        "grammar" => reader.object(&grammar_at, |reader, key| match key {
-            "syntax" => {
-                let at = grammar_at.field("syntax");
-                set(&mut syntax, reader.text(&at)?, &at)
-            }
-            "definition" => {
-                let at = grammar_at.field("definition");
-                set(&mut definition, reader.escaped(&at)?, &at)
-            }
-            _ => reader.skip().map(drop),
-        }),
-        _ => reader.skip().map(drop),
-    })?;
-    let kind_at = at.field("type");
-    match &*required(kind, &kind_at)? {
-        "text" => Ok(ToolInput::Text),
-        "grammar" => Ok(ToolInput::Grammar {
-            syntax: required(syntax, &grammar_at.field("syntax"))?,
-            definition: required(definition, &grammar_at.field("definition"))?,
-        }),
-        _ => Err(wrong_value(&kind_at, "must be text or grammar")),
-    }
-}
-
-/// `tool_choice` as it is written.
-pub(super) enum Choice<'a> {
-    Plain(ToolChoice<'a>),
-    /// Only these tools, as if the others were not there.
-    Allowed {
-        names: Vec<Text<'a>>,
-        is_required: bool,
-    },
-}
-
-impl<'a> Choice<'a> {
-    /// Checks the choice against the tools, and takes those away that are not allowed.
-    pub(super) fn apply(self, tools: &mut Vec<Tool<'a>>) -> Result<ToolChoice<'a>, Fault> {
-        let choice = match self {
-            Self::Plain(choice) => choice,
-            Self::Allowed { names, is_required } => {
-                let at = Path::top("tool_choice");
-                let at = at.field("allowed_tools");
-                let is_there = |name: &Text<'_>| tools.iter().any(|tool| *tool.name == **name);
-                if !names.iter().all(is_there) {
-                    return Err(wrong_value(
-                        &at.field("tools"),
-                        "there is no such tool in tools",
-                    ));
-                }
-                tools.retain(|tool| names.iter().any(|name| **name == *tool.name));
-                match is_required {
-                    true => ToolChoice::Required,
-                    false => ToolChoice::Auto,
-                }
-            }
-        };
-        check_tool_choice(&choice, tools)?;
-        Ok(choice)
-    }
-}
-
-/// Reads `tool_choice`. Whether its tool is there is known only after all members are.
+/// Reads `tool_choice`.
 pub(super) fn read_tool_choice<'a>(reader: &mut Reader<'a>) -> Result<Choice<'a>, Fault> {
+    Choice::read(reader, read_choice_object)
+}
+
+/// Checks the choice against the tools, and takes those away that are not allowed.
+pub(super) fn choose<'a>(
+    choice: Choice<'a>,
+    tools: &mut Vec<Tool<'a>>,
+) -> Result<ToolChoice<'a>, Fault> {
     let at = Path::top("tool_choice");
-    match reader.kind() {
-        Kind::String => Ok(Choice::Plain(match &*reader.text(&at)? {
-            "none" => ToolChoice::None,
-            "auto" => ToolChoice::Auto,
-            "required" => ToolChoice::Required,
-            _ => {
-                return Err(wrong_value(
-                    &at,
-                    "must be none, auto, required or an object that names a tool",
-                ));
+    let choice = match choice {
+        Choice::Plain(choice) => choice,
+        Choice::Allowed { names, is_required } => {
+            let is_there = |name: &Text<'_>| tools.iter().any(|tool| *tool.name == **name);
+            if !names.iter().all(is_there) {
+                let at = at.field("allowed_tools");
+                return Err(wrong_value(&at.field("tools"), NO_SUCH_TOOL));
             }
-        })),
-        Kind::Object => read_choice_object(reader, &at),
-        Kind::Array | Kind::Bool | Kind::Null | Kind::Number => {
-            Err(wrong_kind(&at, "must be a string or an object"))
+            tools.retain(|tool| names.iter().any(|name| **name == *tool.name));
+            match is_required {
+                true => ToolChoice::Required,
+                false => ToolChoice::Auto,
+            }
         }
-    }
+    };
+    check_choice(&choice, tools, &at.field("function").field("name"))?;
+    Ok(choice)
 }
 
 fn read_choice_object<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Choice<'a>, Fault> {
@@ -296,31 +188,8 @@ fn read_allowed<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Choice<'a>
         }
         _ => reader.skip().map(drop),
     })?;
-    let mode_at = at.field("mode");
-    let is_required = match &*required(mode, &mode_at)? {
-        "auto" => false,
-        "required" => true,
-        _ => return Err(wrong_value(&mode_at, "must be auto or required")),
-    };
+    let is_required = is_required(mode, &at.field("mode"))?;
     Ok(Choice::Allowed { names, is_required })
-}
-
-/// Checks that there is a tool where one has to be called.
-fn check_tool_choice(choice: &ToolChoice<'_>, tools: &[Tool<'_>]) -> Result<(), Fault> {
-    let at = Path::top("tool_choice");
-    match choice {
-        ToolChoice::None | ToolChoice::Auto => Ok(()),
-        ToolChoice::Required if tools.is_empty() => Err(wrong_value(
-            &at,
-            "a tool is required, and there are no tools",
-        )),
-        ToolChoice::Required => Ok(()),
-        ToolChoice::Named(name) if tools.iter().any(|tool| tool.name == **name) => Ok(()),
-        ToolChoice::Named(_) => Err(wrong_value(
-            &at.field("function").field("name"),
-            "there is no such tool in tools",
-        )),
-    }
 }
 
 #[cfg(test)]
@@ -349,7 +218,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_choice(choice: &str, want: &str) {
+    fn check_choice_is(choice: &str, want: &str) {
         let choice = read_tool_choice(&mut Reader::new(choice));
         let got = told(choice, |choice| match choice {
             Choice::Allowed { names, is_required } => {
@@ -406,11 +275,11 @@ mod tests {
     #[test]
     fn a_choice_is_a_word_or_a_name() {
         for word in ["none", "auto", "required"] {
-            check_choice(&format!("\"{word}\""), word);
+            check_choice_is(&format!("\"{word}\""), word);
         }
-        check_choice(r#"{"type":"function","function":{"name":"f"}}"#, "named f");
-        check_choice(r#"{"type":"custom","custom":{"name":"f"}}"#, "named f");
-        check_choice(
+        check_choice_is(r#"{"type":"function","function":{"name":"f"}}"#, "named f");
+        check_choice_is(r#"{"type":"custom","custom":{"name":"f"}}"#, "named f");
+        check_choice_is(
             r#"{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[{"type":"function","function":{"name":"f"}},{"type":"custom","custom":{"name":"g"}}]}}"#,
             "allowed f,g true",
         );
@@ -418,23 +287,23 @@ mod tests {
 
     #[test]
     fn other_choices_are_refused() {
-        check_choice(
+        check_choice_is(
             r#""any""#,
             "invalid_value tool_choice: must be none, auto, required or an object that names a tool",
         );
-        check_choice(
+        check_choice_is(
             "7",
             "invalid_type tool_choice: must be a string or an object",
         );
-        check_choice(
+        check_choice_is(
             r#"{"type":"allowed_tools","allowed_tools":{"mode":"any"}}"#,
             "invalid_value tool_choice.allowed_tools.mode: must be auto or required",
         );
-        check_choice(
+        check_choice_is(
             r#"{"type":"hosted"}"#,
             "invalid_value tool_choice.type: must be function, custom or allowed_tools",
         );
-        check_choice(
+        check_choice_is(
             r#"{"type":"function"}"#,
             "missing_required_parameter tool_choice.function.name: this field is required",
         );
@@ -447,10 +316,11 @@ mod tests {
         ))
         .unwrap();
         let named = |name| ToolChoice::Named(Text::from(name));
-        assert!(check_tool_choice(&named("f"), &tools).is_ok());
-        assert!(check_tool_choice(&named("g"), &tools).is_err());
-        assert!(check_tool_choice(&ToolChoice::Required, &tools).is_ok());
-        assert!(check_tool_choice(&ToolChoice::Required, &[]).is_err());
-        assert!(check_tool_choice(&ToolChoice::None, &[]).is_ok());
+        let at = Path::top("tool_choice");
+        assert!(check_choice(&named("f"), &tools, &at).is_ok());
+        assert!(check_choice(&named("g"), &tools, &at).is_err());
+        assert!(check_choice(&ToolChoice::Required, &tools, &at).is_ok());
+        assert!(check_choice(&ToolChoice::Required, &[], &at).is_err());
+        assert!(check_choice(&ToolChoice::None, &[], &at).is_ok());
     }
 }

@@ -3,10 +3,11 @@
 //! Events are collected per choice, text as it is escaped, and written at the finish. The sum of what
 //! is collected has a bound.
 
-use super::names::{Names, text_of};
+use super::names::Names;
 use super::wire::{
     Progress, finish_reason, write_citation, write_id, write_service_tier, write_stop, write_usage,
 };
+use crate::client::tools::text_of;
 use crate::client::{Opening, Writer};
 use crate::codec::json::{write_string, write_u64};
 use crate::fault::{Fault, Upstream};
@@ -29,6 +30,8 @@ pub(super) struct Whole {
 #[derive(Default)]
 struct Choice {
     content: String,
+    /// What is said in place of an answer.
+    refusal: String,
     reasoning: String,
     thoughts: Vec<Thought>,
     /// A JSON list without its brackets.
@@ -164,7 +167,13 @@ impl Whole {
             if !annotations.is_empty() {
                 annotations.push(b',');
             }
-            write_citation((start, end), url.as_str(), title.as_str(), annotations);
+            write_citation(
+                None,
+                (start, end),
+                url.as_str(),
+                title.as_str(),
+                annotations,
+            );
         }
         if let Event::Detail(Detail::ServiceTier(tier)) = event {
             self.service_tier = Some(tier);
@@ -196,6 +205,10 @@ impl Writer for Whole {
             Event::Text { choice, text } => {
                 self.take(text)?;
                 self.open(choice)?.content.push_str(text.as_str());
+            }
+            Event::Refusal { choice, text } => {
+                self.take(text)?;
+                self.open(choice)?.refusal.push_str(text.as_str());
             }
             Event::Reasoning { choice, text } => {
                 self.take(text)?;
@@ -281,13 +294,19 @@ fn write_choice(index: u64, choice: &Choice, reason: Finish, out: &mut Vec<u8>) 
     out.extend_from_slice(b"{\"index\":");
     write_u64(out, index);
     out.extend_from_slice(b",\"message\":{\"role\":\"assistant\",\"content\":");
-    // OpenAI's content is null where the model only called tools, and otherwise a string.
-    if choice.content.is_empty() && !choice.tool_calls.is_empty() {
+    // OpenAI's content is null where the model only called tools or refused, and otherwise a string.
+    let is_elsewhere = !choice.tool_calls.is_empty() || !choice.refusal.is_empty();
+    if choice.content.is_empty() && is_elsewhere {
         out.extend_from_slice(b"null");
     } else {
         write_escaped(out, &choice.content);
     }
-    out.extend_from_slice(b",\"refusal\":null");
+    out.extend_from_slice(b",\"refusal\":");
+    if choice.refusal.is_empty() {
+        out.extend_from_slice(b"null");
+    } else {
+        write_escaped(out, &choice.refusal);
+    }
     if !choice.reasoning.is_empty() {
         out.extend_from_slice(b",\"reasoning_content\":");
         write_escaped(out, &choice.reasoning);

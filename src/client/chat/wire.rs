@@ -174,9 +174,22 @@ pub(in crate::client) fn write_usage(usage: &Usage, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-/// Appends an annotation; URL and title are escaped.
-pub(super) fn write_citation(range: (u64, u64), url: &str, title: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\"type\":\"url_citation\",\"url_citation\":{\"start_index\":");
+/// Appends an annotation; URL and title are escaped. In streams it says which of its choice it is: the SDKs
+/// put pieces of lists together by that.
+pub(super) fn write_citation(
+    index: Option<u64>,
+    range: (u64, u64),
+    url: &str,
+    title: &str,
+    out: &mut Vec<u8>,
+) {
+    out.push(b'{');
+    if let Some(index) = index {
+        out.extend_from_slice(b"\"index\":");
+        write_u64(out, index);
+        out.push(b',');
+    }
+    out.extend_from_slice(b"\"type\":\"url_citation\",\"url_citation\":{\"start_index\":");
     write_u64(out, range.0);
     out.extend_from_slice(b",\"end_index\":");
     write_u64(out, range.1);

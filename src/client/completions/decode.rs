@@ -1,10 +1,11 @@
 //! The whole request, for a translation.
 
-use crate::client::chat::decode::{is_default, read_stop};
+use crate::client::chat::decode::read_stop;
+use crate::client::parameters::is_default;
 use crate::client::read::{Path, Reader, required, unsupported, wrong_kind, wrong_value};
 use crate::codec::json::{Kind, is_blank};
 use crate::fault::Fault;
-use crate::turn::{Ask, Escaped, Message, Part, Request, Role};
+use crate::turn::{Ask, Escaped, Message, Other, Part, Request, Role};
 
 /// OpenAI's own limit where the app sets none.
 const MAX_TOKENS: u64 = 16;
@@ -50,7 +51,10 @@ pub(super) fn decode<'a>(ask: &Ask<'a>) -> Result<Request<'a>, Fault> {
             // Read by `ask`.
             "model" | "stream" | "stream_options" => {}
             name if is_default(DEFAULTS, name, member.value) => {}
-            _ => request.others.push(member.key.clone()),
+            _ => request.others.push(Other {
+                name: member.key.clone(),
+                value: Some(member.value),
+            }),
         }
     }
     request.messages.push(Message {
@@ -117,7 +121,7 @@ mod tests {
                 let [Part::Text(prompt)] = message.parts.as_slice() else {
                     panic!("one text");
                 };
-                let others: Vec<&str> = request.others.iter().map(|name| &**name).collect();
+                let others: Vec<&str> = request.others.iter().map(|other| &*other.name).collect();
                 let (prompt, others) = (prompt.as_str(), others.join(","));
                 format!("{prompt} {} {others}", request.max_tokens.unwrap())
             }

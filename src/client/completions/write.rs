@@ -52,7 +52,8 @@ impl Writer for Stream {
                 self.progress.start()?;
                 self.progress.open(0)?;
             }
-            Event::Text { choice, text } => {
+            // There is no other place for a refusal.
+            Event::Text { choice, text } | Event::Refusal { choice, text } => {
                 self.progress.open(choice)?;
                 if !text.is_empty() {
                     self.piece(choice, text.as_str(), None, out);
@@ -150,7 +151,7 @@ impl Writer for Whole {
                 self.progress.start()?;
                 self.open(0)?;
             }
-            Event::Text { choice, text } => {
+            Event::Text { choice, text } | Event::Refusal { choice, text } => {
                 let text = text.as_str();
                 self.bytes_left = self.bytes_left.checked_sub(text.len()).ok_or_else(|| {
                     let message = format!("the provider's answer exceeds {ADMIN_BYTES_MAX} bytes");

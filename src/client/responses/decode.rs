@@ -9,11 +9,12 @@
 
 use super::input::Input;
 use super::tools::{Tools, choose, read_choice};
-use crate::client::parameters::{read_metadata, read_service_tier};
-use crate::client::read::{Path, Reader, required, set, unsupported, wrong_value};
+use crate::client::output::{SchemaPlace, read_output};
+use crate::client::parameters::{is_default, read_effort, read_metadata, read_service_tier};
+use crate::client::read::{Path, Reader, required, unsupported};
 use crate::codec::json::Text;
 use crate::fault::Fault;
-use crate::turn::{Ask, Effort, Message, Output, Part, Request, Role, Schema};
+use crate::turn::{Ask, Message, Other, Part, Request, Role};
 
 /// Kinds of output that one can ask for.
 const INCLUDE_MAX: usize = 32;
@@ -67,6 +68,7 @@ pub(super) fn decode<'a>(ask: &Ask<'a>) -> Result<Request<'a>, Fault> {
                 let tools = Tools::read(reader)?;
                 request.tools = tools.list;
                 request.others.extend(tools.hosted);
+                request.web_search = tools.web_search;
             }
             "tool_choice" => choice = Some(read_choice(reader)?),
             "text" => read_text(reader, &mut request)?,
@@ -76,13 +78,16 @@ pub(super) fn decode<'a>(ask: &Ask<'a>) -> Result<Request<'a>, Fault> {
             "metadata" => request.metadata = read_metadata(reader)?,
             // Read by `ask`.
             "model" | "stream" | "stream_options" => {}
-            name if is_default(name, member.value) => {}
+            name if is_default(DEFAULTS, name, member.value) => {}
             name => {
                 if let Some((known, problem)) = STATEFUL.iter().find(|(known, _)| *known == name) {
                     return Err(unsupported(&Path::top(known), problem));
                 }
                 if !read_limits(name, reader, &mut request)? {
-                    request.others.push(member.key.clone());
+                    request.others.push(Other {
+                        name: member.key.clone(),
+                        value: Some(member.value),
+                    });
                 }
             }
         }
@@ -96,7 +101,7 @@ pub(super) fn decode<'a>(ask: &Ask<'a>) -> Result<Request<'a>, Fault> {
     request.messages.extend(input.list);
     request
         .others
-        .extend(input.others.into_iter().map(Text::from));
+        .extend(input.others.into_iter().map(Other::named));
     if let Some(choice) = choice {
         request.tool_choice = Some(choose(choice, &mut request.tools)?);
     }
@@ -131,77 +136,26 @@ fn read_limits<'a>(
     Ok(true)
 }
 
-fn is_default(name: &str, value: &str) -> bool {
-    let Some((_, defaults)) = DEFAULTS.iter().find(|(known, _)| *known == name) else {
-        return false;
-    };
-    defaults.iter().any(|default| {
-        let written = value.bytes().filter(|byte| !byte.is_ascii_whitespace());
-        written.eq(default.bytes())
-    })
-}
-
 fn read_text<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>) -> Result<(), Fault> {
     let at = Path::top("text");
     reader.object(&at, |reader, key| match key {
         "format" => {
-            request.output = read_output(reader, &at.field("format"))?;
+            request.output = read_output(reader, &at.field("format"), SchemaPlace::Beside)?;
             Ok(())
         }
         "verbosity" => {
-            if reader.text(&at.field("verbosity"))? != "medium" {
-                request.others.push(Text::from("verbosity"));
+            let value = reader.skip()?;
+            let at = at.field("verbosity");
+            if Reader::new(value).text(&at)? != "medium" {
+                request.others.push(Other {
+                    name: Text::from("verbosity"),
+                    value: Some(value),
+                });
             }
             Ok(())
         }
         _ => reader.skip().map(drop),
     })
-}
-
-fn read_output<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Output<'a>, Fault> {
-    let mut kind = None;
-    let mut name = None;
-    let mut description = None;
-    let mut schema = None;
-    let mut strict = None;
-    reader.object(at, |reader, key| match key {
-        "type" => {
-            let at = at.field("type");
-            set(&mut kind, reader.text(&at)?, &at)
-        }
-        "name" => {
-            let at = at.field("name");
-            set(&mut name, reader.name(&at)?, &at)
-        }
-        "description" => {
-            let at = at.field("description");
-            set(&mut description, reader.escaped(&at)?, &at)
-        }
-        "schema" => {
-            let at = at.field("schema");
-            set(&mut schema, reader.raw_object(&at)?, &at)
-        }
-        "strict" => {
-            let at = at.field("strict");
-            set(&mut strict, reader.boolean(&at)?, &at)
-        }
-        _ => reader.skip().map(drop),
-    })?;
-    let kind_at = at.field("type");
-    match &*required(kind, &kind_at)? {
-        "text" => Ok(Output::Text),
-        "json_object" => Ok(Output::JsonObject),
-        "json_schema" => Ok(Output::Schema(Schema {
-            name: required(name, &at.field("name"))?,
-            description,
-            schema: required(schema, &at.field("schema"))?,
-            strict,
-        })),
-        _ => Err(wrong_value(
-            &kind_at,
-            "must be text, json_object or json_schema",
-        )),
-    }
 }
 
 /// `summary` needs no mapping: reasoning is told as far as the model shows it.
@@ -209,21 +163,18 @@ fn read_reasoning<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>) -> Res
     let at = Path::top("reasoning");
     reader.object(&at, |reader, key| match key {
         "effort" => {
-            let at = at.field("effort");
-            let problem = "must be none, minimal, low, medium, high, xhigh or max";
-            let effort = Effort::parse(&reader.text(&at)?);
-            request.effort = Some(effort.ok_or_else(|| wrong_value(&at, problem))?);
+            request.effort = Some(read_effort(reader, &at.field("effort"))?);
             Ok(())
         }
         "mode" => {
             if reader.text(&at.field("mode"))? != "standard" {
-                request.others.push(Text::from("reasoning.mode"));
+                request.others.push(Other::named("reasoning.mode"));
             }
             Ok(())
         }
         "context" => {
             if reader.text(&at.field("context"))? != "auto" {
-                request.others.push(Text::from("reasoning.context"));
+                request.others.push(Other::named("reasoning.context"));
             }
             Ok(())
         }
@@ -237,7 +188,7 @@ fn read_include<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>) -> Resul
     let at = Path::top("include");
     reader.list(&at, INCLUDE_MAX, |reader, index| {
         if reader.text(&at.item(index))? == "message.output_text.logprobs" {
-            request.others.push(Text::from("logprobs"));
+            request.others.push(Other::named("logprobs"));
         }
         Ok(())
     })

@@ -4,8 +4,9 @@
 //! and in the final response; only then its content is in it.
 
 use super::echo::Names;
-use crate::codec::json::{Members, string_content, unescape, validate, write_u64};
-use crate::turn::{Escaped, TEXT_INPUT};
+use crate::client::tools::text_of;
+use crate::codec::json::{unescape, validate, write_u64};
+use crate::turn::Escaped;
 
 /// One item of the output.
 pub(super) struct Item {
@@ -25,11 +26,23 @@ pub(super) enum State {
 /// What it is.
 pub(super) enum Kind {
     /// Some text of the answer.
-    Message { text: String },
+    Message { text: String, sources: Sources },
+    /// What is said in place of an answer.
+    Refusal { text: String },
     /// Some reasoning, and what the model wants back with it.
     Reasoning { text: String, sealed: String },
     /// A call of a tool.
     Call(Call),
+}
+
+/// The sources of a text on the web.
+#[derive(Default)]
+pub(super) struct Sources {
+    /// Characters of the answer before the text.
+    pub(super) starts: u64,
+    pub(super) count: u64,
+    /// A JSON list without its brackets.
+    pub(super) list: Vec<u8>,
 }
 
 /// A call of a tool.
@@ -48,7 +61,8 @@ impl std::fmt::Debug for Item {
     /// Tells sizes, never text.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (kind, text) = match &self.kind {
-            Kind::Message { text } => ("message", text),
+            Kind::Message { text, .. } => ("message", text),
+            Kind::Refusal { text } => ("refusal", text),
             Kind::Reasoning { text, .. } => ("reasoning", text),
             Kind::Call(call) => ("call", &call.arguments),
         };
@@ -89,18 +103,7 @@ impl Call {
             }
             return;
         }
-        let mut json = String::new();
-        if unescape(&self.arguments, &mut json).is_err() || validate(json.as_bytes()).is_err() {
-            // Cut short: what there is, for the app to see.
-            return;
-        }
-        let mut members = Members::new(&json).map_while(Result::ok);
-        let input = members.find(|member| member.key == TEXT_INPUT);
-        if let Some(input) = input.and_then(|member| string_content(member.value)) {
-            self.arguments = input.to_owned();
-        } else if json.trim() == "{}" {
-            self.arguments.clear();
-        }
+        self.arguments = text_of(&self.arguments);
     }
 }
 
@@ -115,7 +118,7 @@ impl Item {
     /// Appends the item's id, made of the response's: `msg_{random}_{index}`.
     pub(super) fn write_id(&self, random: &str, index: usize, out: &mut Vec<u8>) {
         out.extend_from_slice(match &self.kind {
-            Kind::Message { .. } => b"msg_",
+            Kind::Message { .. } | Kind::Refusal { .. } => b"msg_",
             Kind::Reasoning { .. } => b"rs_",
             Kind::Call(call) if call.is_custom => b"ctc_",
             Kind::Call(_) => b"fc_",
@@ -135,14 +138,14 @@ impl Item {
             (false, State::Open | State::Incomplete) => b"incomplete",
         };
         match &self.kind {
-            Kind::Message { text } => {
+            Kind::Message { .. } | Kind::Refusal { .. } => {
                 out.extend_from_slice(
                     b"\",\"type\":\"message\",\"role\":\"assistant\",\"status\":\"",
                 );
                 out.extend_from_slice(status);
                 out.extend_from_slice(b"\",\"content\":[");
                 if !begins {
-                    write_text_part(text, out);
+                    self.write_part(out);
                 }
                 out.extend_from_slice(b"]}");
             }
@@ -159,6 +162,17 @@ impl Item {
                 out.push(b'}');
             }
             Kind::Call(call) => write_call(call, status, begins, out),
+        }
+    }
+}
+
+impl Item {
+    /// Appends a message's part.
+    pub(super) fn write_part(&self, out: &mut Vec<u8>) {
+        match &self.kind {
+            Kind::Message { text, sources } => write_text_part(text, &sources.list, out),
+            Kind::Refusal { text } => write_refusal_part(text, out),
+            Kind::Reasoning { .. } | Kind::Call(_) => {}
         }
     }
 }
@@ -188,11 +202,31 @@ fn write_call(call: &Call, status: &[u8], begins: bool, out: &mut Vec<u8>) {
 }
 
 /// Appends a message's part.
-pub(super) fn write_text_part(text: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(
-        b"{\"type\":\"output_text\",\"annotations\":[],\"logprobs\":[],\"text\":",
-    );
+pub(super) fn write_text_part(text: &str, sources: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"type\":\"output_text\",\"annotations\":[");
+    out.extend_from_slice(sources);
+    out.extend_from_slice(b"],\"logprobs\":[],\"text\":");
     write_escaped(text, out);
+    out.push(b'}');
+}
+
+/// Appends a part that refuses.
+pub(super) fn write_refusal_part(text: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"type\":\"refusal\",\"refusal\":");
+    write_escaped(text, out);
+    out.push(b'}');
+}
+
+/// Appends a source of a text.
+pub(super) fn write_source(range: (u64, u64), url: &str, title: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"type\":\"url_citation\",\"start_index\":");
+    write_u64(out, range.0);
+    out.extend_from_slice(b",\"end_index\":");
+    write_u64(out, range.1);
+    out.extend_from_slice(b",\"url\":");
+    write_escaped(url, out);
+    out.extend_from_slice(b",\"title\":");
+    write_escaped(title, out);
     out.push(b'}');
 }
 

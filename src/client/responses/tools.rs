@@ -5,25 +5,29 @@
 //! - A namespace holds tools. On the way a tool inside is called `{namespace}__{tool}`; where that is
 //!   longer than 64 characters, its first 53, `__` and 9 letters of a hash. Its answers carry
 //!   namespace and name apart again.
-//! - Tools that OpenAI hosts (`web_search` and the like) run nowhere else: each is left, as
-//!   `tools.{type}`, to the policy's rule for parameters.
+//! - Tools that OpenAI hosts (`file_search` and the like) run nowhere else: each is left, as
+//!   `tools.{type}`, to the policy's rule for parameters; so is `web_search` where the upstream has none.
 //!
 //! `allowed_tools` leaves the model only the tools that it names.
 
-use sha2::{Digest, Sha256};
-
-use crate::client::read::{Path, Reader, required, set, unsupported, wrong_kind, wrong_value};
-use crate::codec::json::{Kind, Text};
+use crate::client::read::{Path, Reader, required, set, unsupported, wrong_value};
+use crate::client::tools::{
+    Choice, Draft, GrammarPlace, NAME_BYTES_MAX, check_choice, cut_name, is_required,
+};
+use crate::client::web_search::{LocationPlace, read_web_search};
+use crate::codec::json::{Members, Text};
 use crate::fault::{Fault, Invalid};
 use crate::limits::TOOLS_MAX;
-use crate::turn::{Tool, ToolChoice, ToolInput};
+use crate::turn::{Other, Tool, ToolChoice, WebSearch};
 
 /// The tools of a request.
 #[derive(Default)]
 pub(super) struct Tools<'a> {
     pub(super) list: Vec<Tool<'a>>,
     /// What is left to the policy: `tools.{type}`.
-    pub(super) hosted: Vec<Text<'a>>,
+    pub(super) hosted: Vec<Other<'a>>,
+    /// The tool that searches the web: some upstreams have it too.
+    pub(super) web_search: Option<WebSearch<'a>>,
 }
 
 /// What stands around the members of a tool: the namespace that it is in.
@@ -52,8 +56,23 @@ impl<'a> Tools<'a> {
             "function" => self.push(read_function(raw, at)?, namespace, at),
             "custom" => self.push(read_custom(raw, at)?, namespace, at),
             "namespace" if namespace.is_none() => self.namespace(raw, at),
+            "web_search"
+            | "web_search_2025_08_26"
+            | "web_search_preview"
+            | "web_search_preview_2025_03_11"
+                if namespace.is_none() =>
+            {
+                let place = LocationPlace::Beside;
+                let mut reader = Reader::new(raw);
+                let search = read_web_search(&mut reader, at, "tools.web_search", place)?;
+                self.web_search = Some(search);
+                if has_filters(raw) {
+                    self.hosted.push(Other::named("tools.web_search.filters"));
+                }
+                Ok(())
+            }
             kind if namespace.is_none() && is_plain(kind) => {
-                self.hosted.push(Text::from(format!("tools.{kind}")));
+                self.hosted.push(Other::named(format!("tools.{kind}")));
                 Ok(())
             }
             _ => Err(wrong_value(&kind_at, "must be function or custom")),
@@ -97,7 +116,6 @@ impl<'a> Tools<'a> {
 
 /// The name of a tool on its way to an upstream that knows no namespaces.
 pub(super) fn wire_name<'a>(namespace: Namespace<'_>, name: Text<'a>) -> Text<'a> {
-    const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let Some(namespace) = namespace else {
         return name;
     };
@@ -105,17 +123,8 @@ pub(super) fn wire_name<'a>(namespace: Namespace<'_>, name: Text<'a>) -> Text<'a
     if joined.len() <= NAME_BYTES_MAX {
         return Text::from(joined);
     }
-    let digest = Sha256::digest(joined.as_bytes());
-    let letters = digest.iter().take(9).map(|byte| {
-        let letter = LETTERS.get(usize::from(byte % 32)).copied();
-        char::from(letter.unwrap_or(b'a'))
-    });
-    let kept = joined.chars().take(NAME_BYTES_MAX.saturating_sub(11));
-    Text::from(kept.chain("__".chars()).chain(letters).collect::<String>())
+    cut_name(joined.chars(), &joined)
 }
-
-/// OpenAI's and AWS's bound.
-const NAME_BYTES_MAX: usize = 64;
 
 /// The tool's `type`.
 pub(super) fn kind_of<'a>(raw: &'a str, at: &Path<'_>) -> Result<Text<'a>, Fault> {
@@ -142,6 +151,12 @@ fn member<'a>(
     required(value, &field)
 }
 
+/// Whether a search is kept to some places, for which there is nothing elsewhere.
+fn has_filters(raw: &str) -> bool {
+    let mut members = Members::new(raw).map_while(Result::ok);
+    members.any(|member| member.key == "filters" && !matches!(member.value, "null" | "{}"))
+}
+
 /// A kind of tool that may stand in a header and in an error.
 fn is_plain(kind: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
@@ -149,125 +164,24 @@ fn is_plain(kind: &str) -> bool {
 }
 
 fn read_function<'a>(raw: &'a str, at: &Path<'_>) -> Result<Tool<'a>, Fault> {
-    let mut name = None;
-    let mut description = None;
-    let mut parameters = None;
-    let mut strict = None;
-    Reader::new(raw).object(at, |reader, key| match key {
-        "name" => {
-            let at = at.field("name");
-            set(&mut name, reader.name(&at)?, &at)
-        }
-        "description" => {
-            let at = at.field("description");
-            set(&mut description, reader.escaped(&at)?, &at)
-        }
-        "parameters" => {
-            let at = at.field("parameters");
-            set(&mut parameters, reader.raw_object(&at)?, &at)
-        }
-        "strict" => {
-            let at = at.field("strict");
-            set(&mut strict, reader.boolean(&at)?, &at)
-        }
-        // Who may call it, whether it is loaded late, what it returns: hints for tools that OpenAI hosts.
-        _ => reader.skip().map(drop),
+    let mut draft = Draft::default();
+    Reader::new(raw).object(at, |reader, key| {
+        draft.function_member(reader, key, at, Reader::name)
     })?;
-    Ok(Tool {
-        name: required(name, &at.field("name"))?,
-        description,
-        parameters,
-        strict,
-        input: ToolInput::Json,
-        cache: None,
-    })
+    draft.function(at)
 }
 
 fn read_custom<'a>(raw: &'a str, at: &Path<'_>) -> Result<Tool<'a>, Fault> {
-    let mut name = None;
-    let mut description = None;
-    let mut input = None;
-    Reader::new(raw).object(at, |reader, key| match key {
-        "name" => {
-            let at = at.field("name");
-            set(&mut name, reader.name(&at)?, &at)
-        }
-        "description" => {
-            let at = at.field("description");
-            set(&mut description, reader.escaped(&at)?, &at)
-        }
-        "format" => {
-            let at = at.field("format");
-            set(&mut input, read_format(reader, &at)?, &at)
-        }
-        _ => reader.skip().map(drop),
+    let mut draft = Draft::default();
+    Reader::new(raw).object(at, |reader, key| {
+        draft.custom_member(reader, key, at, Reader::name, GrammarPlace::Format)
     })?;
-    Ok(Tool {
-        name: required(name, &at.field("name"))?,
-        description,
-        parameters: None,
-        strict: None,
-        input: input.unwrap_or(ToolInput::Text),
-        cache: None,
-    })
+    draft.custom(at)
 }
 
-fn read_format<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<ToolInput<'a>, Fault> {
-    let mut kind = None;
-    let mut syntax = None;
-    let mut definition = None;
-    reader.object(at, |reader, key| match key {
-        "type" => {
-            let at = at.field("type");
-            set(&mut kind, reader.text(&at)?, &at)
-        }
-        "syntax" => {
-            let at = at.field("syntax");
-            set(&mut syntax, reader.text(&at)?, &at)
-        }
-        "definition" => {
-            let at = at.field("definition");
-            set(&mut definition, reader.escaped(&at)?, &at)
-        }
-        _ => reader.skip().map(drop),
-    })?;
-    let kind_at = at.field("type");
-    match &*required(kind, &kind_at)? {
-        "text" => Ok(ToolInput::Text),
-        "grammar" => Ok(ToolInput::Grammar {
-            syntax: required(syntax, &at.field("syntax"))?,
-            definition: required(definition, &at.field("definition"))?,
-        }),
-        _ => Err(wrong_value(&kind_at, "must be text or grammar")),
-    }
-}
-
-/// `tool_choice` as it is written; its tools are known only after all members are.
-pub(super) enum Choice<'a> {
-    Plain(ToolChoice<'a>),
-    /// Only these; and whether one of them must be called.
-    Allowed(Vec<Text<'a>>, bool),
-}
-
+/// Reads `tool_choice`.
 pub(super) fn read_choice<'a>(reader: &mut Reader<'a>) -> Result<Choice<'a>, Fault> {
-    let at = Path::top("tool_choice");
-    match reader.kind() {
-        Kind::String => Ok(Choice::Plain(match &*reader.text(&at)? {
-            "none" => ToolChoice::None,
-            "auto" => ToolChoice::Auto,
-            "required" => ToolChoice::Required,
-            _ => {
-                return Err(wrong_value(
-                    &at,
-                    "must be none, auto, required or an object that names a tool",
-                ));
-            }
-        })),
-        Kind::Object => read_choice_object(reader.skip()?, &at),
-        Kind::Array | Kind::Bool | Kind::Null | Kind::Number => {
-            Err(wrong_kind(&at, "must be a string or an object"))
-        }
-    }
+    Choice::read(reader, |reader, at| read_choice_object(reader.skip()?, at))
 }
 
 fn read_choice_object<'a>(raw: &'a str, at: &Path<'_>) -> Result<Choice<'a>, Fault> {
@@ -326,13 +240,9 @@ fn read_allowed<'a>(raw: &'a str, at: &Path<'_>) -> Result<Choice<'a>, Fault> {
         }
         _ => reader.skip().map(drop),
     })?;
-    let mode_at = at.field("mode");
-    let must = match &*required(mode, &mode_at)? {
-        "auto" => false,
-        "required" => true,
-        _ => return Err(wrong_value(&mode_at, "must be auto or required")),
-    };
-    Ok(Choice::Allowed(required(names, &at.field("tools"))?, must))
+    let is_required = is_required(mode, &at.field("mode"))?;
+    let names = required(names, &at.field("tools"))?;
+    Ok(Choice::Allowed { names, is_required })
 }
 
 /// Makes the choice among the tools that there are.
@@ -343,28 +253,17 @@ pub(super) fn choose<'a>(
     let at = Path::top("tool_choice");
     let choice = match choice {
         Choice::Plain(choice) => choice,
-        Choice::Allowed(names, must) => {
+        Choice::Allowed { names, is_required } => {
             tools.retain(|tool| names.iter().any(|name| **name == *tool.name));
-            match (must, tools.is_empty()) {
+            match (is_required, tools.is_empty()) {
                 (true, _) => ToolChoice::Required,
                 (false, false) => ToolChoice::Auto,
                 (false, true) => ToolChoice::None,
             }
         }
     };
-    match &choice {
-        ToolChoice::Required if tools.is_empty() => Err(wrong_value(
-            &at,
-            "a tool is required, and there are no tools",
-        )),
-        ToolChoice::Named(name) if !tools.iter().any(|tool| *tool.name == **name) => {
-            let problem = "there is no such tool in tools";
-            Err(wrong_value(&at.field("name"), problem))
-        }
-        ToolChoice::None | ToolChoice::Auto | ToolChoice::Required | ToolChoice::Named(_) => {
-            Ok(choice)
-        }
-    }
+    check_choice(&choice, tools, &at.field("name"))?;
+    Ok(choice)
 }
 
 #[cfg(test)]
@@ -377,7 +276,7 @@ mod tests {
         let got = match Tools::read(&mut Reader::new(tools)) {
             Ok(tools) => {
                 let names = tools.list.iter().map(|tool| &*tool.name);
-                let hosted = tools.hosted.iter().map(|name| &**name);
+                let hosted = tools.hosted.iter().map(|other| &*other.name);
                 names.chain(hosted).collect::<Vec<_>>().join(" ")
             }
             Err(fault) => fault.to_string(),
@@ -425,8 +324,8 @@ mod tests {
     #[test]
     fn hosted_tools_are_left_by_their_kind() {
         check(
-            r#"[{"type":"web_search"},{"type":"web_search_preview_2025_03_11"}]"#,
-            "tools.web_search tools.web_search_preview_2025_03_11",
+            r#"[{"type":"mcp"},{"type":"file_search"},{"type":"web_search"}]"#,
+            "tools.mcp tools.file_search",
         );
         check(
             r#"[{"type":"Odd Kind"}]"#,

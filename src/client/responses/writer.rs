@@ -13,7 +13,10 @@
 //! no `[DONE]`.
 
 use super::echo::Names;
-use super::item::{Call, Item, Kind, State, write_escaped, write_summary_part, write_text_part};
+use super::item::{
+    Call, Item, Kind, Sources, State, write_escaped, write_refusal_part, write_source,
+    write_summary_part, write_text_part,
+};
 use super::seal;
 use crate::client::{Opening, Writer};
 use crate::codec::json::{write_string, write_u64};
@@ -35,6 +38,8 @@ pub(super) struct Answer {
     /// The items that are open, in order: the last one and calls before it.
     open: Vec<usize>,
     calls: u32,
+    /// Characters of text so far.
+    letters: u64,
     usage: Option<Usage>,
     /// How many bytes may still be collected.
     bytes_left: usize,
@@ -71,6 +76,7 @@ impl Answer {
             items: Vec::new(),
             open: Vec::new(),
             calls: 0,
+            letters: 0,
             usage: None,
             bytes_left: ADMIN_BYTES_MAX,
         }
@@ -110,7 +116,7 @@ impl Answer {
                 return;
             };
             let may_end = match &item.kind {
-                Kind::Message { .. } | Kind::Reasoning { .. } => true,
+                Kind::Message { .. } | Kind::Refusal { .. } | Kind::Reasoning { .. } => true,
                 Kind::Call(call) => all || call.is_whole(),
             };
             if !may_end {
@@ -137,6 +143,7 @@ impl Answer {
         };
         let names: &[&'static str] = match &item.kind {
             Kind::Message { .. } => &["response.output_text.done", "response.content_part.done"],
+            Kind::Refusal { .. } => &["response.refusal.done", "response.content_part.done"],
             Kind::Reasoning { text, .. } if text.is_empty() => &[],
             Kind::Reasoning { .. } => &[
                 "response.reasoning_summary_text.done",
@@ -203,23 +210,149 @@ impl Answer {
         if !is_open {
             let kind = Kind::Message {
                 text: String::new(),
+                sources: Sources {
+                    starts: self.letters,
+                    ..Sources::default()
+                },
             };
             let index = self.begin_item(kind, out)?;
             self.event("response.content_part.added", out, |answer, out| {
                 answer.write_place(index, out);
                 out.extend_from_slice(b",\"content_index\":0,\"part\":");
-                write_text_part("", out);
+                write_text_part("", b"", out);
             });
         }
         let index = self.items.len().saturating_sub(1);
         if let Some(Item {
-            kind: Kind::Message { text: whole },
+            kind: Kind::Message { text: whole, .. },
             ..
         }) = self.items.last_mut()
         {
             whole.push_str(text.as_str());
         }
+        self.letters = self.letters.saturating_add(text.letters());
         self.delta("response.output_text.delta", index, text, out);
+        Ok(())
+    }
+
+    fn refuse(&mut self, text: Escaped<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
+        let is_open = matches!(
+            self.items.last(),
+            Some(Item {
+                kind: Kind::Refusal { .. },
+                state: State::Open
+            })
+        );
+        if !is_open {
+            let kind = Kind::Refusal {
+                text: String::new(),
+            };
+            let index = self.begin_item(kind, out)?;
+            self.event("response.content_part.added", out, |answer, out| {
+                answer.write_place(index, out);
+                out.extend_from_slice(b",\"content_index\":0,\"part\":");
+                write_refusal_part("", out);
+            });
+        }
+        let index = self.items.len().saturating_sub(1);
+        if let Some(Item {
+            kind: Kind::Refusal { text: whole },
+            ..
+        }) = self.items.last_mut()
+        {
+            whole.push_str(text.as_str());
+        }
+        self.delta("response.refusal.delta", index, text, out);
+        Ok(())
+    }
+
+    /// Notes a source of the text that is being told. One that comes when the text is done has no place.
+    fn cite(&mut self, range: (u64, u64), url: &str, title: &str, out: &mut Vec<u8>) {
+        let index = self.items.len().saturating_sub(1);
+        let Some(Item {
+            kind: Kind::Message { sources, .. },
+            state: State::Open,
+        }) = self.items.last_mut()
+        else {
+            return;
+        };
+        let range = (
+            range.0.saturating_sub(sources.starts),
+            range.1.saturating_sub(sources.starts),
+        );
+        let mut source = Vec::new();
+        write_source(range, url, title, &mut source);
+        if sources.count > 0 {
+            sources.list.push(b',');
+        }
+        sources.list.extend_from_slice(&source);
+        let count = sources.count;
+        sources.count = count.saturating_add(1);
+        self.event(
+            "response.output_text.annotation.added",
+            out,
+            |answer, out| {
+                answer.write_place(index, out);
+                out.extend_from_slice(b",\"content_index\":0,\"annotation_index\":");
+                write_u64(out, count);
+                out.extend_from_slice(b",\"annotation\":");
+                out.extend_from_slice(&source);
+            },
+        );
+    }
+
+    /// Takes what is said, and what is told about it.
+    fn say(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
+        match event {
+            Event::Text { choice, text } => {
+                self.take(choice, text.as_str().len())?;
+                if !text.is_empty() {
+                    self.text(text, out)?;
+                }
+            }
+            Event::Refusal { choice, text } => {
+                self.take(choice, text.as_str().len())?;
+                if !text.is_empty() {
+                    self.refuse(text, out)?;
+                }
+            }
+            Event::Reasoning { choice, text } => {
+                self.take(choice, text.as_str().len())?;
+                if !text.is_empty() {
+                    self.reason(text, out)?;
+                }
+            }
+            Event::Signature { choice, text } => {
+                self.take(choice, text.as_str().len())?;
+                if !text.is_empty() {
+                    self.sign(text, out)?;
+                }
+            }
+            Event::Redacted { choice, base64 } => {
+                self.take(choice, base64.as_str().len())?;
+                if !base64.is_empty() {
+                    self.redacted(base64, out)?;
+                }
+            }
+            Event::Citation {
+                choice,
+                start,
+                end,
+                url,
+                title,
+            } => {
+                let (url, title) = (url.as_str(), title.as_str());
+                let bytes = url.len().saturating_add(title.len());
+                self.take(choice, bytes.saturating_add(ITEM_BYTES))?;
+                self.cite((start, end), url, title, out);
+            }
+            Event::Start
+            | Event::ToolCall { .. }
+            | Event::Arguments { .. }
+            | Event::Usage(_)
+            | Event::Detail(_)
+            | Event::Finish { .. } => {}
+        }
         Ok(())
     }
 
@@ -328,7 +461,10 @@ impl Answer {
                 let is_open = item.state == State::Open;
                 match &mut item.kind {
                     Kind::Call(call) if call.index == index && is_open => Some((at, call)),
-                    Kind::Call(_) | Kind::Message { .. } | Kind::Reasoning { .. } => None,
+                    Kind::Call(_)
+                    | Kind::Message { .. }
+                    | Kind::Refusal { .. }
+                    | Kind::Reasoning { .. } => None,
                 }
             });
         let Some((at, call)) = found else {
@@ -434,30 +570,12 @@ impl Writer for Answer {
                 self.write_state("response.created", &Status::InProgress, out);
                 self.write_state("response.in_progress", &Status::InProgress, out);
             }
-            Event::Text { choice, text } => {
-                self.take(choice, text.as_str().len())?;
-                if !text.is_empty() {
-                    self.text(text, out)?;
-                }
-            }
-            Event::Reasoning { choice, text } => {
-                self.take(choice, text.as_str().len())?;
-                if !text.is_empty() {
-                    self.reason(text, out)?;
-                }
-            }
-            Event::Signature { choice, text } => {
-                self.take(choice, text.as_str().len())?;
-                if !text.is_empty() {
-                    self.sign(text, out)?;
-                }
-            }
-            Event::Redacted { choice, base64 } => {
-                self.take(choice, base64.as_str().len())?;
-                if !base64.is_empty() {
-                    self.redacted(base64, out)?;
-                }
-            }
+            Event::Text { .. }
+            | Event::Refusal { .. }
+            | Event::Reasoning { .. }
+            | Event::Signature { .. }
+            | Event::Redacted { .. }
+            | Event::Citation { .. } => self.say(event, out)?,
             Event::ToolCall {
                 choice,
                 index,
@@ -481,7 +599,7 @@ impl Writer for Answer {
                 }
             }
             Event::Usage(usage) => self.usage = Some(usage),
-            Event::Detail(_) | Event::Citation { .. } => {}
+            Event::Detail(_) => {}
             Event::Finish { choice, reason } => {
                 self.take(choice, 0)?;
                 let state = match reason {
@@ -535,6 +653,7 @@ const fn event_of(reason: Finish) -> (&'static str, &'static str) {
 fn write_inner_place(item: &Item, out: &mut Vec<u8>) {
     match &item.kind {
         Kind::Message { .. } => out.extend_from_slice(b",\"content_index\":0,\"logprobs\":[]"),
+        Kind::Refusal { .. } => out.extend_from_slice(b",\"content_index\":0"),
         Kind::Reasoning { .. } => out.extend_from_slice(b",\"summary_index\":0"),
         Kind::Call(_) => {}
     }
@@ -544,11 +663,16 @@ fn write_inner_place(item: &Item, out: &mut Vec<u8>) {
 fn write_whole(item: &Item, name: &str, out: &mut Vec<u8>) {
     let is_part = name.ends_with("_part.done");
     match &item.kind {
-        Kind::Message { text } if is_part => {
+        Kind::Message { .. } | Kind::Refusal { .. } if is_part => {
             out.extend_from_slice(b",\"content_index\":0,\"part\":");
-            write_text_part(text, out);
+            item.write_part(out);
         }
-        Kind::Message { text } => {
+        Kind::Refusal { text } => {
+            write_inner_place(item, out);
+            out.extend_from_slice(b",\"refusal\":");
+            write_escaped(text, out);
+        }
+        Kind::Message { text, .. } => {
             write_inner_place(item, out);
             out.extend_from_slice(b",\"text\":");
             write_escaped(text, out);

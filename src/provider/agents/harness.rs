@@ -12,19 +12,19 @@ use sha2::{Digest, Sha256};
 use crate::codec::json::{is_blank, unescape, validate, write_string, write_u64};
 use crate::document::Fields;
 use crate::fault::{Fault, Invalid};
-use crate::provider::bedrock::{refusal, tools};
+use crate::provider::bedrock::tools;
 use crate::provider::endpoint::push_segment;
-use crate::provider::{Call, Decoder, Path, Sink, Target, Translate};
+use crate::provider::{Call, Decoder, Sink, Translate};
 use crate::turn::{
-    Escaped, Format, Headers, Message, Now, Part, Request, Role, TEXT_INPUT, ToolChoice, ToolInput,
-    ToolOutput, Uncarried,
+    Escaped, Headers, Message, Part, Request, Role, TEXT_INPUT, ToolChoice, ToolInput, ToolOutput,
+    Uncarried,
 };
 
 use super::harness_answer::Stream;
 use super::session::{Keep, new_messages};
 use super::{
-    EVENT_STREAM, JSON, NO_SEARCH_RESULT, SESSION_HEADER, Site, arn, faults, has_results,
-    leave_model_settings, part_param, placed, qualifier,
+    Agent, EVENT_STREAM, JSON, NO_SEARCH_RESULT, SESSION_HEADER, Site, arn, decode_framed,
+    has_results, is_framed, leave_model_settings, part_param, placed, qualifier,
 };
 
 /// One harness.
@@ -55,21 +55,11 @@ impl Harness {
     }
 }
 
-impl Target for Harness {
-    fn path(&self, format: Format) -> Option<Path<'_>> {
-        match format {
-            Format::Chat | Format::Responses => Some(Path::Translated(self)),
-            // It may leave tools to the app, and there is no place for calls.
-            Format::Completions | Format::Embeddings => None,
-        }
-    }
+impl Agent for Harness {
+    const COMPLETES: bool = false;
 
-    fn sign(&self, now: Now, call: &mut Call) -> Result<(), Fault> {
-        self.site.sign(now, call)
-    }
-
-    fn refusal(&self, head: &Headers, body: &[u8]) -> Fault {
-        refusal::read(head, body)
+    fn site(&self) -> &Site {
+        &self.site
     }
 }
 
@@ -93,16 +83,11 @@ impl Translate for Harness {
     }
 
     fn is_stream(&self, head: &Headers) -> bool {
-        head.has_content_type(EVENT_STREAM)
+        is_framed(head)
     }
 
     fn decode(&self, head: &Headers, body: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
-        if !self.is_stream(head) {
-            return Err(faults::not_a_stream(body));
-        }
-        let mut stream = self.decoder(head);
-        stream.push(body, sink)?;
-        stream.finish(sink)
+        decode_framed(self, head, body, sink)
     }
 
     fn decoder(&self, _head: &Headers) -> Box<dyn Decoder> {
@@ -259,8 +244,13 @@ fn input(arguments: Escaped<'_>, message: usize) -> Result<String, Fault> {
     if is_read && text.trim().is_empty() {
         return Ok("{}".to_owned());
     }
-    if is_read && text.trim_start().starts_with('{') && validate(text.as_bytes()).is_ok() {
-        return Ok(text);
+    if is_read && text.trim_start().starts_with('{') {
+        if validate(text.as_bytes()).is_ok() {
+            return Ok(text);
+        }
+        if let Some(one) = tools::one_object(&text) {
+            return Ok(one);
+        }
     }
     Err(Fault::from(Invalid::value(
         format!("messages[{message}].tool_calls"),
@@ -487,5 +477,17 @@ mod tests {
             encoded(&request, false).unwrap_err().param(),
             Some("messages")
         );
+    }
+
+    #[test]
+    fn arguments_in_a_row_are_one_object() {
+        let mut messages = looped();
+        messages[2].1 = vec![Part::ToolCall {
+            id: "a:1".into(),
+            name: "f".into(),
+            arguments: Escaped::from_content(r#"{}{\"a\":1}"#),
+        }];
+        let want = CALLED.replace(r#""input":{}"#, r#""input":{"a":1}"#);
+        check(&ask(messages), true, &format!(r#"{{"messages":[{want}"#));
     }
 }

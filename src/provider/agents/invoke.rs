@@ -11,19 +11,17 @@ use std::rc::Rc;
 use crate::codec::json::{is_blank, write_string};
 use crate::document::Fields;
 use crate::fault::{Fault, Invalid};
-use crate::provider::bedrock::refusal;
 use crate::provider::endpoint::push_segment;
-use crate::provider::{Call, Decoder, Path, Sink, Target, Translate};
+use crate::provider::{Call, Decoder, Sink, Translate};
 use crate::turn::{
-    Document, DocumentSource, Escaped, Format, Headers, Message, Now, Part, Request, Role,
-    Uncarried,
+    Document, DocumentSource, Escaped, Headers, Message, Part, Request, Role, Uncarried,
 };
 
 use super::invoke_answer::Stream;
 use super::session::{Held, Keep, new_messages};
 use super::{
-    EVENT_STREAM, JSON, NO_SEARCH_RESULT, Site, control, faults, has_results, leave_model_settings,
-    part_param, placed,
+    Agent, EVENT_STREAM, JSON, NO_SEARCH_RESULT, Site, control, decode_framed, has_results,
+    is_framed, leave_model_settings, part_param, placed,
 };
 
 /// One alias of a Bedrock agent.
@@ -70,21 +68,11 @@ fn id(text: &str) -> Result<&str, &'static str> {
     Err("no id of an agent or alias; it has 1 to 10 letters and digits")
 }
 
-impl Target for InvokeAgent {
-    fn path(&self, format: Format) -> Option<Path<'_>> {
-        match format {
-            Format::Chat | Format::Responses => Some(Path::Translated(self)),
-            // It may leave tools to the app, and there is no place for calls.
-            Format::Completions | Format::Embeddings => None,
-        }
-    }
+impl Agent for InvokeAgent {
+    const COMPLETES: bool = false;
 
-    fn sign(&self, now: Now, call: &mut Call) -> Result<(), Fault> {
-        self.site.sign(now, call)
-    }
-
-    fn refusal(&self, head: &Headers, body: &[u8]) -> Fault {
-        refusal::read(head, body)
+    fn site(&self) -> &Site {
+        &self.site
     }
 }
 
@@ -119,16 +107,11 @@ impl Translate for InvokeAgent {
     }
 
     fn is_stream(&self, head: &Headers) -> bool {
-        head.has_content_type(EVENT_STREAM)
+        is_framed(head)
     }
 
     fn decode(&self, head: &Headers, body: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
-        if !self.is_stream(head) {
-            return Err(faults::not_a_stream(body));
-        }
-        let mut stream = self.decoder(head);
-        stream.push(body, sink)?;
-        stream.finish(sink)
+        decode_framed(self, head, body, sink)
     }
 
     fn decoder(&self, head: &Headers) -> Box<dyn Decoder> {

@@ -28,11 +28,12 @@ use std::rc::Rc;
 
 use crate::document::Fields;
 use crate::fault::Fault;
-use crate::turn::{Now, Part, Request, ServiceTier, ToolChoice, Uncarried};
+use crate::turn::{Format, Headers, Now, Part, Request, ServiceTier, ToolChoice, Uncarried};
 
 use super::bedrock::model::Region;
+use super::bedrock::refusal;
 use super::credential::{Credential, Default as DefaultCredential};
-use super::{Call, Endpoint, Environment, Kind, Provider, Target};
+use super::{Call, Decoder, Endpoint, Environment, Kind, Path, Provider, Sink, Target, Translate};
 
 /// Bedrock Agents' entry in the table of providers.
 pub(super) const INVOKE: Kind = Kind {
@@ -103,10 +104,55 @@ impl Site {
             event_bytes_max: environment.limits.event_bytes_max,
         })
     }
+}
+
+/// One agent: all of them translate, and have the credential and the errors of where they are.
+trait Agent: Translate {
+    /// Whether it never leaves a tool to the app: legacy completions have no place for calls.
+    const COMPLETES: bool;
+
+    fn site(&self) -> &Site;
+}
+
+impl<A: Agent> Target for A {
+    fn path(&self, format: Format) -> Option<Path<'_>> {
+        match format {
+            Format::Chat | Format::Responses => Some(Path::Translated(self)),
+            Format::Completions => A::COMPLETES.then_some(Path::Translated(self)),
+            Format::Embeddings => None,
+        }
+    }
 
     fn sign(&self, now: Now, call: &mut Call) -> Result<(), Fault> {
-        self.credential.sign(now, call)
+        self.site().credential.sign(now, call)
     }
+
+    fn refusal(&self, head: &Headers, body: &[u8]) -> Fault {
+        refusal::read(head, body)
+    }
+}
+
+fn is_framed(head: &Headers) -> bool {
+    head.has_content_type(EVENT_STREAM)
+}
+
+/// Decodes the whole answer of an agent that answers in frames only.
+fn decode_framed(
+    agent: &impl Agent,
+    head: &Headers,
+    body: &[u8],
+    sink: Sink<'_>,
+) -> Result<(), Fault> {
+    if !is_framed(head) {
+        return Err(faults::not_a_stream(body));
+    }
+    drain(&mut *agent.decoder(head), body, sink)
+}
+
+/// Decodes a stream that came as one.
+fn drain(stream: &mut dyn Decoder, body: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
+    stream.push(body, sink)?;
+    stream.finish(sink)
 }
 
 #[derive(Debug)]
@@ -191,11 +237,15 @@ fn leave_model_settings(
     uncarried: &mut Uncarried<'_>,
 ) -> Result<(), Fault> {
     use crate::turn::{Effort, Output};
-    for name in &request.others {
+    for other in &request.others {
+        let name = &other.name;
         // They have been read: they name the session.
         if *name != "user" && *name != "safety_identifier" {
             uncarried.leave(name)?;
         }
+    }
+    if let Some(search) = &request.web_search {
+        uncarried.leave(search.name)?;
     }
     let is_free = matches!(request.tool_choice, None | Some(ToolChoice::Auto));
     let is_none = matches!(request.tool_choice, Some(ToolChoice::None));

@@ -11,16 +11,15 @@ use std::rc::Rc;
 use crate::codec::json::is_blank;
 use crate::document::Fields;
 use crate::fault::{Fault, Invalid};
-use crate::provider::bedrock::refusal;
 use crate::provider::endpoint::push_segment;
-use crate::provider::{Call, Decoder, Path, Sink, Target, Translate};
-use crate::turn::{Escaped, Format, Headers, Message, Now, Part, Request, Role, Uncarried};
+use crate::provider::{Call, Decoder, Sink, Translate};
+use crate::turn::{Escaped, Headers, Message, Part, Request, Role, Uncarried};
 
 use super::runtime_answer::{Stream, whole};
 use super::session::{Held, Keep, new_messages};
 use super::{
-    JSON, NO_SEARCH_RESULT, SESSION_HEADER, Site, arn, leave_model_settings, part_param, placed,
-    qualifier,
+    Agent, JSON, NO_SEARCH_RESULT, SESSION_HEADER, Site, arn, drain, leave_model_settings,
+    part_param, placed, qualifier,
 };
 
 const SSE: &str = "text/event-stream";
@@ -69,20 +68,11 @@ impl Runtime {
     }
 }
 
-impl Target for Runtime {
-    fn path(&self, format: Format) -> Option<Path<'_>> {
-        match format {
-            Format::Chat | Format::Completions | Format::Responses => Some(Path::Translated(self)),
-            Format::Embeddings => None,
-        }
-    }
+impl Agent for Runtime {
+    const COMPLETES: bool = true;
 
-    fn sign(&self, now: Now, call: &mut Call) -> Result<(), Fault> {
-        self.site.sign(now, call)
-    }
-
-    fn refusal(&self, head: &Headers, body: &[u8]) -> Fault {
-        refusal::read(head, body)
+    fn site(&self) -> &Site {
+        &self.site
     }
 }
 
@@ -129,9 +119,7 @@ impl Translate for Runtime {
         if !head.has_content_type(SSE) {
             return whole(head.has_content_type(JSON), body, sink);
         }
-        let mut stream = self.decoder(head);
-        stream.push(body, sink)?;
-        stream.finish(sink)
+        drain(&mut *self.decoder(head), body, sink)
     }
 
     fn decoder(&self, head: &Headers) -> Box<dyn Decoder> {

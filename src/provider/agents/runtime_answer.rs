@@ -18,6 +18,7 @@ use serde_json::value::RawValue;
 use crate::codec::json::{Text, write_string_content};
 use crate::codec::sse;
 use crate::fault::{Fault, Upstream};
+use crate::provider::stop::Stop;
 use crate::provider::{Decoder, Sink};
 use crate::turn::{Escaped, Event, Finish, Usage};
 
@@ -118,29 +119,6 @@ impl Decoder for Stream {
                 speech.finish(sink)
             }
             Form::Whole { is_json, body, .. } => whole(*is_json, body, sink),
-        }
-    }
-}
-
-/// Why events are read no further.
-enum Stop {
-    Event(sse::Error),
-    Fault(Fault),
-}
-
-impl From<sse::Error> for Stop {
-    fn from(error: sse::Error) -> Self {
-        Self::Event(error)
-    }
-}
-
-impl Stop {
-    fn into_fault(self) -> Fault {
-        match self {
-            Self::Fault(fault) => fault,
-            Self::Event(error) => {
-                Fault::from(Upstream::broken("upstream_too_large", error.to_string()))
-            }
         }
     }
 }
@@ -551,7 +529,8 @@ mod tests {
                 ));
             }
             Event::Finish { reason, .. } => out.push(format!("{reason:?}")),
-            Event::ToolCall { .. }
+            Event::Refusal { .. }
+            | Event::ToolCall { .. }
             | Event::Arguments { .. }
             | Event::Signature { .. }
             | Event::Redacted { .. }

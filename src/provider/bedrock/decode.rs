@@ -21,7 +21,7 @@ use crate::turn::{Detail, Escaped, Event, Finish, Usage};
 use super::frames::Frames;
 use super::refusal;
 use super::settings::SERVICE_TIER;
-use super::tools::ANSWER_TOOL;
+use super::tools::{ANSWER_TOOL, NOVA_GROUNDING};
 
 /// Reads a whole answer.
 pub(super) fn whole(body: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
@@ -43,7 +43,7 @@ pub(super) fn whole(body: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
     sink(Event::Start)?;
     for block in &message.content {
         if let Some(text) = block.text {
-            letters = letters.saturating_add(letters_of(text));
+            letters = letters.saturating_add(text.letters());
             tell_text(text, sink)?;
         }
         if let Some(reasoning) = &block.reasoning_content {
@@ -55,7 +55,7 @@ pub(super) fn whole(body: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
         if let Some(cited) = &block.citations_content {
             let start = letters;
             for text in &cited.content {
-                letters = letters.saturating_add(letters_of(text.text));
+                letters = letters.saturating_add(text.text.letters());
                 tell_text(text.text, sink)?;
             }
             for citation in &cited.citations {
@@ -322,7 +322,7 @@ impl Speech {
             return Ok(());
         };
         if let Some(text) = delta.text {
-            self.letters = self.letters.saturating_add(letters_of(text));
+            self.letters = self.letters.saturating_add(text.letters());
             tell_text(text, sink)?;
         }
         if let Some(citation) = &delta.citation {
@@ -416,30 +416,6 @@ fn tell_citation(
         url,
         title: citation.title.unwrap_or_default(),
     })
-}
-
-/// Characters of a text, each escape being one and each pair of surrogates one.
-fn letters_of(text: Escaped<'_>) -> u64 {
-    let mut letters = 0_u64;
-    let mut rest = text.as_str().as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        let is_letter = match (first, tail) {
-            (b'\\', [b'u', high, next, tail @ ..]) => {
-                rest = tail.get(2..).unwrap_or_default();
-                !(matches!(high, b'd' | b'D')
-                    && matches!(next, b'8' | b'9' | b'a' | b'b' | b'A' | b'B'))
-            }
-            (b'\\', [_, tail @ ..]) => {
-                rest = tail;
-                true
-            }
-            // A byte that goes on a character of several.
-            _ => first & 0xc0 != 0x80,
-        };
-        letters = letters.saturating_add(u64::from(is_letter));
-    }
-    letters
 }
 
 const CITATIONS_MAX: usize = 1024;
@@ -646,7 +622,7 @@ struct ToolUse<'a> {
 impl ToolUse<'_> {
     /// Whether the server that calls the tool runs it as well.
     fn is_the_servers(&self) -> bool {
-        self.kind.as_deref() == Some("server_tool_use")
+        self.kind.as_deref() == Some("server_tool_use") || self.name.as_str() == NOVA_GROUNDING
     }
 
     /// Whether the call stands for the answer's text.
@@ -791,6 +767,7 @@ mod tests {
         match event {
             Event::Start => "start".to_owned(),
             Event::Text { text, .. } => format!("text {}", text.as_str()),
+            Event::Refusal { text, .. } => format!("refusal {}", text.as_str()),
             Event::Reasoning { text, .. } => format!("reasoning {}", text.as_str()),
             Event::Signature { text, .. } => format!("signature {}", text.as_str()),
             Event::Redacted { base64, .. } => format!("redacted {}", base64.as_str()),

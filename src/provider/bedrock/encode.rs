@@ -22,8 +22,8 @@ pub(super) fn write(
     uncarried: &mut Uncarried<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), Fault> {
-    for name in &request.others {
-        uncarried.leave(name)?;
+    for other in &request.others {
+        uncarried.leave(&other.name)?;
     }
     let steering = reasoning::steering(request, quirks, uncarried)?;
     out.push(b'{');
@@ -190,7 +190,7 @@ pub(super) mod case {
 mod tests {
     use super::case::{self, CLAUDE, UNKNOWN, check, hello, raw};
     use super::*;
-    use crate::turn::{Escaped, Schema};
+    use crate::turn::{Escaped, Other, Schema};
 
     fn with_schema() -> Request<'static> {
         Request {
@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn other_parameters_are_left() {
         let request = Request {
-            others: vec!["seed".into(), "n".into()],
+            others: vec![Other::named("seed"), Other::named("n")],
             ..hello()
         };
         check(&request, UNKNOWN, "", &["seed", "n"]);

@@ -17,13 +17,11 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::value::RawValue;
-
 use crate::codec::json::{is_blank, unescape, validate, write_string};
 use crate::fault::{Fault, Invalid};
 use crate::turn::{
-    Document, DocumentSource, Escaped, Image, Message, Part, Request, Role, SearchResult,
-    TEXT_INPUT, ToolOutput,
+    Document, DocumentSource, ENCRYPTED, Escaped, Image, Message, Part, Request, Role,
+    SearchResult, TEXT_INPUT, ToolOutput,
 };
 
 use super::super::quirks::{Quirks, Reasoning};
@@ -140,7 +138,7 @@ pub(super) fn is_thought(part: &Part<'_>, quirks: &Quirks) -> bool {
         Reasoning::ClaudeBudget | Reasoning::ClaudeAdaptive
     );
     if let Part::Reasoning { signature, .. } = part {
-        return is_claude && !signature.is_empty();
+        return is_claude && !signature.is_empty() && !signature.starts_with(ENCRYPTED);
     }
     let is_known = is_claude || quirks.reasoning == Reasoning::OpenAi;
     is_known && matches!(part, Part::Redacted(base64) if !base64.is_empty())
@@ -432,7 +430,7 @@ impl<'o, 'a> Turns<'o, 'a> {
                 Ok(text) if text.starts_with('{') => text,
                 Ok(_) => return Err(invalid("the arguments are no JSON object")),
                 Err(_) => {
-                    several = one_object(text)
+                    several = tools::one_object(text)
                         .ok_or_else(|| invalid("the arguments are no valid JSON"))?;
                     &several
                 }
@@ -513,25 +511,6 @@ impl<'o, 'a> Turns<'o, 'a> {
         }
         Ok(())
     }
-}
-
-/// Some models write several objects in a row where one is due. Empty ones say nothing; of the others,
-/// one is the input, and more become the list `arguments` in one object, so that nothing is lost.
-fn one_object(text: &str) -> Option<String> {
-    let mut objects = Vec::new();
-    for object in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>() {
-        let object = object.ok()?.get();
-        let inside = object.strip_prefix('{')?.trim_start();
-        validate(object.as_bytes()).ok()?;
-        if inside != "}" {
-            objects.push(object);
-        }
-    }
-    Some(match objects.as_slice() {
-        [] => "{}".to_owned(),
-        [object] => (*object).to_owned(),
-        objects => format!(r#"{{"arguments":[{}]}}"#, objects.join(",")),
-    })
 }
 
 /// AWS's bound is 200; a number may follow.
@@ -874,23 +853,6 @@ mod tests {
             )],
             r#""messages":[{"role":"user","content":[{"audio":{"format":"wav","source":{"bytes":"AAAA"}}},{"video":{"format":"mov","source":{"bytes":"AAAA"}}}]}]"#,
         );
-    }
-
-    #[test]
-    fn objects_in_a_row_are_one() {
-        for (several, want) in [
-            (r#"{} {"a":1}"#, r#"{"a":1}"#),
-            (
-                r#"{"a":1}{"b":[2]}"#,
-                r#"{"arguments":[{"a":1},{"b":[2]}]}"#,
-            ),
-            ("{}{}", "{}"),
-        ] {
-            assert_eq!(one_object(several).as_deref(), Some(want));
-        }
-        for broken in [r#"{"a":1}{"#, r#"{"a":1} 7"#, "7 8"] {
-            assert_eq!(one_object(broken), None);
-        }
     }
 
     #[test]

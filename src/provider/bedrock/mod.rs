@@ -47,10 +47,13 @@ use super::catalogue::Catalogue;
 use super::credential::{Credential, Default as DefaultCredential};
 use super::endpoint::push_segment;
 use super::quirks::{Quirks, RuntimeSurface};
-use super::{Call, Decoder, Endpoint, Environment, Kind, Path, Provider, Sink, Target, Translate};
+use super::{
+    Call, Decoder, Endpoint, Environment, Kind, Passage, Path, Provider, Relay, Sink, Target,
+    Translate,
+};
 use embed::Invoke;
 use model::{ModelId, Region};
-use openai::OpenAi;
+use openai::{ManagedAgents, OpenAi};
 use settings::Settings;
 
 /// Bedrock's entry in the table of providers.
@@ -181,6 +184,12 @@ impl Provider for Bedrock {
             }
         })
     }
+
+    fn agents(&self) -> Option<Rc<dyn Passage>> {
+        let project = self.project.as_deref();
+        self.is_mantle()
+            .then(|| Rc::new(ManagedAgents::new(&self.runtime, project)) as Rc<dyn Passage>)
+    }
 }
 
 const NO_CONVERSATION: &str = "an embedding model is reached by InvokeModel at bedrock-runtime, which knows no surface and \
@@ -221,11 +230,17 @@ impl Bedrock {
                 "mantle knows neither ARNs nor cross-region profiles; write the model's own id, such as \
                  openai.gpt-oss-120b",
             ),
-            Surface::OpenAi | Surface::Mantle if is_named && settings.any().is_some() => (
+            Surface::Mantle if settings.any().is_some() => (
                 settings.any().unwrap_or_default(),
+                "mantle does not take it; list the model at a provider without surface: mantle",
+            ),
+            Surface::OpenAi if is_named && settings.of_converse().is_some() => (
+                settings.of_converse().unwrap_or_default(),
                 "only Converse takes it; say surface: converse, or leave it out",
             ),
-            Surface::OpenAi if settings.any().is_some() => return Some(Surface::Converse),
+            Surface::OpenAi if !is_named && settings.any().is_some() => {
+                return Some(Surface::Converse);
+            }
             Surface::OpenAi if model.is_application_profile() && is_named => (
                 "model",
                 "only Converse takes an application inference profile; say surface: converse",
@@ -322,7 +337,7 @@ mod tests {
     use super::*;
     use crate::document;
     use crate::limits::Limits;
-    use crate::turn::{Message, Parameters, Part, Role};
+    use crate::turn::{Escaped, Message, Parameters, Part, Role};
 
     const MODEL: &str = r#"{"model":"us.anthropic.claude-sonnet-4-5-20250929-v1:0"}"#;
 
@@ -355,7 +370,7 @@ mod tests {
         let request = Request {
             messages: vec![Message {
                 role: Role::User,
-                parts: vec![Part::Text(crate::turn::Escaped::from_content("hi"))],
+                parts: vec![Part::Text(Escaped::from_content("hi"))],
                 index: 0,
             }],
             stream,
@@ -444,12 +459,31 @@ mod tests {
 
     const MANTLE: &str = r#"{"region":"us-east-1","surface":"mantle"}"#;
 
-    /// How chat completions reach a model: the path to Converse, or where its edited body goes.
+    /// How chat completions reach a model: by Converse, or where else its body goes.
     #[track_caller]
     fn check_surface(settings: &str, model: &str, want: &str) {
         let target = target(settings, model).unwrap();
         let got = match target.path(Format::Chat) {
-            Some(Path::Translated(_)) => "converse".to_owned(),
+            Some(Path::Translated(translate)) => {
+                let rules = Parameters::default();
+                let mut call = Call::default();
+                let messages = vec![Message {
+                    role: Role::User,
+                    parts: vec![Part::Text(Escaped::from_content("hi"))],
+                    index: 0,
+                }];
+                let request = Request {
+                    messages,
+                    ..Request::default()
+                };
+                translate
+                    .encode(&request, &mut Uncarried::new(&rules), &mut call)
+                    .unwrap();
+                match call.path.ends_with("/converse") {
+                    true => "converse".to_owned(),
+                    false => format!("{}{}", call.authority, call.path),
+                }
+            }
             Some(Path::Edited(edit)) => {
                 let rules = Parameters::default();
                 let mut call = Call::default();
@@ -503,7 +537,11 @@ mod tests {
             r#"{"model":"acme.new","quirks":{"mantle_path":"openai_v1"}}"#,
             "bedrock-mantle.us-east-1.api.aws/openai/v1/chat/completions",
         );
-        check_surface(MANTLE, r#"{"model":"openai.gpt-5.5"}"#, "nothing");
+        check_surface(
+            MANTLE,
+            r#"{"model":"openai.gpt-5.5"}"#,
+            "bedrock-mantle.us-east-1.api.aws/openai/v1/responses",
+        );
     }
 
     #[test]
@@ -538,11 +576,11 @@ mod tests {
     }
 
     #[test]
-    fn legacy_completions_reach_the_runtime_by_converse() {
+    fn legacy_completions_reach_a_model_by_what_it_speaks() {
         let gpt = r#"{"model":"openai.gpt-6"}"#;
         let format = Format::Completions;
         check_path(r#"{"region":"us-east-1"}"#, gpt, format, "translated");
-        check_path(MANTLE, gpt, format, "nothing");
+        check_path(MANTLE, gpt, format, "translated");
     }
 
     /// How a format reaches a model.

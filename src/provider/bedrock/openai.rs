@@ -4,34 +4,48 @@
 //! `openai`'s. What is here is where a model is served and what its errors mean. Errors come in
 //! OpenAI's form from the model and in AWS's form from what stands before it.
 //!
-//! Neither knows legacy completions. At the runtime the same model is translated to Converse for them;
-//! mantle has nothing else.
+//! Neither knows legacy completions. At the runtime the same model is translated to Converse for them; at
+//! mantle they go by the format that the model speaks.
 
 use std::rc::Rc;
 
 use crate::fault::{Fault, Upstream};
-use crate::provider::openai::{Address, Model, RESPONSES, Server};
+use crate::provider::Passage;
+use crate::provider::openai::{Address, Agents, Model, NOT_FOUND, RESPONSES, Server};
 use crate::turn::{Format, Headers, Now};
 
 use super::super::quirks::{Apis, MantlePath, Quirks};
-use super::{Call, Converse, Path, Runtime, Target, refusal};
+use super::settings::GUARDRAIL_TAGS;
+use super::{Call, Converse, Path, Relay, Runtime, Target, refusal};
 
 /// A model at one of the endpoints.
 #[derive(Debug)]
 pub(super) struct OpenAi {
     model: Model,
-    apis: Apis,
+    /// A guardrail looks at every chat. AWS says of no other format that its headers count.
+    is_guarded: bool,
     /// The same model at the same host, for what the endpoint does not speak.
     converse: Option<Converse>,
 }
 
 impl OpenAi {
     pub(super) fn at_runtime(converse: Converse, id: &str) -> Self {
-        let quirks = &converse.quirks;
-        let server = server(&converse.runtime, "/openai/v1", None);
+        let mut quirks = converse.quirks.clone();
+        let guardrail = converse.settings.headers();
+        if !guardrail.is_empty() {
+            // By tags an app could keep its words from the guardrail.
+            quirks.refused_parameters.push(GUARDRAIL_TAGS.to_owned());
+        }
+        let is_guarded = !guardrail.is_empty();
+        let apis = if is_guarded {
+            Apis::Chat
+        } else {
+            quirks.runtime_apis
+        };
+        let server = server(&converse.runtime, "/openai/v1", guardrail.to_vec());
         Self {
-            model: Model::with_quirks(server, id, quirks),
-            apis: quirks.runtime_apis,
+            model: Model::with_quirks(server, id, &quirks, apis),
+            is_guarded,
             converse: Some(converse),
         }
     }
@@ -46,15 +60,22 @@ impl OpenAi {
             MantlePath::V1 => "/v1",
             MantlePath::OpenAiV1 => "/openai/v1",
         };
+        let server = server(runtime, base, named(project));
         Self {
-            model: Model::with_quirks(server(runtime, base, project), id, quirks),
-            apis: quirks.mantle_apis,
+            model: Model::with_quirks(server, id, quirks, quirks.mantle_apis),
+            is_guarded: false,
             converse: None,
         }
     }
 }
 
-fn server(runtime: &Runtime, base: &str, project: Option<&str>) -> Rc<Server> {
+/// A project as a header.
+fn named(project: Option<&str>) -> Vec<(&'static str, String)> {
+    let header = project.map(|project| ("openai-project", project.to_owned()));
+    header.into_iter().collect()
+}
+
+fn server(runtime: &Runtime, base: &str, headers: Vec<(&'static str, String)>) -> Rc<Server> {
     let endpoint = &runtime.endpoint;
     Rc::new(Server {
         authority: endpoint.authority.clone(),
@@ -63,10 +84,7 @@ fn server(runtime: &Runtime, base: &str, project: Option<&str>) -> Rc<Server> {
             base: format!("{}{base}", endpoint.path),
             query: String::new(),
         },
-        headers: project
-            .map(|project| ("openai-project", project.to_owned()))
-            .into_iter()
-            .collect(),
+        headers,
         credential: Rc::clone(&runtime.credential),
         event_bytes_max: runtime.event_bytes_max,
         catalogue: Rc::clone(&runtime.catalogue),
@@ -85,11 +103,15 @@ pub(super) fn project(text: &str) -> Result<String, &'static str> {
 impl Target for OpenAi {
     fn path(&self, format: Format) -> Option<Path<'_>> {
         match format {
-            Format::Chat if self.apis.has_chat() => self.model.path(format),
-            Format::Chat => None,
-            Format::Responses if self.apis.has_responses() => self.model.path(format),
-            Format::Responses => None,
-            Format::Completions => self.converse.as_ref()?.path(format),
+            Format::Chat => self.model.path(format),
+            Format::Responses => match &self.converse {
+                Some(converse) if self.is_guarded => converse.path(format),
+                _ => self.model.path(format),
+            },
+            Format::Completions => match &self.converse {
+                Some(converse) => converse.path(format),
+                None => self.model.translated(),
+            },
             // A model that turns texts into vectors has no surface: see `embed`.
             Format::Embeddings => None,
         }
@@ -99,10 +121,14 @@ impl Target for OpenAi {
         self.model.sign(now, call)
     }
 
+    fn agent_model<'m>(&'m self, asked: &'m str) -> Option<&'m str> {
+        // The runtime has no agents.
+        self.converse.is_none().then_some(())?;
+        self.model.agent_model(asked)
+    }
+
     fn refusal(&self, head: &Headers, body: &[u8]) -> Fault {
-        let is_aws =
-            head.bytes("x-amzn-errortype").is_some() || refusal::Error::parse(body).is_some();
-        let fault = match is_aws {
+        let fault = match is_aws(head, body) {
             true => refusal::read(head, body),
             false => self.model.refusal(head, body),
         };
@@ -120,6 +146,61 @@ impl Target for OpenAi {
         fault
     }
 }
+
+/// Whether an error is that of what stands before the models.
+fn is_aws(head: &Headers, body: &[u8]) -> bool {
+    head.bytes("x-amzn-errortype").is_some() || refusal::Error::parse(body).is_some()
+}
+
+/// Bedrock Managed Agents: the agents API at mantle, under one path for every model.
+#[derive(Debug)]
+pub(super) struct ManagedAgents(Agents);
+
+impl ManagedAgents {
+    pub(super) fn new(runtime: &Runtime, project: Option<&str>) -> Self {
+        let base = "/openai/v1";
+        Self(Agents {
+            server: server(runtime, base, named(project)),
+            base: format!("{}{base}", runtime.endpoint.path),
+            query: String::new(),
+        })
+    }
+}
+
+impl Passage for ManagedAgents {
+    fn open(&self, rest: &str, call: &mut Call) {
+        self.0.open(rest, call);
+    }
+
+    fn sign(&self, now: Now, call: &mut Call) -> Result<(), Fault> {
+        self.0.sign(now, call)
+    }
+
+    fn refusal(&self, head: &Headers, body: &[u8]) -> Fault {
+        if !is_aws(head, body) {
+            return self.0.refusal(head, body);
+        }
+        let fault = refusal::read(head, body);
+        if let Fault::Upstream(upstream) = &fault
+            && upstream.status == 404
+        {
+            // AWS's name for what is not there does not say whether that is a model.
+            return Fault::from(Upstream {
+                code: Some(NOT_FOUND.into()),
+                message: NO_RESOURCE.to_owned(),
+                param: None,
+                ..Upstream::clone(upstream)
+            });
+        }
+        fault
+    }
+
+    fn relay(&self) -> Box<dyn Relay> {
+        self.0.relay()
+    }
+}
+
+const NO_RESOURCE: &str = "the provider has no such resource, or does not do this with it";
 
 /// Mantle's words for the wrong one of its two paths, and for a format that it does not speak for the model.
 fn is_wrong_route(upstream: &Upstream) -> bool {
@@ -140,6 +221,10 @@ mod tests {
     use crate::turn::{Parameters, Uncarried};
 
     fn target(settings: &str, model: &str) -> Rc<dyn Target> {
+        compiled(settings, &format!(r#"{{"model":"{model}"}}"#)).unwrap()
+    }
+
+    fn compiled(settings: &str, model: &str) -> Result<Rc<dyn Target>, String> {
         let root = parse(settings.as_bytes()).unwrap();
         let environment = Environment {
             name: "aws",
@@ -150,8 +235,9 @@ mod tests {
             catalogue: &Rc::new(Catalogue::shipped().unwrap()),
         };
         let provider = read(&root, |fields| compile(fields, &environment)).unwrap();
-        let root = parse(format!(r#"{{"model":"{model}"}}"#).as_bytes()).unwrap();
-        read(&root, |fields| provider.target(fields)).unwrap()
+        let root = parse(model.as_bytes()).unwrap();
+        let target = read(&root, |fields| provider.target(fields));
+        target.map_err(|problems| problems.to_string())
     }
 
     const RUNTIME: &str = r#"{"region":"eu-west-1","surface":"openai"}"#;
@@ -189,6 +275,30 @@ mod tests {
         let (mantle, _) = call(MANTLE, r#"{"model":"m"}"#);
         assert_eq!(mantle.headers.text("openai-project"), Some("proj_1"));
         assert_eq!(mantle.body, br#"{"model":"openai.gpt-oss-120b"}"#);
+    }
+
+    #[test]
+    fn a_guarded_model_answers_responses_by_converse() {
+        let guard = r#"{"model":"openai.gpt-oss-120b-1:0","guardrail":{"id":"gr1","version":"1"}}"#;
+        let guarded = compiled(RUNTIME, guard).unwrap();
+        assert!(matches!(guarded.path(Format::Chat), Some(Path::Edited(_))));
+        for format in [Format::Responses, Format::Completions] {
+            assert!(matches!(guarded.path(format), Some(Path::Translated(_))));
+        }
+    }
+
+    #[test]
+    fn what_an_endpoint_does_not_take_is_refused() {
+        let refused = |settings: &str, more: &str| {
+            let model = format!(r#"{{"model":"{OSS}",{more}}}"#);
+            compiled(settings, &model).unwrap_err()
+        };
+        let stream = r#""guardrail":{"id":"gr1","version":"1","stream":"sync"}"#;
+        assert!(refused(RUNTIME, stream).starts_with("guardrail.stream: only Converse"));
+        let latency = r#""latency":"optimized""#;
+        assert!(refused(RUNTIME, latency).starts_with("latency: only Converse"));
+        let guard = r#""guardrail":{"id":"gr1","version":"1"}"#;
+        assert!(refused(MANTLE, guard).starts_with("guardrail: mantle does not"));
     }
 
     #[test]

@@ -18,12 +18,18 @@ pub(super) struct Settings {
     latency: Option<&'static str>,
 }
 
-/// A guardrail as the body has it, without its closing brace.
+/// A guardrail in both of AWS's forms.
 #[derive(Debug)]
 struct Guardrail {
+    /// As Converse's body has it, without its closing brace.
     json: Vec<u8>,
     stream_mode: Option<&'static str>,
+    /// As the headers of the OpenAI endpoint have it.
+    headers: Vec<(&'static str, String)>,
 }
+
+/// What an app writes to have a guardrail look at tagged pieces only.
+pub(super) const GUARDRAIL_TAGS: &str = "amazon-bedrock-guardrailConfig";
 
 impl Settings {
     /// Reads them from a target's fields.
@@ -50,6 +56,31 @@ impl Settings {
             } => Some("latency"),
             Self { .. } => None,
         }
+    }
+
+    /// The path of one that only Converse takes: of a guardrail the runtime's OpenAI endpoint takes the rest.
+    pub(super) fn of_converse(&self) -> Option<&'static str> {
+        match self {
+            Self {
+                guardrail: Some(guardrail),
+                ..
+            } if guardrail.stream_mode.is_some() => Some("guardrail.stream"),
+            Self {
+                service_tier: Some(_),
+                ..
+            } => Some("service_tier"),
+            Self {
+                latency: Some(_), ..
+            } => Some("latency"),
+            Self { .. } => None,
+        }
+    }
+
+    /// The guardrail as headers; none where there is no guardrail.
+    pub(super) fn headers(&self) -> &[(&'static str, String)] {
+        self.guardrail
+            .as_ref()
+            .map_or(&[], |guardrail| &guardrail.headers)
     }
 
     /// Appends what belongs into every body.
@@ -115,15 +146,25 @@ fn read_guardrail(fields: &mut Fields<'_>) -> Option<Guardrail> {
             });
     let trace = fields.one_of("trace", TRACE);
     let stream_mode = fields.one_of("stream", STREAM_MODE);
+    let (id, version) = (id?, version?);
     let mut json = br#"{"guardrailIdentifier":"#.to_vec();
-    write_string(&mut json, &id?);
+    write_string(&mut json, &id);
     json.extend_from_slice(br#","guardrailVersion":"#);
-    write_string(&mut json, &version?);
+    write_string(&mut json, &version);
+    let mut headers = vec![
+        ("x-amzn-bedrock-guardrailidentifier", id),
+        ("x-amzn-bedrock-guardrailversion", version),
+    ];
     if let Some(trace) = trace {
         json.extend_from_slice(br#","trace":"#);
         write_string(&mut json, trace);
+        headers.push(("x-amzn-bedrock-trace", trace.to_ascii_uppercase()));
     }
-    Some(Guardrail { json, stream_mode })
+    Some(Guardrail {
+        json,
+        stream_mode,
+        headers,
+    })
 }
 
 /// AWS's words for tiers.
@@ -180,6 +221,33 @@ mod tests {
         };
         let want = format!(r#"{want},"streamProcessingMode":"async"}}"#);
         check(target, &request, &want, &[]);
+    }
+
+    #[test]
+    fn a_guardrail_has_headers_for_the_openai_endpoint() {
+        let headers = |target: &str| {
+            let settings = read(target).unwrap();
+            let headers = settings.headers().iter();
+            let lines = headers.map(|(name, value)| format!("{name}={value} "));
+            lines.collect::<String>()
+        };
+        let target = r#"{"guardrail":{"id":"gr1","version":"DRAFT","trace":"enabled_full"}}"#;
+        assert_eq!(
+            headers(target),
+            "x-amzn-bedrock-guardrailidentifier=gr1 x-amzn-bedrock-guardrailversion=DRAFT \
+             x-amzn-bedrock-trace=ENABLED_FULL "
+        );
+        assert_eq!(headers(r#"{"latency":"optimized"}"#), "");
+    }
+
+    #[test]
+    fn what_only_converse_takes_is_known() {
+        let only = |target: &str| read(target).unwrap().of_converse();
+        assert_eq!(only(r#"{"guardrail":{"id":"g","version":"1"}}"#), None);
+        let target = r#"{"guardrail":{"id":"g","version":"1","stream":"sync"}}"#;
+        assert_eq!(only(target), Some("guardrail.stream"));
+        assert_eq!(only(r#"{"service_tier":"flex"}"#), Some("service_tier"));
+        assert_eq!(only(r#"{"latency":"standard"}"#), Some("latency"));
     }
 
     #[test]

@@ -12,20 +12,22 @@
 //!   arguments are the answer ([`ANSWER_TOOL`]). So does the wish for some JSON object, to any model: what
 //!   a tool is called with is an object whatever the model does. It takes a request without tools, calls and
 //!   reasoning, and a model that can be made to call a tool.
+//! - The wish to search the web goes as the system tool that the model has, if it has one.
 //! - A tool without parameters takes an empty object. Names are checked; ids of calls that AWS would
 //!   refuse become a hash, the same for the call and its result.
 
 use std::collections::BTreeSet;
 
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use crate::codec::json::write_string_content;
+use crate::codec::json::{validate, write_string_content};
 use crate::fault::{Fault, Invalid};
 use crate::turn::{
     Effort, Output, Part, Request, Schema, TEXT_INPUT, Tool, ToolChoice, ToolInput, Uncarried,
 };
 
-use super::super::quirks::{ForcedTools, ParallelSwitch, Quirks, ToolId};
+use super::super::quirks::{ForcedTools, ParallelSwitch, Quirks, SearchTool, ToolId};
 use super::cache::{self, Points};
 
 /// The tool whose arguments are the answer's text. Apps' tools may not have its name.
@@ -51,7 +53,24 @@ pub(super) fn answer_tool<'r, 'a>(
     };
     let reasons = !matches!(request.effort, None | Some(Effort::None));
     let is_free = request.tools.is_empty() && !has_calls(request) && !reasons;
+    let is_free = is_free && search_tool(request, quirks).is_none();
     (is_free && quirks.forced_tools != ForcedTools::No).then_some(tool)
+}
+
+/// The system tool by which the model searches the web, where the app wants it to and it can.
+fn search_tool(request: &Request<'_>, quirks: &Quirks) -> Option<&'static str> {
+    let may_call = !matches!(request.tool_choice, Some(ToolChoice::None));
+    let is_wanted = may_call && request.web_search.is_some();
+    (is_wanted && quirks.search_tool == SearchTool::NovaGrounding).then_some(NOVA_GROUNDING)
+}
+
+/// Its calls come back as any tool's, but Bedrock answers them itself.
+pub(super) const NOVA_GROUNDING: &str = "nova_grounding";
+
+fn write_search_tool(name: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(br#"{"systemTool":{"name":""#);
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(br#""}}"#);
 }
 
 fn write_answer_tool(tool: &AnswerTool<'_, '_>, out: &mut Vec<u8>) {
@@ -88,6 +107,12 @@ pub(super) fn write(
     uncarried: &mut Uncarried<'_>,
     out: &mut Vec<u8>,
 ) -> Result<bool, Fault> {
+    let search = search_tool(request, quirks);
+    if let Some(wanted) = &request.web_search
+        && quirks.search_tool != SearchTool::NovaGrounding
+    {
+        uncarried.leave(wanted.name)?;
+    }
     if request.tools.is_empty() {
         if let Some(ToolChoice::Required | ToolChoice::Named(_)) = request.tool_choice {
             return Err(Fault::from(Invalid::value(
@@ -97,7 +122,7 @@ pub(super) fn write(
         }
         match answer_tool(request, quirks) {
             Some(tool) => write_answer_tool(&tool, out),
-            None => write_called(request, out),
+            None => write_called(request, search, out),
         }
         return Ok(false);
     }
@@ -118,6 +143,10 @@ pub(super) fn write(
             out.push(b',');
             cache::write(life, out);
         }
+    }
+    if let Some(name) = search {
+        out.push(b',');
+        write_search_tool(name, out);
     }
     out.push(b']');
     let one_at_a_time = match (request.parallel_tool_calls, quirks.parallel_switch) {
@@ -245,8 +274,8 @@ pub(in crate::provider) fn write_text_schema(out: &mut Vec<u8>) {
     out.extend_from_slice(br#""]}"#);
 }
 
-/// The tools that the conversation called, for an app that sends none any more.
-fn write_called(request: &Request<'_>, out: &mut Vec<u8>) {
+/// The tools that the conversation called, for an app that sends none any more; and the one that searches.
+fn write_called(request: &Request<'_>, search: Option<&str>, out: &mut Vec<u8>) {
     let mut seen = BTreeSet::new();
     let mut before: &[u8] = br#","toolConfig":{"tools":["#;
     for part in parts(request) {
@@ -265,7 +294,11 @@ fn write_called(request: &Request<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(b"}}}");
         before = b",";
     }
-    if !seen.is_empty() {
+    if let Some(name) = search {
+        out.extend_from_slice(before);
+        write_search_tool(name, out);
+    }
+    if search.is_some() || !seen.is_empty() {
         out.extend_from_slice(b"]}");
     }
 }
@@ -330,6 +363,25 @@ pub(super) fn write_id(out: &mut Vec<u8>, id: &str, form: ToolId) {
 
 const SHORT_BYTES: usize = 9;
 const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
+/// Some models write several objects in a row where one is due. Empty ones say nothing; of the others,
+/// one is the input, and more become the list `arguments` in one object, so that nothing is lost.
+pub(in crate::provider) fn one_object(text: &str) -> Option<String> {
+    let mut objects = Vec::new();
+    for object in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>() {
+        let object = object.ok()?.get();
+        let inside = object.strip_prefix('{')?.trim_start();
+        validate(object.as_bytes()).ok()?;
+        if inside != "}" {
+            objects.push(object);
+        }
+    }
+    Some(match objects.as_slice() {
+        [] => "{}".to_owned(),
+        [object] => (*object).to_owned(),
+        objects => format!(r#"{{"arguments":[{}]}}"#, objects.join(",")),
+    })
+}
 
 #[cfg(test)]
 mod tests {
@@ -554,5 +606,22 @@ mod tests {
         let id = written("call_1", ToolId::NineAlphanumeric);
         let quoted = format!(r#""toolUseId":"{id}""#);
         assert_eq!(body.matches(&quoted).count(), 2, "{body}");
+    }
+
+    #[test]
+    fn objects_in_a_row_are_one() {
+        for (several, want) in [
+            (r#"{} {"a":1}"#, r#"{"a":1}"#),
+            (
+                r#"{"a":1}{"b":[2]}"#,
+                r#"{"arguments":[{"a":1},{"b":[2]}]}"#,
+            ),
+            ("{}{}", "{}"),
+        ] {
+            assert_eq!(one_object(several).as_deref(), Some(want));
+        }
+        for broken in [r#"{"a":1}{"#, r#"{"a":1} 7"#, "7 8"] {
+            assert_eq!(one_object(broken), None);
+        }
     }
 }

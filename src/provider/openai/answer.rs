@@ -196,7 +196,7 @@ pub(super) fn corrupt() -> Fault {
 }
 
 /// A reason that nobody knows yet is a stop: the upstream said that the choice is complete.
-fn finish(reason: Escaped<'_>) -> Finish {
+pub(super) fn finish(reason: Escaped<'_>) -> Finish {
     match reason.as_str() {
         "length" => Finish::Length,
         "tool_calls" | "function_call" => Finish::ToolCalls,

@@ -25,7 +25,7 @@ impl Edit for Embeddings {
     ) -> Result<(), Fault> {
         let Self(traits) = self;
         // A vector is never streamed, whatever the app asks.
-        let model = traits.open(EMBEDDINGS, ask, false, call);
+        let model = traits.open(EMBEDDINGS, &ask.model, false, call);
         traits.leave_refused(ask, uncarried)?;
         let changes = Changes {
             model,

@@ -1,7 +1,8 @@
 //! OpenAI, and every server that speaks chat completions, responses or embeddings as OpenAI does.
 //!
 //! Requests are in the upstream's format already: they are edited, not translated, and answers pass
-//! unchanged but for what [`relay`] and [`amend`] say.
+//! unchanged but for what [`relay`] and [`amend`] say. Where a model speaks only one of chat completions
+//! and responses, [`bridge`] asks it in that one.
 //! Azure and Bedrock's OpenAI endpoints speak the same and differ in addresses and keys only, so they
 //! compile their own settings into this room's [`Server`] and use the rest.
 //!
@@ -10,8 +11,10 @@
 //! and `/v1` is added to a path that names no version. A target's: `model` (absent: the name that the app asked
 //! for, as globs need it) and `quirks`.
 
+mod agents;
 mod amend;
 mod answer;
+mod bridge;
 mod edit;
 mod embeddings;
 #[cfg(test)]
@@ -23,15 +26,20 @@ mod responses;
 use std::fmt;
 use std::rc::Rc;
 
+pub(super) use self::agents::Agents;
 use self::amend::Amend;
+use self::bridge::{ByChat, ByResponses};
 use self::edit::Changes;
 use self::embeddings::Embeddings;
+pub(super) use self::refusal::NOT_FOUND;
 use self::responses::Responses;
 use super::catalogue::{Catalogue, MaxTokensNames};
 use super::credential::{Credential, Default};
 use super::endpoint::push_segment;
-use super::quirks::{MaxTokensName, Quirks};
-use super::{Call, Edit, Endpoint, Environment, Kind, Path, Provider, Relay, Sink, Target};
+use super::quirks::{Apis, MaxTokensName, Quirks, SearchTool};
+use super::{
+    Call, Edit, Endpoint, Environment, Kind, Passage, Path, Provider, Relay, Sink, Target,
+};
 use crate::document::Fields;
 use crate::fault::Fault;
 use crate::turn::{Ask, Format, Headers, Now, Uncarried};
@@ -132,6 +140,18 @@ impl Provider for OpenAi {
         let model = Model::read(Rc::clone(&self.0), name, name, fields);
         Some(Rc::new(model))
     }
+
+    fn agents(&self) -> Option<Rc<dyn Passage>> {
+        let server = &self.0;
+        match &server.address {
+            Address::Fixed { base, query } => Some(Rc::new(Agents {
+                server: Rc::clone(server),
+                base: base.clone(),
+                query: query.strip_prefix('?').unwrap_or_default().to_owned(),
+            })),
+            Address::Deployment { .. } => None,
+        }
+    }
 }
 
 /// A configured server of chat completions and what else there is beside them.
@@ -202,6 +222,10 @@ pub(super) struct Model {
     completions: Speaker,
     responses: Option<Responses>,
     embeddings: Embeddings,
+    /// Which of chat completions and responses it speaks, where the server has both.
+    apis: Apis,
+    by_chat: ByChat,
+    by_responses: Option<ByResponses>,
 }
 
 /// The two formats whose answers are choices.
@@ -229,19 +253,22 @@ struct Traits {
     max_tokens: MaxTokens,
     /// Parameters that it refuses.
     refused: Vec<String>,
+    /// Whether it searches the web where chat completions say so.
+    has_search_options: bool,
     amend: Amend,
 }
 
 impl Traits {
-    /// Begins the call to the API of this path. Gives the model's name if it belongs into the body.
+    /// Begins the call to the API of this path, for the model that the app calls `asked`. Gives the model's
+    /// name if it belongs into the body.
     fn open<'n>(
         &'n self,
         api: &str,
-        ask: &'n Ask<'_>,
+        asked: &'n str,
         stream: bool,
         call: &mut Call,
     ) -> Option<&'n str> {
-        let name = self.name.as_deref().unwrap_or(&ask.model);
+        let name = self.name.as_deref().unwrap_or(asked);
         self.server.open("", stream, call);
         let (model, query) = match &self.server.address {
             Address::Fixed { base, query } => {
@@ -288,33 +315,41 @@ impl Model {
         base: Option<&str>,
         fields: &mut Fields<'_>,
     ) -> Self {
+        let mut apis = Apis::Both;
+        let mut has_search_options = false;
         let max_tokens = if base.is_none() && !fields.has("quirks") {
             MaxTokens::Asked(server.catalogue.max_tokens_names())
         } else {
             let quirks = server.catalogue.resolve(base.unwrap_or_default(), fields);
+            apis = quirks.apis;
+            has_search_options = quirks.search_tool == SearchTool::Options;
             MaxTokens::Known(quirks.max_tokens_name)
         };
-        Self::of(Traits {
+        let traits = Traits {
             server,
             name: name.map(str::to_owned),
             max_tokens,
             refused: Vec::new(),
+            has_search_options,
             amend: Amend::default(),
-        })
+        };
+        Self::of(traits, apis)
     }
 
-    /// A model of which all quirks hold, those of Bedrock's endpoints too.
-    pub(super) fn with_quirks(server: Rc<Server>, name: &str, quirks: &Quirks) -> Self {
-        Self::of(Traits {
+    /// A model of which all quirks hold, those of Bedrock's endpoints too, and which speaks `apis` there.
+    pub(super) fn with_quirks(server: Rc<Server>, name: &str, quirks: &Quirks, apis: Apis) -> Self {
+        let traits = Traits {
             server,
             name: Some(name.to_owned()),
             max_tokens: MaxTokens::Known(quirks.max_tokens_name),
             refused: quirks.refused_parameters.clone(),
+            has_search_options: quirks.search_tool == SearchTool::Options,
             amend: Amend::new(quirks.inline_reasoning, quirks.positional_tool_ids),
-        })
+        };
+        Self::of(traits, apis)
     }
 
-    fn of(traits: Traits) -> Self {
+    fn of(traits: Traits, apis: Apis) -> Self {
         let traits = Rc::new(traits);
         let speaker = |shape| Speaker {
             shape,
@@ -324,19 +359,35 @@ impl Model {
             responses: Responses::of(&traits),
             chat: speaker(Shape::Chat),
             completions: speaker(Shape::Completions),
+            apis,
+            by_chat: ByChat(Rc::clone(&traits)),
+            by_responses: ByResponses::of(&traits),
             embeddings: Embeddings(traits),
+        }
+    }
+
+    /// The model, asked by the one of chat completions and responses that it speaks.
+    pub(super) fn translated(&self) -> Option<Path<'_>> {
+        match self.apis.has_chat() {
+            true => Some(Path::Translated(&self.by_chat)),
+            false => Some(Path::Translated(self.by_responses.as_ref()?)),
         }
     }
 }
 
 impl Target for Model {
     fn path(&self, format: Format) -> Option<Path<'_>> {
-        Some(Path::Edited(match format {
-            Format::Chat => &self.chat,
-            Format::Completions => &self.completions,
-            Format::Responses => self.responses.as_ref()?,
-            Format::Embeddings => &self.embeddings,
-        }))
+        let responses = self
+            .responses
+            .as_ref()
+            .filter(|_| self.apis.has_responses());
+        match (format, responses) {
+            (Format::Chat, _) if self.apis.has_chat() => Some(Path::Edited(&self.chat)),
+            (Format::Responses, Some(responses)) => Some(Path::Edited(responses)),
+            (Format::Chat | Format::Responses, _) => self.translated(),
+            (Format::Completions, _) => Some(Path::Edited(&self.completions)),
+            (Format::Embeddings, _) => Some(Path::Edited(&self.embeddings)),
+        }
     }
 
     fn sign(&self, now: Now, call: &mut Call) -> Result<(), Fault> {
@@ -345,6 +396,10 @@ impl Target for Model {
 
     fn refusal(&self, head: &Headers, body: &[u8]) -> Fault {
         refusal::read(head.status(), body)
+    }
+
+    fn agent_model<'m>(&'m self, asked: &'m str) -> Option<&'m str> {
+        Some(self.chat.traits.name.as_deref().unwrap_or(asked))
     }
 }
 
@@ -364,7 +419,7 @@ impl Edit for Speaker {
         call: &mut Call,
     ) -> Result<(), Fault> {
         let traits = &*self.traits;
-        let model = traits.open(api(self.shape), ask, ask.stream, call);
+        let model = traits.open(api(self.shape), &ask.model, ask.stream, call);
         traits.leave_refused(ask, uncarried)?;
         let max_tokens = match &traits.max_tokens {
             MaxTokens::Known(known) => *known,
@@ -509,6 +564,35 @@ mod tests {
             let want = format!(r#"{{"model":"{asked}","{key}":5}}"#);
             let call = call(KIND, "{}", target, &body);
             assert_eq!(String::from_utf8(call.body).unwrap(), want, "{target}");
+        }
+    }
+
+    /// How a format reaches a model: edited, translated, or not at all.
+    #[track_caller]
+    fn check_path(model: &str, format: Format, want: &str) {
+        let target = target(KIND, "{}", model).unwrap();
+        let got = match target.path(format) {
+            Some(Path::Edited(_)) => "edited",
+            Some(Path::Translated(_)) => "translated",
+            Some(Path::Embedded(_)) => "embedded",
+            None => "nothing",
+        };
+        assert_eq!(got, want, "{model}");
+    }
+
+    #[test]
+    fn a_model_that_speaks_one_format_is_asked_in_it() {
+        let (codex, open) = (
+            r#"{"model":"gpt-5.1-codex"}"#,
+            r#"{"model":"llama","quirks":{"apis":"chat"}}"#,
+        );
+        check_path(codex, Format::Chat, "translated");
+        check_path(codex, Format::Responses, "edited");
+        check_path(open, Format::Chat, "edited");
+        check_path(open, Format::Responses, "translated");
+        for format in [Format::Chat, Format::Responses, Format::Completions] {
+            check_path(r#"{"model":"gpt-5"}"#, format, "edited");
+            check_path("{}", format, "edited");
         }
     }
 

@@ -23,6 +23,23 @@ pub(super) fn read(status: u16, body: &[u8]) -> Fault {
     Fault::from(explain(status, &detail))
 }
 
+/// Reads such an answer about a resource that is no model: that there is none is the provider's word.
+pub(super) fn read_resource(status: u16, body: &[u8]) -> Fault {
+    let detail = Detail::of_body(body).unwrap_or_default();
+    let code = detail.code();
+    Fault::from(match (status, code.as_deref()) {
+        (_, Some("model_not_found")) => explain(status, &detail),
+        (404, _) => Upstream {
+            code: Some(code.map_or(Cow::Borrowed(NOT_FOUND), Cow::Owned)),
+            ..kept(status, None, &detail)
+        },
+        _ => explain(status, &detail),
+    })
+}
+
+/// The code of what is not there and is no model.
+pub(in crate::provider) const NOT_FOUND: &str = "not_found";
+
 /// Reads the `error` member of an answer or a chunk that came with status 200.
 pub(super) fn read_error(error: &RawValue) -> Fault {
     let detail = Detail::of_error(error);
@@ -70,7 +87,13 @@ impl<'a> Detail<'a> {
 
     fn of_error(error: &'a RawValue) -> Self {
         if error.get().starts_with('{') {
-            serde_json::from_str(error.get()).unwrap_or_default()
+            let detail: Self = serde_json::from_str(error.get()).unwrap_or_default();
+            // An error event of a responses stream: that is the event's type.
+            let is_event = |kind: &&RawValue| kind.get() == "\"error\"";
+            Self {
+                kind: detail.kind.filter(|kind| !is_event(kind)),
+                ..detail
+            }
         } else {
             Self {
                 message: Some(error),

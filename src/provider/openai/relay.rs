@@ -28,6 +28,7 @@ use crate::codec::json::{self, Edits, Member, Members, Walk, span_of};
 use crate::codec::sse;
 use crate::fault::{Fault, Upstream};
 use crate::limits;
+use crate::provider::stop::Stop;
 use crate::provider::{Relay, Sink};
 use crate::turn::Event;
 
@@ -83,34 +84,6 @@ impl Relay for Chunks {
             State::Done => Ok(()),
             State::Waiting | State::Streaming => Err(Upstream::truncated().into()),
         }
-    }
-}
-
-/// Why the decoder stopped.
-pub(super) enum Stop {
-    Framing(sse::Error),
-    Fault(Fault),
-}
-
-impl Stop {
-    pub(super) fn into_fault(self) -> Fault {
-        match self {
-            Self::Fault(fault) => fault,
-            Self::Framing(error) => {
-                let code = match error {
-                    sse::Error::TooLarge { .. } => "upstream_too_large",
-                    sse::Error::Truncated { .. } => "upstream_truncated",
-                };
-                let message = format!("the provider's stream cannot be read: {error}");
-                Upstream::broken(code, message).into()
-            }
-        }
-    }
-}
-
-impl From<sse::Error> for Stop {
-    fn from(error: sse::Error) -> Self {
-        Self::Framing(error)
     }
 }
 

@@ -18,14 +18,14 @@ use serde_json::value::RawValue;
 
 use super::edit::Changes;
 use super::refusal;
-use super::relay::Stop;
 use super::{MaxTokensName, Traits};
 use crate::codec::json::{Edits, Members, Text, write_string, write_u64};
 use crate::codec::sse;
 use crate::fault::{Fault, Upstream};
 use crate::limits::ADMIN_BYTES_MAX;
+use crate::provider::stop::Stop;
 use crate::provider::{Call, Edit, Relay, Sink};
-use crate::turn::{Ask, Event, Finish, Uncarried, Usage};
+use crate::turn::{Ask, Detail, Escaped, Event, Finish, ServiceTier, Uncarried, Usage};
 
 /// A model at a server that has responses.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ impl Edit for Responses {
             });
         }
         sink(Event::Start)?;
-        response.tell(sink)
+        response.tell(false, sink).map(drop)
     }
 }
 
@@ -193,7 +193,7 @@ impl Passage {
             }
             "response.completed" | "response.incomplete" => {
                 let response = event.response.ok_or_else(corrupt)?;
-                read::<Response<'_>>(response.get().as_bytes())?.tell(sink)?;
+                read::<Response<'_>>(response.get().as_bytes())?.tell(false, sink)?;
                 self.state = State::Done;
             }
             "response.failed" => {
@@ -201,7 +201,7 @@ impl Passage {
                 let response: Response<'_> = read(response.get().as_bytes())?;
                 out.extend_from_slice(block.raw);
                 self.state = State::Failed;
-                response.tell(sink)?;
+                response.tell(false, sink)?;
                 return Err(response.error.map_or_else(corrupt, refusal::read_error));
             }
             "error" => self.has_told = true,
@@ -297,7 +297,7 @@ struct StreamEvent<'a> {
 
 /// A response object, as deep as somebody uses it.
 #[derive(Deserialize)]
-struct Response<'a> {
+pub(super) struct Response<'a> {
     #[serde(borrow)]
     object: Option<Text<'a>>,
     #[serde(borrow)]
@@ -308,6 +308,8 @@ struct Response<'a> {
     incomplete_details: Option<Details<'a>>,
     #[serde(borrow)]
     usage: Option<&'a RawValue>,
+    #[serde(borrow)]
+    service_tier: Option<Escaped<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -317,24 +319,51 @@ struct Details<'a> {
 }
 
 impl Response<'_> {
-    /// Tells what it cost and how it ended.
-    fn tell(&self, sink: Sink<'_>) -> Result<(), Fault> {
+    /// Checks that it is a response, and none that failed.
+    ///
+    /// # Errors
+    /// Its own, where it has one.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        let is_response = self.object.as_deref() == Some("response");
+        match self.error {
+            Some(error) => Err(refusal::read_error(error)),
+            None if is_response && self.status.as_deref() != Some("failed") => Ok(()),
+            None => Err(corrupt()),
+        }
+    }
+
+    /// Tells what it cost and how it ended; tells whether it did.
+    pub(super) fn tell(&self, has_calls: bool, sink: Sink<'_>) -> Result<bool, Fault> {
         // A usage that cannot be read is none: the meter keeps its estimate, the app its answer.
         if let Some(usage) = self.usage.and_then(|usage| read_usage(usage.get())) {
             sink(Event::Usage(usage))?;
+        }
+        if let Some(tier) = self.service_tier.and_then(|word| tier(word.as_str())) {
+            sink(Event::Detail(Detail::ServiceTier(tier)))?;
         }
         let reason = self.incomplete_details.as_ref();
         let reason = match (
             self.status.as_deref(),
             reason.and_then(|it| it.reason.as_deref()),
         ) {
+            (Some("completed"), _) if has_calls => Finish::ToolCalls,
             (Some("completed"), _) => Finish::Stop,
             (Some("incomplete"), Some("content_filter")) => Finish::ContentFilter,
             (Some("incomplete"), _) => Finish::Length,
             // Queued or in progress: it runs in the background.
-            _ => return Ok(()),
+            _ => return Ok(false),
         };
-        sink(Event::Finish { choice: 0, reason })
+        sink(Event::Finish { choice: 0, reason }).map(|()| true)
+    }
+}
+
+/// The tier of OpenAI's word for it.
+pub(super) fn tier(word: &str) -> Option<ServiceTier> {
+    match word {
+        "default" => Some(ServiceTier::Default),
+        "flex" => Some(ServiceTier::Flex),
+        "priority" | "fast" => Some(ServiceTier::Priority),
+        _ => None,
     }
 }
 
@@ -368,14 +397,14 @@ fn read_usage(json: &str) -> Option<Usage> {
 }
 
 /// Reads an object. Its unknown members are JSON as well: nothing corrupt is passed on.
-fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Fault> {
+pub(super) fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Fault> {
     let is_object = bytes.trim_ascii_start().first() == Some(&b'{');
     let text = str::from_utf8(bytes).ok().filter(|_| is_object);
     text.and_then(|text| serde_json::from_str(text).ok())
         .ok_or_else(corrupt)
 }
 
-fn corrupt() -> Fault {
+pub(super) fn corrupt() -> Fault {
     let message = "the provider's answer is no response";
     Fault::from(Upstream::broken("upstream_corrupt", message))
 }
