@@ -19,19 +19,19 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "abi",
         &[
-            "exchange", "policy", "client", "turn", "document", "fault", "limits",
+            "exchange", "budget", "policy", "client", "turn", "document", "fault", "limits",
         ],
     ),
     (
         "exchange",
         &[
-            "policy", "client", "provider", "turn", "codec", "fault", "limits",
+            "budget", "policy", "client", "provider", "turn", "codec", "fault", "limits",
         ],
     ),
     (
         "policy",
         &[
-            "client", "provider", "turn", "document", "fault", "glob", "limits", "secret",
+            "budget", "client", "provider", "turn", "document", "fault", "glob", "limits", "secret",
         ],
     ),
     ("client", &["turn", "codec", "fault", "limits"]),
@@ -42,6 +42,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("auth", &["secret"]),
+    ("budget", &[]),
     ("redact", &["document", "secret"]),
     ("turn", &["codec", "fault"]),
     ("codec", &[]),
