@@ -330,3 +330,318 @@ impl Bucket {
 
 /// What the bucket of keys without a place is called.
 const OTHERS: &str = "others";
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::rc::Rc;
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::thread;
+
+    use super::super::{LEASE_MS, Period, Unit, Window, Zone};
+    use super::*;
+    use crate::codec::random::Random;
+
+    const T: u64 = 1_795_435_200_000;
+
+    /// Memory as Envoy shares it.
+    #[derive(Default)]
+    struct Memory {
+        values: Mutex<BTreeMap<String, (Vec<u8>, u32)>>,
+    }
+
+    impl Shared for Memory {
+        fn read(&self, key: &str) -> Option<(Vec<u8>, u32)> {
+            self.values.lock().unwrap().get(key).cloned()
+        }
+
+        fn write(&self, key: &str, bytes: &[u8], version: Option<u32>) -> bool {
+            let mut values = self.values.lock().unwrap();
+            let known = values.get(key).map(|(_, version)| *version);
+            if known != version {
+                return false;
+            }
+            let next = known.unwrap_or(0) + 1;
+            values.insert(key.to_owned(), (bytes.to_owned(), next));
+            true
+        }
+    }
+
+    fn account(name: &str, key: &str, limit: u64, keys_max: u32) -> Account {
+        let window = Window::Calendar {
+            period: Period::Day,
+            zone: Zone::utc(),
+        };
+        Account {
+            budget: Rc::new(Budget::new(
+                name.to_owned(),
+                Unit::Requests,
+                window,
+                false,
+                keys_max,
+            )),
+            key: Budget::fingerprint([key].into_iter()),
+            label: format!("consumer={key}"),
+            limit,
+        }
+    }
+
+    fn take(memory: &Memory, act: Act, now_ms: u64, lines: &[Line<'_>]) -> Verdict {
+        let order = Order {
+            act,
+            id: 1,
+            now_ms,
+            lines,
+        };
+        match Local.take(&order, memory) {
+            Step::Done(verdict) => verdict,
+            Step::Call(_) => panic!("the local store makes no calls"),
+        }
+    }
+
+    fn line(account: &Account, hold: Hold, amount: u64) -> Line<'_> {
+        Line {
+            account,
+            hold,
+            amount,
+        }
+    }
+
+    #[track_caller]
+    fn reserve(memory: &Memory, account: &Account, amount: u64) -> Hold {
+        match take(
+            memory,
+            Act::Reserve,
+            T,
+            &[line(account, Hold::default(), amount)],
+        ) {
+            Verdict::Granted(done) => done[0].0,
+            refused => panic!("{refused:?}"),
+        }
+    }
+
+    /// Used and held.
+    #[track_caller]
+    fn check(memory: &Memory, account: &Account, want: (u64, u64)) {
+        match take(memory, Act::Look, T, &[line(account, Hold::default(), 0)]) {
+            Verdict::Granted(done) => assert_eq!((done[0].1.used, done[0].1.held), want),
+            refused => panic!("{refused:?}"),
+        }
+    }
+
+    #[test]
+    fn what_one_budget_refuses_no_budget_holds() {
+        let memory = Memory::default();
+        let (wide, narrow) = (account("a", "k", 100, 1), account("b", "k", 10, 1));
+        let lines = [
+            line(&wide, Hold::default(), 11),
+            line(&narrow, Hold::default(), 11),
+        ];
+        let verdict = take(&memory, Act::Reserve, T, &lines);
+        assert!(
+            matches!(verdict, Verdict::Refused { line: 1, .. }),
+            "{verdict:?}"
+        );
+        check(&memory, &wide, (0, 0));
+        check(&memory, &narrow, (0, 0));
+    }
+
+    #[test]
+    fn an_extension_that_one_budget_refuses_extends_no_hold() {
+        let memory = Memory::default();
+        let (wide, narrow) = (account("a", "k", 100, 1), account("b", "k", 10, 1));
+        let holds = [reserve(&memory, &wide, 5), reserve(&memory, &narrow, 5)];
+        let lines = [line(&wide, holds[0], 6), line(&narrow, holds[1], 6)];
+        let verdict = take(&memory, Act::Extend, T, &lines);
+        assert!(
+            matches!(verdict, Verdict::Refused { line: 1, .. }),
+            "{verdict:?}"
+        );
+        check(&memory, &wide, (0, 5));
+        check(&memory, &narrow, (0, 5));
+    }
+
+    #[test]
+    fn another_limit_finds_what_was_used_under_the_old_one() {
+        // A policy that is reloaded keeps its buckets; peers begin anew.
+        let memory = Memory::default();
+        let hold = reserve(&memory, &account("a", "k", 100, 1), 100);
+        let raised = account("a", "k", 150, 1);
+        take(&memory, Act::Settle, T, &[line(&raised, hold, 100)]);
+        check(&memory, &raised, (100, 0));
+        reserve(&memory, &raised, 50);
+        let verdict = take(
+            &memory,
+            Act::Reserve,
+            T,
+            &[line(&raised, Hold::default(), 1)],
+        );
+        assert!(matches!(verdict, Verdict::Refused { .. }));
+    }
+
+    #[test]
+    fn keys_have_buckets_of_their_own() {
+        let memory = Memory::default();
+        let (a, b) = (account("n", "a", 10, 100), account("n", "b", 10, 100));
+        reserve(&memory, &a, 10);
+        check(&memory, &b, (0, 0));
+        reserve(&memory, &b, 10);
+    }
+
+    #[test]
+    fn keys_without_a_place_share_a_bucket_and_memory_stays_bounded() {
+        let memory = Memory::default();
+        let mut shared = 0;
+        for key in 0..1_000 {
+            let account = account("n", &key.to_string(), 1_000_000, 40);
+            let hold = reserve(&memory, &account, 1);
+            shared += u64::from(hold.is_shared);
+            take(&memory, Act::Settle, T, &[line(&account, hold, 1)]);
+        }
+        // 10 sets of 8 places.
+        assert!((920..930).contains(&shared), "{shared}");
+        assert_eq!(memory.values.lock().unwrap().len(), 11);
+        let mut sum = 0;
+        let budget = account("n", "", 0, 40).budget;
+        Local::list(&budget, T, &memory, &mut |_, _, level| sum += level.used);
+        assert_eq!(sum, 1_000, "every key's use is counted somewhere");
+    }
+
+    #[test]
+    fn a_key_that_counts_no_more_gives_its_place_to_another() {
+        let memory = Memory::default();
+        for key in 0..8 {
+            let account = account("n", &key.to_string(), 10, 1);
+            let hold = reserve(&memory, &account, 1);
+            take(&memory, Act::Settle, T, &[line(&account, hold, 1)]);
+        }
+        let ninth = account("n", "9", 10, 1);
+        assert!(reserve(&memory, &ninth, 1).is_shared);
+        let tomorrow = T + 86_400_000;
+        let verdict = take(
+            &memory,
+            Act::Reserve,
+            tomorrow,
+            &[line(&ninth, Hold::default(), 1)],
+        );
+        assert!(matches!(verdict, Verdict::Granted(done) if !done[0].0.is_shared));
+    }
+
+    #[test]
+    fn a_shared_hold_is_settled_where_it_was_held() {
+        let memory = Memory::default();
+        for key in 0..8 {
+            reserve(&memory, &account("n", &key.to_string(), 10, 1), 1);
+        }
+        let ninth = account("n", "9", 10, 1);
+        let hold = reserve(&memory, &ninth, 5);
+        take(&memory, Act::Settle, T, &[line(&ninth, hold, 3)]);
+        let mut others = None;
+        Local::list(&ninth.budget, T, &memory, &mut |_, label, level| {
+            if label == "others" {
+                others = Some((level.used, level.held));
+            }
+        });
+        assert_eq!(others, Some((3, 0)));
+    }
+
+    #[test]
+    fn a_shadow_counts_and_never_refuses() {
+        let memory = Memory::default();
+        let mut shadow = account("n", "k", 10, 1);
+        Rc::get_mut(&mut shadow.budget).unwrap().is_shadow = true;
+        reserve(&memory, &shadow, 11);
+        check(&memory, &shadow, (0, 11));
+    }
+
+    #[test]
+    fn a_hold_of_a_worker_that_died_lapses() {
+        let memory = Memory::default();
+        let account = account("n", "k", 10, 1);
+        reserve(&memory, &account, 10);
+        let later = T + LEASE_MS + 10_000;
+        let verdict = take(
+            &memory,
+            Act::Reserve,
+            later,
+            &[line(&account, Hold::default(), 10)],
+        );
+        assert!(matches!(verdict, Verdict::Granted(_)));
+    }
+
+    #[test]
+    fn bytes_that_nobody_wrote_are_no_buckets() {
+        let mut random = Random::new(5);
+        let memory = Memory::default();
+        let account = account("n", "k", 10, 1);
+        reserve(&memory, &account, 1);
+        let (key, (bytes, _)) = memory
+            .values
+            .lock()
+            .unwrap()
+            .first_key_value()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .unwrap();
+        for _ in 0..20_000 {
+            let mut bytes = bytes.clone();
+            random.mutate(&mut bytes, b"\0\x01\xff");
+            memory
+                .values
+                .lock()
+                .unwrap()
+                .insert(key.clone(), (bytes, 1));
+            take(&memory, Act::Look, T, &[line(&account, Hold::default(), 0)]);
+            take(
+                &memory,
+                Act::Reserve,
+                T,
+                &[line(&account, Hold::default(), 1)],
+            );
+        }
+    }
+
+    #[test]
+    fn a_label_is_cut_at_a_character() {
+        let memory = Memory::default();
+        let account = account("n", &"é".repeat(100), 10, 1);
+        reserve(&memory, &account, 1);
+        check(&memory, &account, (0, 1));
+    }
+
+    #[test]
+    fn workers_at_once_never_spend_more_than_the_limits() {
+        // 5 requests at once spend 663 of 100 at a peer that counts afterwards.
+        let memory = Memory::default();
+        let spent = AtomicU64::new(0);
+        thread::scope(|scope| {
+            for worker in 0..4 {
+                let (memory, spent) = (&memory, &spent);
+                scope.spawn(move || {
+                    let mut random = Random::new(worker);
+                    let accounts = [account("a", "k", 5_000, 1), account("b", "k", 4_000, 1)];
+                    for _ in 0..1_500 {
+                        let amount = 1 + random.below(40) as u64;
+                        let lines = accounts
+                            .each_ref()
+                            .map(|account| line(account, Hold::default(), amount));
+                        let Verdict::Granted(done) = take(memory, Act::Reserve, T, &lines) else {
+                            continue;
+                        };
+                        let actual = random.below(amount as usize + 1) as u64;
+                        let lines = [
+                            line(&accounts[0], done[0].0, actual),
+                            line(&accounts[1], done[1].0, actual),
+                        ];
+                        take(memory, Act::Settle, T, &lines);
+                        spent.fetch_add(actual, Ordering::Relaxed);
+                    }
+                });
+            }
+        });
+        let spent = spent.into_inner();
+        assert!((3_960..=4_000).contains(&spent), "{spent}");
+        check(&memory, &account("a", "k", 5_000, 1), (spent, 0));
+        check(&memory, &account("b", "k", 4_000, 1), (spent, 0));
+    }
+}

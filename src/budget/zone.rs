@@ -3,7 +3,8 @@
 //! A zone is a POSIX rule such as `CET-1CEST,M3.5.0,M10.5.0/3`, or one of the names in `zones.txt`, each
 //! line of which is a rule and the IANA zones that follow it. Budgets count from now on, so the rules
 //! of the past have no place here, and the table has 10 KB where the history of all zones would have a
-//! megabyte. It is made from the last lines of the IANA database's files, version 2025b.
+//! megabyte. It is made from the last lines of the IANA database's files, version 2025b. No rule tells
+//! Morocco's Ramadan, in which its clocks are an hour behind what is said here.
 
 use std::fmt;
 
@@ -355,5 +356,168 @@ impl Rule<'_> {
         let digits = self.0.strip_suffix(rest)?;
         self.0 = rest;
         digits.parse().ok().filter(|number| *number <= max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The period that the moment is in, in seconds; Python's `zoneinfo` says the same.
+    #[track_caller]
+    fn check(zone: &str, period: Period, now_s: u64, want: (u64, u64)) {
+        let zone = Zone::parse(zone).unwrap();
+        let (start_ms, end_ms) = zone.bounds(period, now_s * 1_000 + 999);
+        assert_eq!((start_ms / 1_000, end_ms / 1_000), want);
+    }
+
+    #[test]
+    fn every_line_of_the_table_is_a_rule_and_its_zones() {
+        let mut zones = 0;
+        for line in NAMES.lines() {
+            let (rule, names) = line.split_once(' ').unwrap();
+            assert!(Rule(rule).read().is_some(), "{rule}");
+            for name in names.split(' ') {
+                assert_eq!(Zone::parse(name).unwrap().name, name);
+                zones += 1;
+            }
+        }
+        assert!(zones > 400, "{zones}");
+    }
+
+    #[test]
+    fn a_day_of_universal_time_has_24_hours() {
+        check("UTC", Period::Day, 0, (0, 86_400));
+        check("UTC", Period::Day, 86_400, (86_400, 172_800));
+    }
+
+    #[test]
+    fn the_day_on_which_clocks_go_forward_has_23_hours() {
+        let day = (1_774_738_800, 1_774_821_600);
+        check("Europe/Berlin", Period::Day, day.0, day);
+        check("Europe/Berlin", Period::Day, day.1 - 1, day);
+        assert_eq!(day.1 - day.0, 23 * 3_600);
+    }
+
+    #[test]
+    fn the_day_on_which_clocks_go_back_has_25_hours() {
+        let day = (1_792_879_200, 1_792_969_200);
+        check("Europe/Berlin", Period::Day, day.0, day);
+        check("Europe/Berlin", Period::Day, day.1 - 1, day);
+        assert_eq!(day.1 - day.0, 25 * 3_600);
+    }
+
+    #[test]
+    fn where_clocks_leap_over_midnight_the_day_begins_when_they_do() {
+        check(
+            "America/Havana",
+            Period::Day,
+            1_772_946_000,
+            (1_772_946_000, 1_773_028_800),
+        );
+    }
+
+    #[test]
+    fn where_clocks_show_midnight_twice_the_day_begins_the_first_time() {
+        check(
+            "America/Havana",
+            Period::Day,
+            1_793_505_600 + 5_400,
+            (1_793_505_600, 1_793_595_600),
+        );
+    }
+
+    #[test]
+    fn a_week_begins_on_monday_and_may_hold_a_change() {
+        let week = (1_774_789_200, 1_775_397_600);
+        check("Australia/Sydney", Period::Week, week.0, week);
+        check("Australia/Sydney", Period::Week, week.1 - 1, week);
+    }
+
+    #[test]
+    fn a_month_ends_when_it_ends() {
+        check(
+            "Europe/Berlin",
+            Period::Month,
+            1_795_435_200,
+            (1_793_487_600, 1_796_079_600),
+        );
+        let leap = (1_832_994_000, 1_835_499_600);
+        check("America/New_York", Period::Month, leap.0, leap);
+        check("America/New_York", Period::Month, leap.1 - 1, leap);
+        assert_eq!(leap.1 - leap.0, 29 * 86_400);
+    }
+
+    #[test]
+    fn an_hour_begins_where_the_wall_says_so() {
+        check(
+            "Asia/Kolkata",
+            Period::Hour,
+            1_795_404_600 + 7,
+            (1_795_404_600, 1_795_408_200),
+        );
+    }
+
+    #[test]
+    fn the_last_moments_of_time_are_some_period() {
+        for period in super::super::PERIODS {
+            let (start_ms, end_ms) = Zone::utc().bounds(period.1, u64::MAX);
+            assert!(start_ms < end_ms, "{period:?}");
+        }
+    }
+
+    #[test]
+    fn periods_follow_one_another_without_gap_and_without_overlap() {
+        for zone in [
+            "Europe/Berlin",
+            "America/Havana",
+            "Australia/Lord_Howe",
+            "America/Nuuk",
+            "Africa/Casablanca",
+        ] {
+            let zone = Zone::parse(zone).unwrap();
+            for period in [Period::Day, Period::Week, Period::Month] {
+                let mut now_ms = 1_767_225_600_000;
+                for _ in 0..400 {
+                    let (start_ms, end_ms) = zone.bounds(period, now_ms);
+                    assert!(
+                        (start_ms..end_ms).contains(&now_ms),
+                        "{zone} {period} {now_ms}"
+                    );
+                    assert_eq!(
+                        zone.bounds(period, end_ms - 1),
+                        (start_ms, end_ms),
+                        "{zone} {period}"
+                    );
+                    assert_eq!(zone.bounds(period, end_ms).0, end_ms, "{zone} {period}");
+                    now_ms = end_ms;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_zone_is_refused() {
+        for text in [
+            "",
+            "Berlin",
+            "Europe/Berlim",
+            "CET",
+            "CET-1CEST",
+            "CET-1CEST,M3.5.0",
+            "C-1",
+            "CET-1CEST,M13.5.0,M10.5.0",
+            "UTC0x",
+        ] {
+            assert!(Zone::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rules_may_count_days_of_the_year() {
+        let zone = Zone::parse("AAA3BBB,J60/0,J300/0").unwrap();
+        // The first of March, in a leap year too.
+        assert_eq!(zone.offset(1_835_492_399), -10_800);
+        assert_eq!(zone.offset(1_835_492_400), -7_200);
     }
 }
