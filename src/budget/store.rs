@@ -19,6 +19,22 @@ pub trait Store: std::fmt::Debug {
         answer: Result<Inbound<'_>, Unanswered>,
         shared: &dyn Shared,
     ) -> Step;
+
+    /// A call that the store has to make and that no request waits for: settlements to be delivered, amounts
+    /// to be fetched ahead of need or given back. Asked for after orders and every second, until there is
+    /// none.
+    fn errand(&self, _now_ms: u64, _shared: &dyn Shared) -> Option<Outbound> {
+        None
+    }
+
+    /// Takes the end of an errand's call. Ends may come in another order than the calls.
+    fn errand_done(
+        &self,
+        _now_ms: u64,
+        _answer: Result<Inbound<'_>, Unanswered>,
+        _shared: &dyn Shared,
+    ) {
+    }
 }
 
 /// What is to be done, to all of its lines or to none.
@@ -72,7 +88,8 @@ pub enum Step {
 /// The answer to an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is done: each line's hold as it is now, and how its bucket stands.
+    /// It is done: each line's hold as it is now, and how its bucket stands. A settlement that is only noted,
+    /// and delivered later, has no lines.
     Granted(Vec<(Hold, Level)>),
     /// It is not done, for this line does not fit. Nothing has changed.
     Refused {
