@@ -42,7 +42,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("auth", &["secret"]),
-    ("budget", &[]),
+    ("budget", &["secret"]),
     ("redact", &["document", "secret"]),
     ("turn", &["codec", "fault"]),
     ("codec", &[]),

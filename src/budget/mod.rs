@@ -11,6 +11,7 @@
 mod account;
 mod cell;
 mod local;
+mod redis;
 mod store;
 mod window;
 mod zone;
@@ -18,6 +19,7 @@ mod zone;
 pub use account::{Account, Budget, Hold, Unit, Weights};
 pub use cell::{Cell, Frame, LEASE_MS, Level, Shortfall};
 pub use local::Local;
+pub use redis::{Protocol, Redis, Settings as RedisSettings, Slices};
 pub use store::{Act, Inbound, Line, Order, Outbound, Shared, Step, Store, Unanswered, Verdict};
 pub use window::{PERIODS, Period, Window};
 pub use zone::Zone;
