@@ -9,16 +9,22 @@
 //! was admitted. This room refuses to know policies, formats, clocks, randomness and hosts.
 
 mod account;
+mod calibration;
 mod cell;
+mod estimate;
 mod local;
+mod price;
 mod redis;
 mod store;
 mod window;
 mod zone;
 
 pub use account::{Account, Budget, Hold, Unit, Weights};
+pub use calibration::Calibration;
 pub use cell::{Cell, Frame, LEASE_MS, Level, Shortfall};
+pub use estimate::{Content, Estimate};
 pub use local::Local;
+pub use price::{Price, Tokens};
 pub use redis::{Protocol, Redis, Settings as RedisSettings, Slices};
 pub use store::{Act, Inbound, Line, Order, Outbound, Shared, Step, Store, Unanswered, Verdict};
 pub use window::{PERIODS, Period, Window};

@@ -6,25 +6,33 @@
 //! are; what a provider's settings mean is left to the provider's kind, and what happens to a request to
 //! the exchange. It holds no secret: keys as digests, credentials inside the providers.
 
+mod budget;
 mod consumer;
 mod model;
 mod names;
+mod price;
 #[cfg(test)]
 mod sample;
+mod stores;
 
+pub use budget::{Action, Completion, Due, Facts, Rule as BudgetRule, Threshold};
 pub use consumer::{Caller, Consumer};
 pub use model::{Model, Target};
+pub use price::Cost;
 
 use std::rc::Rc;
 
+use crate::budget::Unit;
 use crate::document::{self, Fields, Node, Problem, Problems};
 use crate::fault::{Client, Fault};
 use crate::limits::{ADMIN_BYTES_MAX, INPUTS_MAX, Limits};
 use crate::provider::{self, Kind};
 use crate::turn::{Headers, Parameters, Rule};
 use consumer::Register;
-use model::{Models, Providers};
+use model::{Models, Priced, Providers};
 use names::Names;
+use price::Prices;
+use stores::Stores;
 
 /// A policy that can run.
 #[derive(Debug)]
@@ -39,6 +47,11 @@ pub struct Policy {
     pub parameters: Parameters,
     /// The bounds of the buffers.
     pub limits: Limits,
+    /// What is limited, in the order it was written.
+    pub budgets: Vec<Rc<BudgetRule>>,
+    /// How much of an answer is held.
+    pub completion: Completion,
+    prices: Prices,
     names: Names<usize>,
     register: Register,
     /// Whether those whom no consumer matches may come in.
@@ -107,8 +120,10 @@ impl Policy {
             read_version(fields);
             let limits = read_limits(fields);
             let parameters = read_parameters(fields);
+            let prices = Prices::read(fields);
+            let completion = budget::read_completion(fields);
             let providers = Providers::read(fields, kinds, variable, limits, placement);
-            let models = Models::read(fields, &providers, placement);
+            let models = Models::read(fields, &providers, &prices, placement);
             let is_open = fields.one_of("anonymous", ANONYMOUS);
             // A word that is wrong means neither.
             let is_open = is_open.or_else(|| (!fields.has("anonymous")).then_some(false));
@@ -118,12 +133,18 @@ impl Policy {
             let is_open = is_open.unwrap_or(false);
             let mut register = Register::default();
             let consumers = register.read(fields, &models.names, is_open);
+            let stores = Stores::read(fields, variable);
+            let budgets = budget::read(fields, &models.compiled, &stores);
+            check_prices(fields, &budgets, &models.compiled);
             Some(Self {
                 placement,
                 consumers,
                 models: models.compiled,
                 parameters,
                 limits,
+                budgets,
+                completion,
+                prices,
                 names: models.names,
                 register,
                 is_open,
@@ -168,6 +189,16 @@ impl Policy {
         self.models.get(*place.flatten()?)
     }
 
+    /// What a target costs that serves a model asked for by this name; nothing if nobody has said.
+    #[must_use]
+    pub fn cost(&self, target: &Target, name: &str) -> Option<Cost> {
+        match target.cost {
+            Priced::Known(cost) => Some(cost),
+            Priced::ByName => self.prices.of(name),
+            Priced::Unknown => None,
+        }
+    }
+
     /// The names that the caller may ask for, in the order they were written. Patterns are no names.
     pub fn models_of<'p>(&'p self, caller: &'p Caller) -> impl Iterator<Item = &'p str> {
         self.models
@@ -181,6 +212,26 @@ impl Policy {
 /// Whether callers may be anonymous.
 const ANONYMOUS: &[(&str, bool)] = &[("deny", false), ("allow", true)];
 const NOBODY: &str = "nobody could call; list who may, or say anonymous: allow";
+
+/// Money cannot be counted where nobody has said what a model costs.
+fn check_prices(fields: &mut Fields<'_>, budgets: &[Rc<BudgetRule>], models: &[Rc<Model>]) {
+    let counts_money = |rule: &Rc<BudgetRule>| rule.budget.unit == Unit::Usd;
+    let Some(at) = budgets.iter().position(counts_money) else {
+        return;
+    };
+    for model in models {
+        let is_unpriced = |target: &Target| matches!(target.cost, Priced::Unknown);
+        if let Some(target) = model.targets().find(|target| is_unpriced(target)) {
+            let (name, provider) = (model.name.as_str(), &target.provider);
+            fields.problem(
+                &format!("budgets[{at}].unit"),
+                format!(
+                    "nobody has said what model '{name}' costs at provider '{provider}'; add its id to prices"
+                ),
+            );
+        }
+    }
+}
 
 fn read_version(fields: &mut Fields<'_>) {
     let remedy = "write version: 1";
@@ -300,7 +351,7 @@ mod tests {
     fn the_examples_of_the_reference_compile_in_every_placement() {
         // The first of a name counts: the samples stand in for kinds that are not there yet.
         let kinds: Vec<_> = provider::ALL.iter().chain(sample::KINDS).copied().collect();
-        assert_eq!(examples().count(), 2);
+        assert_eq!(examples().count(), 3);
         for example in examples() {
             for placement in PLACEMENTS {
                 let json = sample::json(example);
