@@ -102,6 +102,8 @@ struct Gateway<'s> {
     calls: u64,
     /// What may be lost or come twice on the way.
     weather: Option<Random>,
+    /// Calls that come once more, later. Requests' own do not: what they hold then lapses with its lease.
+    late: Vec<Outbound>,
 }
 
 impl<'s> Gateway<'s> {
@@ -113,6 +115,7 @@ impl<'s> Gateway<'s> {
             redis_ms: None,
             calls: 0,
             weather: None,
+            late: Vec::new(),
         }
     }
 
@@ -134,6 +137,15 @@ impl<'s> Gateway<'s> {
             }
             Some(2) => {
                 self.client.call(&call, |_| ());
+                self.client.call(&call, hear)
+            }
+            Some(3) => {
+                let is_of_request = String::from_utf8_lossy(&call.body).contains(",R,");
+                self.late.extend((!is_of_request).then(|| call.clone()));
+                if self.late.len() > 5 {
+                    let late = self.late.remove(0);
+                    self.client.call(&late, |_| ());
+                }
                 self.client.call(&call, hear)
             }
             _ => self.client.call(&call, hear),
@@ -743,4 +755,56 @@ fn webdis_lets_through_what_the_store_needs_and_nothing_else() {
     for body in [&b"GET/a"[..], b"FLUSHALL", b"CONFIG/GET/*", b"KEYS/*"] {
         assert_eq!(status(body), 403);
     }
+}
+
+#[test]
+fn what_was_given_back_is_not_given_back_again_when_the_call_comes_late() {
+    let server = Server::start();
+    let stores = [slices(settings("{late}")), slices(settings("{late}"))];
+    let mut gateways = stores
+        .each_ref()
+        .map(|store| Gateway::new(&**store, &server));
+    let account = account("day", calendar(Period::Day), 1_000, false);
+    let line = |hold, amount| {
+        [Line {
+            account: &account,
+            hold,
+            amount,
+        }]
+    };
+    let reserve = |gateway: &mut Gateway<'_>, id, now_ms, amount| {
+        gateway.redis_ms = Some(now_ms);
+        let lines = line(Hold::default(), amount);
+        gateway.take(&Order {
+            act: Act::Reserve,
+            id,
+            now_ms,
+            lines: &lines,
+        })
+    };
+    spend(&mut gateways[0], &account, 1, T);
+    // It tells what was spent; a second later nobody has spent more, and it gives back the rest.
+    let mut calls = Vec::new();
+    for now_ms in [T + 2_000, T + 4_000] {
+        gateways[0].redis_ms = Some(now_ms);
+        let gateway = &mut gateways[0];
+        while let Some(call) = gateway.store.errand(now_ms, &*gateway.memory) {
+            calls.push(call.clone());
+            let (store, memory) = (gateway.store, Rc::clone(&gateway.memory));
+            gateway.send(call, |answer| store.errand_done(now_ms, answer, &*memory));
+        }
+    }
+    let last = calls.pop().unwrap();
+    assert!(
+        String::from_utf8_lossy(&last.body).contains(",s,"),
+        "it gives back"
+    );
+    let granted = reserve(&mut gateways[0], 2, T + 5_000, 400);
+    assert!(matches!(granted, Verdict::Granted(_)), "{granted:?}");
+    gateways[0].send(last, |_| ());
+    // 7 are used and 400 held.
+    let refused = reserve(&mut gateways[1], 3, T + 5_000, 594);
+    assert!(matches!(refused, Verdict::Refused { .. }), "{refused:?}");
+    let granted = reserve(&mut gateways[1], 4, T + 5_000, 100);
+    assert!(matches!(granted, Verdict::Granted(_)), "{granted:?}");
 }

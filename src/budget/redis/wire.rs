@@ -118,3 +118,76 @@ impl<'a> Reply<'a> {
         words.map_or(Self::Nothing, Self::Words)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    fn settings(protocol: Protocol) -> Settings {
+        Settings {
+            name: "s".to_owned(),
+            cluster: "c".to_owned(),
+            authority: "a".to_owned(),
+            path: "/".to_owned(),
+            protocol,
+            authorization: Some(Secret::new("Bearer t")),
+            tag: "{t}".to_owned(),
+            timeout_ms: 50,
+        }
+    }
+
+    fn body(protocol: Protocol) -> String {
+        let mut call = Call::new(0);
+        call.keys.push("{t}b/a/day@Europe/Berlin".to_owned());
+        call.word("L");
+        let out = call.outbound(&settings(protocol), false);
+        let authorization = ("authorization".to_owned(), "Bearer t".to_owned());
+        assert!(out.headers.contains(&authorization));
+        String::from_utf8(out.body).unwrap()
+    }
+
+    #[track_caller]
+    fn check(body: &str, want: &Reply<'_>) {
+        let body = body.as_bytes();
+        assert_eq!(&Reply::read(Ok(Inbound { status: 200, body })), want);
+    }
+
+    #[test]
+    fn webdis_takes_words_with_slashes_between_them() {
+        let want = format!("EVALSHA/{SCRIPT_SHA1}/1/%7Bt%7Db%2Fa%2Fday%40Europe%2FBerlin/0,L");
+        assert_eq!(body(Protocol::Webdis), want);
+    }
+
+    #[test]
+    fn a_rest_service_takes_a_list() {
+        let want = format!(r#"["EVALSHA","{SCRIPT_SHA1}","1","{{t}}b/a/day@Europe/Berlin","0,L"]"#);
+        assert_eq!(body(Protocol::Rest), want);
+    }
+
+    #[test]
+    fn both_answers_are_words() {
+        check(r#"{"EVALSHA":"ok,1,0"}"#, &Reply::Words("ok,1,0"));
+        check(r#"{"result":"ok,1,0"}"#, &Reply::Words("ok,1,0"));
+    }
+
+    #[test]
+    fn both_say_that_the_script_is_not_known() {
+        check(
+            r#"{"EVALSHA":[false,"NOSCRIPT No matching script. Please use EVAL."]}"#,
+            &Reply::NoScript,
+        );
+        check(
+            r#"{"error":"NOSCRIPT No matching script"}"#,
+            &Reply::NoScript,
+        );
+    }
+
+    #[test]
+    fn anything_else_is_nothing() {
+        check("", &Reply::Nothing);
+        check("[]", &Reply::Nothing);
+        check(r#"{"EVAL":[false,"ERR"]}"#, &Reply::Nothing);
+        assert_eq!(Reply::read(Err(Unanswered)), Reply::Nothing);
+    }
+}
