@@ -49,6 +49,7 @@ pub struct Policy {
     pub budgets: Vec<Rc<BudgetRule>>,
     /// How much of an answer is held.
     pub completion: Completion,
+    budget_status: budget::Status,
     prices: Prices,
     names: Names<usize>,
     register: Register,
@@ -132,6 +133,7 @@ impl Policy {
             let mut register = Register::default();
             let consumers = register.read(fields, &models.names, is_open);
             let budgets = budget::read(fields, &models.compiled);
+            let budget_status = budget::read_status(fields, &consumers);
             check_prices(fields, &budgets, &models.compiled);
             Some(Self {
                 placement,
@@ -141,6 +143,7 @@ impl Policy {
                 limits,
                 budgets,
                 completion,
+                budget_status,
                 prices,
                 names: models.names,
                 register,
