@@ -6,6 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, LogLevel, MapType, Status};
 
+use crate::budget::Shared;
 use crate::exchange::{Body, Dispatch, Host, Lost};
 use crate::limits::CALL_TIMEOUT_MS;
 use crate::turn::{Headers, Now};
@@ -38,9 +39,30 @@ impl Host for Properties {
         now()
     }
 
+    fn shared(&self) -> &dyn Shared {
+        &Memory
+    }
+
     fn entropy(&self) -> [u64; 2] {
         // The standard library seeds each state from the host's random numbers.
         [(); 2].map(|()| RandomState::new().build_hasher().finish())
+    }
+}
+
+/// The memory that all workers of the proxy share whose VMs have the same id.
+pub(super) struct Memory;
+
+/// A version that nothing ever has: such a write succeeds only where nothing stands yet (seen on 1.40).
+const NEVER: u32 = u32::MAX;
+
+impl Shared for Memory {
+    fn read(&self, key: &str) -> Option<(Vec<u8>, u32)> {
+        let (bytes, version) = hostcalls::get_shared_data(key).ok()?;
+        Some((bytes?, version?))
+    }
+
+    fn write(&self, key: &str, bytes: &[u8], version: Option<u32>) -> bool {
+        hostcalls::set_shared_data(key, Some(bytes), Some(version.unwrap_or(NEVER))).is_ok()
     }
 }
 

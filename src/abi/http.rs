@@ -9,6 +9,7 @@ use crate::exchange::{Effect, Exchange, Flow, Input, Lost};
 use crate::turn::Headers;
 
 use super::host::{self, Buffer, Properties, Side};
+use super::leases::Leases;
 use super::watch::Watch;
 
 /// Names in filter state, where Envoy puts `wasm.` before them.
@@ -26,6 +27,7 @@ pub(super) struct Http {
     /// The calls of our own that are on their way: the proxy's token for each, and its number.
     calls: Vec<(u32, usize)>,
     watch: Rc<Watch>,
+    leases: Rc<Leases>,
     /// The upstream half's line is left to the edge half, which sees the whole exchange.
     logs: bool,
 }
@@ -35,6 +37,7 @@ impl Http {
         context_id: u32,
         exchange: Exchange,
         watch: Rc<Watch>,
+        leases: Rc<Leases>,
         logs: bool,
     ) -> Self {
         Self {
@@ -44,6 +47,7 @@ impl Http {
             held_bytes: None,
             calls: Vec::new(),
             watch,
+            leases,
             logs,
         }
     }
@@ -97,7 +101,11 @@ impl Http {
             ends,
             host: &Properties,
         };
-        self.handle(input, &body)
+        let action = self.handle(input, &body);
+        if ends && let Some(lease) = self.exchange.lease() {
+            self.leases.add(lease);
+        }
+        action
     }
 
     fn answer_body(&mut self, bytes: usize, ends: bool) -> Action {
@@ -224,9 +232,17 @@ impl HttpContext for Http {
 
     fn on_log(&mut self) {
         self.watch.gone(self.context_id);
-        if self.logs && host::logs_info() {
+        if !self.logs {
+            return;
+        }
+        let holds = self.exchange.lease().is_some();
+        if holds || host::logs_info() {
             let note = host::property(&["filter_state", "wasm.tollgate_report"]);
             let note = note.and_then(|note| String::from_utf8(note).ok());
+            self.exchange.settle(note.as_deref(), &Properties);
+            if !host::logs_info() {
+                return;
+            }
             let report = self.exchange.report(note.as_deref());
             let took_ms = host::now().unix_ms.saturating_sub(report.began.unix_ms);
             log::info!("{report} ms={took_ms}");

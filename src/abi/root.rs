@@ -13,12 +13,14 @@ use crate::turn::Headers;
 
 use super::host;
 use super::http::Http;
+use super::leases::Leases;
 use super::watch::Watch;
 
 #[derive(Default)]
 pub(super) struct Root {
     running: Option<Running>,
     watch: Rc<Watch>,
+    leases: Rc<Leases>,
 }
 
 /// The policy as it serves.
@@ -68,6 +70,7 @@ impl RootContext for Root {
     }
 
     fn on_tick(&mut self) {
+        self.leases.renew();
         for context_id in self.watch.overdue(host::now()) {
             if host::speak_of(context_id).is_err() {
                 self.watch.gone(context_id);
@@ -91,8 +94,9 @@ impl RootContext for Root {
         };
         let exchange = Exchange::new(*placement, policy.clone());
         let logs = *placement != Placement::Upstream;
-        let watch = self.watch.clone();
-        Some(Box::new(Http::new(context_id, exchange, watch, logs)))
+        let (watch, leases) = (self.watch.clone(), self.leases.clone());
+        let http = Http::new(context_id, exchange, watch, leases, logs);
+        Some(Box::new(http))
     }
 
     fn get_type(&self) -> Option<ContextType> {

@@ -23,6 +23,8 @@ pub enum Content {
     Messages,
     /// Something that the model reads as it is written, such as the schemas of tools.
     Schema,
+    /// A piece of an answer: its strings count, and nothing for their frame.
+    Answer,
 }
 
 /// What each message and each of its parts adds.
@@ -62,7 +64,9 @@ impl Estimate {
                 return;
             };
             if *first == b'{' {
-                self.add(PART);
+                if content == Content::Messages {
+                    self.add(PART);
+                }
                 rest = behind;
                 continue;
             }

@@ -109,6 +109,31 @@ impl Unit {
         }
     }
 
+    /// The most that a budget of this unit may count for so many tokens, whatever their classes turn out to be.
+    #[must_use]
+    pub fn bound(&self, input: u64, output: u64, price: &Price) -> u64 {
+        let tokens = Tokens {
+            input,
+            output,
+            ..Tokens::default()
+        };
+        match self {
+            Self::Requests | Self::Concurrent => 1,
+            Self::Tokens(weights) => {
+                let dearest = Weights {
+                    input: weights.input.max(weights.cached).max(weights.cache_write),
+                    output: weights.output.max(weights.reasoning),
+                    ..*weights
+                };
+                Self::Tokens(dearest).amount(&tokens, price)
+            }
+            Self::Usd => {
+                let input = price.input.max(price.cached).max(price.cache_write);
+                self.amount(&tokens, &Price { input, ..*price })
+            }
+        }
+    }
+
     /// How many of its amounts are one as people write them: a token, a dollar.
     #[must_use]
     pub const fn scale(&self) -> u64 {
@@ -190,7 +215,7 @@ mod tests {
         check(
             Unit::Usd,
             ["0.035", "0.00875", "0", "0.14"],
-            35_000_000 + 1_750_000 + 1,
+            35_000_000 + 1_750_000 + 980,
         );
     }
 

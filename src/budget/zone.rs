@@ -271,6 +271,10 @@ impl Rule<'_> {
         } else {
             self.hours()?.checked_neg()?
         };
+        // With a day or more between them, one midnight could come before another.
+        if offset_s.abs_diff(standard_s) >= DAY_S.unsigned_abs() {
+            return None;
+        }
         let begins = self.turn()?;
         let ends = self.turn()?;
         let summer = Summer {

@@ -17,23 +17,33 @@
 //!
 //! It refuses to know clocks, randomness and hosts: time and entropy arrive with the input.
 
+mod admit;
 mod answer;
 mod embed;
+mod ledger;
+mod meter;
 mod report;
 mod request;
+mod status;
+mod tell;
 
+pub use ledger::Ledger;
 pub use report::Report;
+pub use tell::BUDGET_HEADER;
 
-use std::rc::Rc;
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
 
+use crate::budget::{Shared, Tokens};
 use crate::client::error::write_error;
 use crate::client::{Client, Opening};
 use crate::fault::Fault;
 use crate::limits::DISCARDED_BYTES_MAX;
 use crate::policy::{Placement, Policy};
 use crate::provider::Target;
-use crate::turn::{Headers, Now};
+use crate::turn::{Headers, Now, Usage};
 
+use admit::Admission;
 use answer::Answer;
 use embed::Embedding;
 use request::Receiving;
@@ -140,6 +150,8 @@ pub trait Host {
     fn now(&self) -> Now;
     /// 128 random bits for this exchange.
     fn entropy(&self) -> [u64; 2];
+    /// Memory that all workers share.
+    fn shared(&self) -> &dyn Shared;
 }
 
 /// What the host has to do, in order, before the next input.
@@ -187,6 +199,10 @@ pub struct Exchange {
     policy: Rc<Policy>,
     state: State,
     report: Report,
+    /// What its budgets hold for it, until it is settled.
+    admission: Option<Admission>,
+    /// The answer's head as it came, until it has gone on with what is told of the budgets.
+    head: Option<Headers>,
 }
 
 enum State {
@@ -206,8 +222,11 @@ enum State {
 
 /// A request that has gone on; its answer is awaited.
 enum Waiting {
-    /// Nothing is due but errors in OpenAI's shape: the upstream half has done the rest.
-    Edge,
+    /// Nothing is due but errors in OpenAI's shape: the upstream half has done the rest. A stream whose
+    /// holds grow is read on its way, in this format.
+    Edge {
+        metered: Option<&'static dyn Client>,
+    },
     /// The answer has to be turned back.
     Turn(Turn),
     /// The answer holds vectors, and may be one of several.
@@ -233,6 +252,8 @@ impl Exchange {
             policy,
             state: State::Idle,
             report: Report::default(),
+            admission: None,
+            head: None,
         }
     }
 
@@ -242,6 +263,60 @@ impl Exchange {
             self.report.hear(note);
         }
         &self.report
+    }
+
+    /// What is held for it, for whoever renews leases.
+    #[must_use]
+    pub fn lease(&self) -> Option<Weak<RefCell<Ledger>>> {
+        self.admission
+            .as_ref()
+            .map(|admission| Rc::downgrade(&admission.ledger))
+    }
+
+    /// Charges what the exchange cost, or gives back what was held if it cost nothing. It is over, however it
+    /// ended; a second time nothing happens. `note` is what the upstream half noted.
+    pub fn settle(&mut self, note: Option<&str>, host: &dyn Host) {
+        let Some(admission) = self.admission.take() else {
+            return;
+        };
+        if let Some(note) = note {
+            self.report.hear(note);
+        }
+        let now_ms = host.now().unix_ms;
+        let cost = self.cost(&admission);
+        let mut ledger = admission.ledger.borrow_mut();
+        match cost {
+            Some(tokens) => {
+                let provider = self.report.provider.as_deref();
+                ledger.settle(&tokens, provider, now_ms, host.shared());
+            }
+            None => ledger.release(now_ms, host.shared()),
+        }
+        if let Some(usage) = &self.report.usage {
+            admission.learn(usage.input_tokens, host.shared());
+        }
+    }
+
+    /// The tokens to be charged; nothing where no provider has done anything.
+    fn cost(&self, admission: &Admission) -> Option<Tokens> {
+        let report = &self.report;
+        let said_tokens = report.meter.tokens().max(report.streamed_tokens);
+        // An estimate is never more than what the answer was bounded by.
+        let bound = admission.ledger.borrow().output_tokens();
+        let estimated = Tokens {
+            input: admission.input_tokens,
+            output: said_tokens.min(bound),
+            ..Tokens::default()
+        };
+        if report.meter.is_cut {
+            return Some(estimated);
+        }
+        if let Some(usage) = report.usage {
+            return Some(tokens(&usage));
+        }
+        let has_failed = report.code.is_some() || report.status >= 400;
+        // Where no head came, the app went away while the model was at work.
+        (!has_failed || said_tokens > 0).then_some(estimated)
     }
 
     /// Whether the request's head is held and its body awaited.
@@ -285,18 +360,23 @@ impl Exchange {
                 flow
             }
             Input::AnswerHead { headers, ends } => {
+                self.head = self.admission.is_some().then(|| headers.clone());
                 let flow = self.answer_head(headers, ends, effects);
                 self.note(ends, effects);
+                self.tell(flow, effects);
                 flow
             }
             Input::AnswerBody { body, ends, host } => {
                 let flow = self.answer_body(host, body, ends, effects);
-                self.note(ends, effects);
+                let noted = self.placement == Placement::Upstream && self.report.note_progress();
+                self.note(ends || noted, effects);
+                self.tell(flow, effects);
                 flow
             }
             Input::AnswerEnd => {
                 let flow = self.answer_end(effects);
                 self.note(true, effects);
+                self.tell(flow, effects);
                 flow
             }
             Input::CallAnswer {
@@ -306,7 +386,39 @@ impl Exchange {
             } => {
                 let flow = self.call_answer(host, number, answer, effects);
                 self.note(flow == Flow::Continue, effects);
+                self.tell(flow, effects);
                 flow
+            }
+        }
+    }
+
+    /// Adds to the answer's head, when it goes on, how the budgets stand.
+    fn tell(&mut self, flow: Flow, effects: &mut Vec<Effect>) {
+        let Some(admission) = &self.admission else {
+            return;
+        };
+        let is_reply = |effect: &Effect| matches!(effect, Effect::Reply { .. });
+        if self.head.is_none() || (flow == Flow::Hold && !effects.iter().any(is_reply)) {
+            return;
+        }
+        let Some(head) = self.head.take() else {
+            return;
+        };
+        let is_head =
+            |effect: &Effect| matches!(effect, Effect::AnswerHeaders(_) | Effect::Reply { .. });
+        if !effects.iter().any(is_head) {
+            effects.insert(0, Effect::AnswerHeaders(head));
+        }
+        for effect in effects {
+            if let Effect::AnswerHeaders(headers) | Effect::Reply { headers, .. } = effect {
+                tell::levels(
+                    &admission.ledger.borrow(),
+                    self.report.began.unix_ms,
+                    headers,
+                );
+                if !admission.warnings.is_empty() {
+                    headers.set(BUDGET_HEADER, admission.warnings.join(", "));
+                }
             }
         }
     }
@@ -424,6 +536,19 @@ impl Exchange {
     }
 }
 
+/// Tokens by class, of which a provider's totals are made.
+fn tokens(usage: &Usage) -> Tokens {
+    let reasoning = usage.reasoning_tokens.unwrap_or(0);
+    let cached = usage.cached_tokens.saturating_add(usage.cache_write_tokens);
+    Tokens {
+        input: usage.input_tokens.saturating_sub(cached),
+        cached: usage.cached_tokens,
+        cache_write: usage.cache_write_tokens,
+        output: usage.output_tokens.saturating_sub(reasoning),
+        reasoning,
+    }
+}
+
 /// A fault as an answer of our own.
 fn reply(fault: &Fault) -> Effect {
     let mut body = Vec::new();
@@ -433,6 +558,7 @@ fn reply(fault: &Fault) -> Effect {
     if let Fault::Client(crate::fault::Client::Method { allow }) = fault {
         headers.push("allow", *allow);
     }
+    tell::retry(fault, &mut headers);
     Effect::Reply {
         status: fault.status(),
         headers,

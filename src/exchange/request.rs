@@ -12,7 +12,9 @@ use crate::policy::{Caller, Model, Placement};
 use crate::provider::{Call, Path};
 use crate::turn::{Ask, Headers, Now, Session, Uncarried};
 
+use super::admit;
 use super::embed::{Direct, Embedding};
+use super::status::write_status;
 use super::{
     Body, CLUSTER_HEADER, Effect, Exchange, Flow, GUARDRAIL_HEADER, Host, SESSION_HEADER, State,
     Turn, Waiting,
@@ -39,6 +41,8 @@ struct Route<'r> {
     cluster: Option<&'r str>,
     /// The cluster for further calls of the filter's own.
     direct_cluster: Option<String>,
+    /// The body that is asked about is not the one that the host holds.
+    is_edited: bool,
 }
 
 /// Headers that may leave besides those that a provider writes: they tell traces apart, not people.
@@ -101,12 +105,19 @@ impl Exchange {
     ) -> Result<Flow, Fault> {
         self.report.began = host.now();
         let receiving = if self.placement == Placement::Upstream {
-            attempt(headers, host)?
+            let (receiving, is_metered) = attempt(headers, host)?;
+            self.report.meter.is_on = is_metered;
+            receiving
         } else {
             let caller = self
                 .policy
                 .identify(&headers, &|path| host.property(path))?;
             self.report.consumer = caller.name().map(str::to_owned);
+            if let Some(status) = self.status(&caller, &headers, host) {
+                effects.push(status);
+                self.state = State::Over;
+                return Ok(Flow::Hold);
+            }
             let client = match Endpoint::find(&headers)? {
                 Endpoint::Turn(client) => client,
                 Endpoint::Models => {
@@ -158,8 +169,39 @@ impl Exchange {
         let bytes = body.read();
         let ask = receiving.client.ask(&bytes)?;
         self.report.stream = ask.stream;
-        self.route(receiving, &ask, host, effects)?;
+        match self.admit(&receiving, &ask, host)? {
+            Some(bytes) => {
+                let ask = receiving.client.ask(&bytes)?;
+                self.route(receiving, &ask, true, host, effects)?;
+            }
+            None => self.route(receiving, &ask, false, host, effects)?,
+        }
         Ok(Flow::Continue)
+    }
+
+    /// Has the budgets hold what the request may cost. Gives the body anew if it leaves otherwise than it came.
+    fn admit(
+        &mut self,
+        receiving: &Receiving,
+        ask: &Ask<'_>,
+        host: &dyn Host,
+    ) -> Result<Option<Vec<u8>>, Fault> {
+        let From::App(caller) = &receiving.from else {
+            return Ok(None);
+        };
+        // Who may not use the model does not learn of its budgets.
+        self.policy.model(caller, &ask.model)?;
+        let admitted = admit::admit(&self.policy, caller, &receiving.headers, ask, host)?;
+        let Some(mut admission) = admitted else {
+            return Ok(None);
+        };
+        let body = admission.body.take();
+        let meter = &mut self.report.meter;
+        meter.is_on = true;
+        let ledger = &admission.ledger;
+        meter.growth = admission.step_tokens.map(|step| (Rc::clone(ledger), step));
+        self.admission = Some(admission);
+        Ok(body)
     }
 
     /// A body that says it is too large is refused before it comes.
@@ -178,12 +220,16 @@ impl Exchange {
         &mut self,
         receiving: Receiving,
         ask: &Ask<'_>,
+        is_edited: bool,
         host: &dyn Host,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Fault> {
         let policy = self.policy.clone();
         let model = match &receiving.from {
-            From::App(caller) => policy.model(caller, &ask.model)?,
+            // Admission has asked whether the caller may use it; what a threshold sent it to, it may.
+            From::App(_) => policy
+                .route(&ask.model)
+                .ok_or(Fault::Client(fault::Client::UnknownModel))?,
             From::Edge(name) => policy
                 .route(name)
                 .ok_or(Fault::Policy(fault::Policy::Target))?,
@@ -192,7 +238,7 @@ impl Exchange {
         let entropy = host.entropy();
         let (target, cluster) = match self.placement {
             Placement::Edge => {
-                self.pass_to_upstream_half(receiving, ask, model, effects);
+                self.pass_to_upstream_half(receiving, ask, is_edited, model, effects);
                 return Ok(());
             }
             Placement::Single => {
@@ -220,6 +266,7 @@ impl Exchange {
         let route = Route {
             cluster,
             direct_cluster: target.direct_cluster.clone(),
+            is_edited,
         };
         self.call(host.now(), turn, ask, receiving.headers, &route, effects)
     }
@@ -229,6 +276,7 @@ impl Exchange {
         &mut self,
         receiving: Receiving,
         ask: &Ask<'_>,
+        is_edited: bool,
         model: &Model,
         effects: &mut Vec<Effect>,
     ) {
@@ -238,10 +286,23 @@ impl Exchange {
             name.starts_with(':') || PASSING.contains(&name) || TO_UPSTREAM_HALF.contains(&name)
         });
         headers.push(CLUSTER_HEADER, model.cluster.as_str());
-        effects.push(Effect::Remember(note(receiving.client, &ask.model, &whose)));
+        if is_edited {
+            headers.set("content-length", ask.body.len().to_string());
+        }
+        let mut note = note(receiving.client, &ask.model, &whose);
+        if self.report.meter.is_on {
+            note.push(' ');
+            note.push_str(METERED);
+        }
+        effects.push(Effect::Remember(note));
         effects.push(Effect::RequestHeaders(headers));
+        if is_edited {
+            effects.push(Effect::RequestBody(ask.body.as_bytes().to_vec()));
+        }
         effects.push(Effect::Reroute);
-        self.state = State::Waiting(Waiting::Edge);
+        let grows = self.report.meter.growth.is_some();
+        let metered = grows.then_some(receiving.client);
+        self.state = State::Waiting(Waiting::Edge { metered });
     }
 
     /// Writes and signs the call to the target.
@@ -302,7 +363,7 @@ impl Exchange {
         headers.push("content-length", call.body.len().to_string());
         headers.append(call.headers);
         effects.push(Effect::RequestHeaders(headers));
-        if call.body != ask.body.as_bytes() {
+        if route.is_edited || call.body != ask.body.as_bytes() {
             effects.push(Effect::RequestBody(call.body));
         }
         if is_routed {
@@ -354,6 +415,19 @@ impl Exchange {
         }
     }
 
+    /// How the budgets stand, for whom the policy lets see it. To others the path is like any other.
+    fn status(&self, caller: &Caller, headers: &Headers, host: &dyn Host) -> Option<Effect> {
+        let path = headers.text(":path")?.split('?').next()?;
+        let is_asked = headers.text(":method") == Some(GET);
+        if !is_asked || !self.policy.shows_budgets(path, caller) {
+            return None;
+        }
+        let mut body = Vec::new();
+        let now_ms = host.now().unix_ms;
+        write_status(&self.policy.budgets, now_ms, host.shared(), &mut body);
+        Some(found(body))
+    }
+
     fn models(&self, caller: &Caller) -> Effect {
         let mut body = Vec::new();
         let names = self.policy.models_of(caller).map(|name| (name, OWNER));
@@ -370,7 +444,7 @@ impl Exchange {
 }
 
 /// A request that the edge half handed on.
-fn attempt(mut headers: Headers, host: &dyn Host) -> Result<Receiving, Fault> {
+fn attempt(mut headers: Headers, host: &dyn Host) -> Result<(Receiving, bool), Fault> {
     let note = host
         .property(&["filter_state", "wasm.tollgate"])
         .and_then(|note| String::from_utf8(note).ok())
@@ -387,12 +461,16 @@ fn attempt(mut headers: Headers, host: &dyn Host) -> Result<Receiving, Fault> {
         .find(|client| client.format().name() == format)
         .ok_or(Fault::Internal("the edge half's note"))?;
     let from = From::Edge(model.unwrap_or_default().to_owned());
-    Ok(Receiving {
+    let receiving = Receiving {
         client: *client,
         headers,
         from,
-    })
+    };
+    Ok((receiving, words.next() == Some(METERED)))
 }
+
+/// In a note: the edge half wants to know how much an answer has said, while it says it.
+const METERED: &str = "metered";
 
 /// What the upstream half must know of a request: it cannot tell from headers, which an earlier
 /// attempt has changed.

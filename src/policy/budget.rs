@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use super::names;
 use super::stores::Stores;
-use super::{Caller, Model, Policy};
+use super::{Caller, Consumer, Model, Policy};
 use crate::budget::{Account, Budget, PERIODS, Period, Store, Unit, Weights, Window, Zone};
 use crate::document::Fields;
 use crate::glob::Glob;
@@ -116,7 +116,56 @@ pub struct Due {
     pub provider: Option<String>,
 }
 
+/// Where the budgets' state can be seen, and by whom.
+#[derive(Debug, Default)]
+pub(super) struct Status {
+    path: String,
+    consumers: Vec<String>,
+}
+
+/// Reads the field `budget_status`.
+pub(super) fn read_status(fields: &mut Fields<'_>, consumers: &[Rc<Consumer>]) -> Status {
+    let read = fields.map("budget_status", |fields| {
+        let path = fields
+            .require(
+                "path",
+                "write the path of the answer, such as /tollgate/budgets",
+            )
+            .parsed("path", |text| {
+                let is_path =
+                    text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic());
+                is_path
+                    .then(|| text.to_owned())
+                    .ok_or("a path begins with / and has no space")
+            });
+        let names = fields
+            .require("consumers", "list who may see what everybody has used")
+            .list_of_parsed("consumers", |text| {
+                let is_known = consumers.iter().any(|consumer| consumer.name == text);
+                is_known
+                    .then(|| text.to_owned())
+                    .ok_or("no consumer has this name")
+            });
+        Some(Status {
+            path: path?,
+            consumers: names?,
+        })
+    });
+    read.unwrap_or_default()
+}
+
 impl Policy {
+    /// Whether this path shows how the budgets stand, and the caller may see it.
+    #[must_use]
+    pub fn shows_budgets(&self, path: &str, caller: &Caller) -> bool {
+        let Status {
+            path: own,
+            consumers,
+        } = &self.budget_status;
+        let is_listed = |name: &str| consumers.iter().any(|known| known == name);
+        !own.is_empty() && path == own && caller.name().is_some_and(is_listed)
+    }
+
     /// Every bucket that a request meets, in the order in which all requests take them.
     pub fn due(&self, facts: &Facts<'_>) -> Vec<Due> {
         let mut due = Vec::new();
@@ -145,6 +194,22 @@ impl Rule {
         all.any(|dimension| *dimension == Dimension::Provider)
     }
 
+    /// The limit of the bucket with this label.
+    #[must_use]
+    pub fn limit(&self, label: &str) -> u64 {
+        let mut limits = self.limits.iter();
+        let own = limits.find(|(values, _)| self.label(values.split('/')) == label);
+        own.map_or(self.limit, |(_, limit)| *limit)
+    }
+
+    fn label<'v>(&self, values: impl Iterator<Item = &'v str>) -> String {
+        let named = self.dimensions.iter().zip(values);
+        let named: Vec<String> = named
+            .map(|(dimension, value)| format!("{}={value}", dimension.name()))
+            .collect();
+        named.join(" ")
+    }
+
     fn due(self: &Rc<Self>, facts: &Facts<'_>, provider: Option<&str>) -> Option<Due> {
         for (dimension, pattern) in &self.conditions {
             let value = dimension.value(facts, provider)?;
@@ -162,14 +227,10 @@ impl Rule {
         } else {
             self.limits.get(&values.join("/")).copied()
         };
-        let named = self.dimensions.iter().zip(&values);
-        let named: Vec<String> = named
-            .map(|(dimension, value)| format!("{}={value}", dimension.name()))
-            .collect();
         let account = Account {
             budget: Rc::clone(&self.budget),
             key: Budget::fingerprint(values.iter().map(String::as_str)),
-            label: named.join(" "),
+            label: self.label(values.iter().map(String::as_str)),
             limit: limit.unwrap_or(self.limit),
         };
         Some(Due {
@@ -485,4 +546,149 @@ pub(super) fn read_completion(fields: &mut Fields<'_>) -> Completion {
         })
     });
     read.unwrap_or(own)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Placement, sample};
+    use super::*;
+    use crate::fault::Fault;
+
+    const REST: &str = "version: 1\nanonymous: allow\nconsumers: [{name: acme, team: red, header: {name: x-c, value: acme}}]\n\
+        providers: [{name: o, kind: openai}, {name: p, kind: openai}]\n\
+        models: [{name: gpt-4.1, cluster: c, targets: [{provider: o}, {provider: p}]}, {name: odd, targets: [{provider: o}]}]\n";
+
+    fn compile(more: &str) -> Policy {
+        sample::compile(&format!("{REST}{more}"), Placement::Edge).unwrap()
+    }
+
+    #[track_caller]
+    fn check_refused(more: &str, want: &[&str]) {
+        let problems = sample::compile(&format!("{REST}{more}"), Placement::Edge).unwrap_err();
+        let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(problems, want);
+    }
+
+    /// The buckets that a request with these headers meets: budget, key, limit, provider.
+    #[track_caller]
+    fn check(budgets: &str, headers: &[(&'static str, &str)], want: &[&str]) {
+        let policy = compile(&format!("budgets: [{budgets}]"));
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_bytes().to_vec()));
+        let mut known = Headers::new();
+        for (name, value) in headers {
+            known.push(name, value);
+        }
+        let caller = policy.identify(&known, &|_| None);
+        let due = policy.due(&Facts {
+            caller: &caller.unwrap_or(Caller::Anonymous),
+            headers: &known,
+            property: &|path| (path == ["xds", "route_name"]).then(|| b"main".to_vec()),
+            model: "gpt-4.1",
+            providers: &["o", "p"],
+        });
+        let mut got: Vec<_> = due
+            .iter()
+            .map(|due| {
+                let provider = due.provider.as_deref().unwrap_or("-");
+                let account = &due.account;
+                format!(
+                    "{} {} {} {provider}",
+                    account.budget.name, account.label, account.limit
+                )
+            })
+            .collect();
+        got.sort();
+        assert_eq!(got, want);
+    }
+
+    #[test]
+    fn conditions_choose_requests() {
+        let budgets = "{name: a, unit: requests, limit: 5, window: day, match: {consumer: acme, model: 'gpt-*'}}, \
+                       {name: b, unit: requests, limit: 5, window: day, match: {model: claude}}, \
+                       {name: c, unit: requests, limit: 5, window: day, match: {route: main, 'header:x-env': prod}}";
+        check(budgets, &[("x-c", "acme")], &["a  5 -"]);
+        check(budgets, &[("x-env", "prod")], &["c  5 -"]);
+        check(budgets, &[], &[]);
+    }
+
+    #[test]
+    fn keys_part_buckets_and_may_have_limits_of_their_own() {
+        let budget = "{name: a, unit: tokens, limit: 5, window: day, per: [team, 'header:x-t'], limits: {red/eu: 7}}";
+        check(
+            budget,
+            &[("x-c", "acme"), ("x-t", "eu")],
+            &["a team=red x-t=eu 7000 -"],
+        );
+        check(budget, &[("x-c", "acme")], &["a team=red x-t= 5000 -"]);
+        check(budget, &[], &["a team= x-t= 5000 -"]);
+    }
+
+    #[test]
+    fn where_providers_are_told_apart_each_that_may_serve_has_its_bucket() {
+        let budget = "{name: a, unit: requests, limit: 5, rolling: 5h, per: [provider]}";
+        check(budget, &[], &["a provider=o 5 o", "a provider=p 5 p"]);
+        let budget = "{name: a, unit: requests, limit: 5, window: day, match: {provider: p}}";
+        check(budget, &[], &["a  5 p"]);
+    }
+
+    #[test]
+    fn money_is_read_to_the_nano_dollar() {
+        let budget = "{name: a, unit: usd, limit: 0.000000001, window: month, zone: Europe/Berlin, match: {model: 'gpt-*'}}";
+        let policy = sample::compile(
+            &format!("{REST}prices: [{{match: [odd], input: 1, output: 2}}]\nbudgets: [{budget}]"),
+            Placement::Edge,
+        );
+        assert_eq!(policy.unwrap().budgets[0].limit, 1);
+    }
+
+    #[test]
+    fn money_needs_the_price_of_every_model() {
+        check_refused(
+            "budgets: [{name: a, unit: usd, limit: 1, window: day}]",
+            &[
+                "budgets[0].unit: nobody has said what model 'odd' costs at provider 'o'; add its id to prices",
+            ],
+        );
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_remedies() {
+        check_refused(
+            "budgets:\n\
+             - {name: a, unit: token, limit: 1, window: day}\n\
+             - {name: b, unit: requests, limit: 1.5}\n\
+             - {name: b, unit: requests, limit: 1, window: day, rolling: 5h, zone: Berlin}\n\
+             - {name: c, unit: requests, limit: 1, window: day, per: [user], weights: {input: 1}}\n\
+             - {name: d, unit: requests, limit: 1, rolling: 5y, thresholds: [{at: 50, model: nowhere}, {at: 60}]}\n\
+             - {name: e, unit: concurrent, limit: 1, window: day}\n",
+            &[
+                "budgets[0].unit: cannot take 'token': did you mean 'tokens'? use one of requests, concurrent, tokens, usd",
+                "budgets[1].window: required; say second, minute, hour, day, week or month, or rolling: 5h",
+                "budgets[1].limit: cannot take '1.5': write a whole number",
+                "budgets[2].name: budgets[1] has this name; choose a new one",
+                "budgets[2].zone: cannot take 'Berlin': use an IANA name such as Europe/Berlin, or a POSIX rule such as CET-1CEST,M3.5.0,M10.5.0/3",
+                "budgets[2].rolling: a budget has one window; leave this or window out",
+                "budgets[3].weights: only tokens have weights; leave the field out",
+                "budgets[3].per[0]: cannot take 'user': use consumer, team, model, provider, route, header:NAME or jwt:PAYLOAD.CLAIM",
+                "budgets[4].rolling: cannot take '5y': write a length such as 90s, 15m, 5h or 7d, at most 31d",
+                "budgets[4].thresholds[0].model: no model of this policy has this name",
+                "budgets[4].thresholds[1]: say one of warn: true, max_tokens: N or model: NAME",
+                "budgets[5].window: what runs at once has no window; leave the field out",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_budget_without_a_store_of_prices_does_not_ask_for_them() {
+        let policy = compile("budgets: [{name: a, unit: tokens, limit: 1, window: second}]");
+        let model = policy.route("odd").unwrap();
+        let target = model.targets().next().unwrap();
+        assert_eq!(policy.cost(target, "odd"), None);
+        assert!(matches!(
+            policy.model(&Caller::Anonymous, "nobody"),
+            Err(Fault::Client(_))
+        ));
+    }
 }

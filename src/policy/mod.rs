@@ -51,6 +51,7 @@ pub struct Policy {
     pub budgets: Vec<Rc<BudgetRule>>,
     /// How much of an answer is held.
     pub completion: Completion,
+    budget_status: budget::Status,
     prices: Prices,
     names: Names<usize>,
     register: Register,
@@ -135,6 +136,7 @@ impl Policy {
             let consumers = register.read(fields, &models.names, is_open);
             let stores = Stores::read(fields, variable);
             let budgets = budget::read(fields, &models.compiled, &stores);
+            let budget_status = budget::read_status(fields, &consumers);
             check_prices(fields, &budgets, &models.compiled);
             Some(Self {
                 placement,
@@ -144,6 +146,7 @@ impl Policy {
                 limits,
                 budgets,
                 completion,
+                budget_status,
                 prices,
                 names: models.names,
                 register,
