@@ -102,10 +102,16 @@ impl Http {
             host: &Properties,
         };
         let action = self.handle(input, &body);
-        if ends && let Some(lease) = self.exchange.lease() {
-            self.leases.add(lease);
+        if ends {
+            self.add_lease();
         }
         action
+    }
+
+    fn add_lease(&self) {
+        if let Some(lease) = self.exchange.lease() {
+            self.leases.add(lease);
+        }
     }
 
     fn answer_body(&mut self, bytes: usize, ends: bool) -> Action {
@@ -149,15 +155,28 @@ impl Context for Http {
         };
         let (_, number) = self.calls.swap_remove(at);
         let answer = host::call_answer(body_size, self.exchange.answer_bytes_max());
+        let is_request = self.exchange.is_admitting();
+        let side = match is_request {
+            true => Side::Request,
+            false => Side::Answer,
+        };
         let held = Buffer {
-            side: Side::Answer,
+            side,
             bytes: self.held_bytes.unwrap_or(0),
         };
         let action = self.call_answer(number, answer, &held);
+        if action == Action::Pause {
+            return;
+        }
         // The proxy lets it go once this callback has returned.
-        if action == Action::Continue
-            && let Err(status) = host::resume_answer()
-        {
+        let resumed = match is_request {
+            true => {
+                self.add_lease();
+                host::resume_request()
+            }
+            false => host::resume_answer(),
+        };
+        if let Err(status) = resumed {
             log::error!("the proxy refused a call: {status:?}");
         }
     }
@@ -235,7 +254,7 @@ impl HttpContext for Http {
         if !self.logs {
             return;
         }
-        let holds = self.exchange.lease().is_some();
+        let holds = self.exchange.lease().is_some() || self.exchange.is_admitting();
         if holds || host::logs_info() {
             let note = host::property(&["filter_state", "wasm.tollgate_report"]);
             let note = note.and_then(|note| String::from_utf8(note).ok());

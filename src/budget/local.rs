@@ -31,6 +31,10 @@ const LABEL_BYTES_MAX: usize = 96;
 const ATTEMPTS_MAX: usize = 10_000;
 
 impl Store for Local {
+    fn is_near(&self) -> bool {
+        true
+    }
+
     fn take(&self, order: &Order<'_>, shared: &dyn Shared) -> Step {
         let mut done: Vec<(Hold, Level)> = Vec::with_capacity(order.lines.len());
         for (at, line) in order.lines.iter().enumerate() {

@@ -20,6 +20,11 @@ pub trait Store: std::fmt::Debug {
         shared: &dyn Shared,
     ) -> Step;
 
+    /// Whether it answers every order at once.
+    fn is_near(&self) -> bool {
+        false
+    }
+
     /// A call that the store has to make and that no request waits for: settlements to be delivered, amounts
     /// to be fetched ahead of need or given back. Asked for after orders and every second, until there is
     /// none.

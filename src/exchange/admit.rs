@@ -13,7 +13,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::budget::{Calibration, Content, Estimate, Price, Shared, Shortfall, Unit};
+use crate::budget::{Calibration, Content, Estimate, Outbound, Price, Shared, Shortfall, Unit};
 use crate::codec::json::{Edits, Kind, Walk, write_string};
 use crate::fault::{self, Exhausted, Fault};
 use crate::limits::ADMIN_BYTES_MAX;
@@ -21,6 +21,7 @@ use crate::policy::{Action, Caller, Due, Facts, Policy};
 use crate::turn::{Ask, Format, Headers};
 
 use super::Host;
+use super::journal::Journal;
 use super::ledger::{Ledger, Promise, Refusal};
 use super::tell::{amount_text, duration_text};
 
@@ -42,7 +43,7 @@ pub(super) struct Admission {
 }
 
 /// Thresholds may send a request from model to model, and budgets shorten it, so often.
-const ROUNDS_MAX: usize = 6;
+const ROUNDS_MAX: u128 = 6;
 
 /// An answer that nobody bounded is not made shorter than this.
 const UNBOUNDED_TOKENS_MIN: u64 = 256;
@@ -80,7 +81,8 @@ pub(super) fn admit(
     headers: &Headers,
     ask: &Ask<'_>,
     host: &dyn Host,
-) -> Result<Option<Admission>, Fault> {
+    journal: &mut Journal,
+) -> Result<Option<Admission>, Halt> {
     if policy.budgets.is_empty() {
         return Ok(None);
     }
@@ -92,13 +94,11 @@ pub(super) fn admit(
         ask,
     };
     let estimated_tokens = estimate(ask);
-    let [high, low] = host.entropy().map(u128::from);
-    let id = (high << 64) | low;
-    let now_ms = host.now().unix_ms;
+    let now_ms = journal.now_ms();
     let shared = host.shared();
-    for _ in 0..ROUNDS_MAX {
+    for round in 0..ROUNDS_MAX {
         let Some(model) = policy.route(&wish.model) else {
-            return Err(Fault::from(fault::Client::UnknownModel));
+            return Err(Halt::from(Fault::from(fault::Client::UnknownModel)));
         };
         let targets: Vec<_> = model.targets().collect();
         let providers: Vec<&str> = targets.iter().map(|target| &*target.provider).collect();
@@ -123,9 +123,10 @@ pub(super) fn admit(
         let output_tokens_max = costs
             .iter()
             .filter_map(|(_, cost)| cost.as_ref()?.output_tokens_max);
-        let allowance = wish.allowance(policy, output_tokens_max.max());
-        let calibration = Calibration::read(&wish.model, shared);
-        let input_tokens = calibration.bound(estimated_tokens);
+        let is_near = due.iter().all(|due| due.rule.store.is_near());
+        let allowance = wish.allowance(policy, output_tokens_max.max(), is_near);
+        let learnt = || Calibration::read(&wish.model, shared).bound(estimated_tokens);
+        let input_tokens = journal.bound(learnt);
         let promise = Promise {
             input_tokens,
             output_tokens: allowance.tokens.saturating_mul(wish.answers),
@@ -133,11 +134,11 @@ pub(super) fn admit(
         let dearest = prices
             .iter()
             .fold(Price::default(), |price, (_, other)| price.max(*other));
-        match Ledger::reserve(id, due, prices, promise, now_ms, shared) {
-            Ok(mut ledger) => {
+        match Ledger::reserve(journal.id(round), due, prices, promise, journal, shared) {
+            Ok(ledger) => {
                 let mut warnings = Vec::new();
                 if wish.heed(&ledger, allowance, &mut warnings) {
-                    ledger.release(now_ms, shared);
+                    ledger.undo(journal, shared);
                     continue;
                 }
                 let body = wish.body(allowance.is_told.then_some(allowance.tokens))?;
@@ -151,7 +152,8 @@ pub(super) fn admit(
                     warnings,
                 }));
             }
-            Err(Refusal::Down) => return Err(Fault::from(fault::Policy::Store)),
+            Err(Refusal::Down) => return Err(Halt::from(Fault::from(fault::Policy::Store))),
+            Err(Refusal::Call(call)) => return Err(Halt::Call(call)),
             Err(Refusal::Short {
                 due,
                 amount,
@@ -166,11 +168,25 @@ pub(super) fn admit(
                     wish.bound_tokens = Some(each);
                     continue;
                 }
-                return Err(exhausted(&due, amount, &shortfall, now_ms));
+                return Err(Halt::from(exhausted(&due, amount, &shortfall, now_ms)));
             }
         }
     }
-    Err(Fault::from(fault::Policy::Store))
+    Err(Halt::from(Fault::from(fault::Policy::Store)))
+}
+
+/// Why an admission does not go on.
+pub(super) enum Halt {
+    /// It is refused.
+    Fault(Fault),
+    /// A store has to make this call first.
+    Call(Outbound),
+}
+
+impl From<Fault> for Halt {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
 }
 
 impl Admission {
@@ -194,7 +210,7 @@ impl Admission {
 }
 
 impl Wish<'_> {
-    fn allowance(&self, policy: &Policy, model_tokens: Option<u64>) -> Allowance {
+    fn allowance(&self, policy: &Policy, model_tokens: Option<u64>, is_near: bool) -> Allowance {
         let completion = policy.completion;
         if self.ask.format == Format::Embeddings {
             return Allowance {
@@ -208,7 +224,8 @@ impl Wish<'_> {
             .flatten();
         let bound = bounds.min();
         let said = self.asked_tokens;
-        if said.is_none() && bound.is_none() && self.ask.stream {
+        // What grows while it streams cannot wait for a store that is far away.
+        if said.is_none() && bound.is_none() && self.ask.stream && is_near {
             let step = completion.stream_step_tokens;
             return Allowance {
                 tokens: step,
@@ -234,7 +251,10 @@ impl Wish<'_> {
             let level = entry.level;
             let stands = u128::from(level.used.saturating_add(level.held)).saturating_mul(100);
             let name = &entry.due.account.budget.name;
-            let mut is_warned = false;
+            let mut is_warned = entry.is_down;
+            if entry.is_down {
+                warnings.push(format!("{name}; store-down"));
+            }
             if entry.due.account.budget.is_shadow
                 && stands > u128::from(level.limit).saturating_mul(100)
             {

@@ -20,6 +20,7 @@
 mod admit;
 mod answer;
 mod embed;
+mod journal;
 mod ledger;
 mod meter;
 mod report;
@@ -34,7 +35,7 @@ pub use tell::BUDGET_HEADER;
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
-use crate::budget::{Shared, Tokens};
+use crate::budget::{Shared, Tokens, Unanswered};
 use crate::client::error::write_error;
 use crate::client::{Client, Opening};
 use crate::fault::Fault;
@@ -46,7 +47,7 @@ use crate::turn::{Headers, Now, Usage};
 use admit::Admission;
 use answer::Answer;
 use embed::Embedding;
-use request::Receiving;
+use request::{Admitting, Receiving};
 
 /// The header by which a route picks the cluster; Envoy's `cluster_header`.
 pub const CLUSTER_HEADER: &str = "x-tollgate-cluster";
@@ -132,6 +133,8 @@ pub struct Dispatch {
     pub headers: Headers,
     /// The body.
     pub body: Vec<u8>,
+    /// How long it may take.
+    pub timeout_ms: u64,
 }
 
 /// Bytes that the host holds; reading them costs a copy, so it is done once and only where needed.
@@ -208,6 +211,8 @@ pub struct Exchange {
 enum State {
     Idle,
     Receiving(Receiving),
+    /// The request is whole, and a store is asked whether its budgets have room for it.
+    Admitting(Box<Admitting>),
     /// The reply waits for the end of the body, which is thrown away. A reply before it would have
     /// Envoy close the connection, and a client that still writes would see a reset, not the reply.
     Refusing {
@@ -276,6 +281,9 @@ impl Exchange {
     /// Charges what the exchange cost, or gives back what was held if it cost nothing. It is over, however it
     /// ended; a second time nothing happens. `note` is what the upstream half noted.
     pub fn settle(&mut self, note: Option<&str>, host: &dyn Host) {
+        if let State::Admitting(admitting) = &mut self.state {
+            admitting.journal.abandon(host.shared());
+        }
         let Some(admission) = self.admission.take() else {
             return;
         };
@@ -323,6 +331,12 @@ impl Exchange {
     #[must_use]
     pub const fn is_receiving(&self) -> bool {
         matches!(self.state, State::Receiving(_) | State::Refusing { .. })
+    }
+
+    /// Whether the whole request is held until its budgets have been asked.
+    #[must_use]
+    pub const fn is_admitting(&self) -> bool {
+        matches!(self.state, State::Admitting(_))
     }
 
     /// Whether the answer's head is held.
@@ -378,6 +392,10 @@ impl Exchange {
                 self.note(true, effects);
                 self.tell(flow, effects);
                 flow
+            }
+            Input::CallAnswer { answer, host, .. } if self.is_admitting() => {
+                let done = self.store_answer(host, answer, effects);
+                self.request_flow(done, true, effects)
             }
             Input::CallAnswer {
                 number,
@@ -483,6 +501,7 @@ impl Exchange {
             // A reply of our own, or of a filter before us, passes as it is.
             State::Idle
             | State::Receiving(_)
+            | State::Admitting(_)
             | State::Refusing { .. }
             | State::Answering(_)
             | State::Over => {
@@ -525,6 +544,22 @@ impl Exchange {
         };
         let limits = self.policy.limits;
         answer.call_answer(host, (number, answered), limits, &mut self.report, effects)
+    }
+
+    /// Goes on with the admission that waited for a store's answer.
+    fn store_answer(
+        &mut self,
+        host: &dyn Host,
+        answer: Result<(Headers, Vec<u8>), Lost>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Flow, Fault> {
+        let State::Admitting(mut admitting) = std::mem::replace(&mut self.state, State::Over)
+        else {
+            return Ok(Flow::Hold);
+        };
+        let answer = answer.map(|(head, body)| (head.status(), body));
+        admitting.journal.resume(answer.map_err(|_lost| Unanswered));
+        self.go_on(*admitting, host, effects)
     }
 
     fn answer_end(&mut self, effects: &mut Vec<Effect>) -> Flow {

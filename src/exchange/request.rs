@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
 
+use crate::budget::Outbound;
 use crate::client::models::{write_model, write_models};
 use crate::client::{self, Client, Opening};
 use crate::fault::{self, Fault};
@@ -12,12 +13,13 @@ use crate::policy::{Caller, Model, Placement};
 use crate::provider::{Call, Path};
 use crate::turn::{Ask, Headers, Now, Session, Uncarried};
 
-use super::admit;
+use super::admit::{self, Halt};
 use super::embed::{Direct, Embedding};
+use super::journal::Journal;
 use super::status::write_status;
 use super::{
-    Body, CLUSTER_HEADER, Effect, Exchange, Flow, GUARDRAIL_HEADER, Host, SESSION_HEADER, State,
-    Turn, Waiting,
+    Body, CLUSTER_HEADER, Dispatch, Effect, Exchange, Flow, GUARDRAIL_HEADER, Host, SESSION_HEADER,
+    State, Turn, Waiting,
 };
 
 /// A request whose head is held until its body is whole.
@@ -95,6 +97,31 @@ impl Endpoint<'_> {
     }
 }
 
+/// A request whose budgets are asked.
+pub(super) struct Admitting {
+    receiving: Receiving,
+    bytes: Vec<u8>,
+    pub(super) journal: Journal,
+}
+
+/// A store's call as one of the filter's own. There is one at a time.
+fn store_call(call: Outbound) -> Dispatch {
+    let mut headers = Headers::new();
+    for (name, value) in call.headers {
+        headers.push(name, value);
+    }
+    Dispatch {
+        number: STORE_CALL,
+        cluster: call.cluster,
+        headers,
+        body: call.body,
+        timeout_ms: call.timeout_ms,
+    }
+}
+
+/// The number of a store's call.
+const STORE_CALL: usize = usize::MAX;
+
 impl Exchange {
     pub(super) fn request_head(
         &mut self,
@@ -166,16 +193,47 @@ impl Exchange {
         if body.bytes() == 0 {
             return Err(Fault::from(fault::Client::EmptyBody));
         }
-        let bytes = body.read();
-        let ask = receiving.client.ask(&bytes)?;
+        let [high, low] = host.entropy().map(u128::from);
+        let id = (high << 64) | low;
+        let admitting = Admitting {
+            receiving,
+            bytes: body.read(),
+            journal: Journal::new(id, host.now().unix_ms),
+        };
+        self.go_on(admitting, host, effects)
+    }
+
+    /// Goes on with an admission, as far as it gets without an answer that is not there yet.
+    pub(super) fn go_on(
+        &mut self,
+        mut admitting: Admitting,
+        host: &dyn Host,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Flow, Fault> {
+        let Admitting {
+            receiving,
+            bytes,
+            journal,
+        } = &mut admitting;
+        let ask = receiving.client.ask(bytes)?;
         self.report.stream = ask.stream;
-        match self.admit(&receiving, &ask, host)? {
-            Some(bytes) => {
-                let ask = receiving.client.ask(&bytes)?;
-                self.route(receiving, &ask, true, host, effects)?;
+        let admitted = self.admit(receiving, &ask, host, journal);
+        let body = match admitted {
+            Ok(body) => body,
+            Err(Halt::Fault(fault)) => return Err(fault),
+            Err(Halt::Call(call)) => {
+                effects.push(Effect::Dispatch(store_call(call)));
+                self.state = State::Admitting(Box::new(admitting));
+                return Ok(Flow::Hold);
             }
-            None => self.route(receiving, &ask, false, host, effects)?,
-        }
+        };
+        let Admitting {
+            receiving, bytes, ..
+        } = admitting;
+        let is_edited = body.is_some();
+        let bytes = body.unwrap_or(bytes);
+        let ask = receiving.client.ask(&bytes)?;
+        self.route(receiving, &ask, is_edited, host, effects)?;
         Ok(Flow::Continue)
     }
 
@@ -185,13 +243,14 @@ impl Exchange {
         receiving: &Receiving,
         ask: &Ask<'_>,
         host: &dyn Host,
-    ) -> Result<Option<Vec<u8>>, Fault> {
+        journal: &mut Journal,
+    ) -> Result<Option<Vec<u8>>, Halt> {
         let From::App(caller) = &receiving.from else {
             return Ok(None);
         };
         // Who may not use the model does not learn of its budgets.
         self.policy.model(caller, &ask.model)?;
-        let admitted = admit::admit(&self.policy, caller, &receiving.headers, ask, host)?;
+        let admitted = admit::admit(&self.policy, caller, &receiving.headers, ask, host, journal)?;
         let Some(mut admission) = admitted else {
             return Ok(None);
         };

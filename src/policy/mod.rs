@@ -22,6 +22,7 @@ pub use price::Cost;
 
 use std::rc::Rc;
 
+use crate::budget::Store;
 use crate::budget::Unit;
 use crate::document::{self, Fields, Node, Problem, Problems};
 use crate::fault::{Client, Fault};
@@ -52,6 +53,7 @@ pub struct Policy {
     /// How much of an answer is held.
     pub completion: Completion,
     budget_status: budget::Status,
+    stores: Vec<Rc<dyn Store>>,
     prices: Prices,
     names: Names<usize>,
     register: Register,
@@ -147,12 +149,19 @@ impl Policy {
                 budgets,
                 completion,
                 budget_status,
+                stores: stores.into_far(),
                 prices,
                 names: models.names,
                 register,
                 is_open,
             })
         })
+    }
+
+    /// The stores that make calls.
+    #[must_use]
+    pub fn stores(&self) -> &[Rc<dyn Store>] {
+        &self.stores
     }
 
     /// Who sent a request with these headers. `property` reads one of the host's properties by its path; it

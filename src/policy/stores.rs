@@ -77,6 +77,14 @@ impl Stores {
     }
 }
 
+impl Stores {
+    /// Those that make calls.
+    pub(super) fn into_far(self) -> Vec<Rc<dyn Store>> {
+        let stores = self.known.into_values();
+        stores.filter(|store| !store.is_near()).collect()
+    }
+}
+
 fn read_redis(
     fields: &mut Fields<'_>,
     name: &str,
