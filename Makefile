@@ -1,4 +1,5 @@
 # make run     Tollgate in Envoy on 127.0.0.1:10000, with simulated providers where there are no credentials
+# make run-global  two of them on 10000 and 10001, with budgets that they share in a Redis
 # make test    every test
 # make check   format, lints, docs, licenses, module size
 # make bench   Tollgate beside plain Envoy and a do-nothing filter
@@ -13,13 +14,16 @@ PIP = $(PYTHON) -m pip install --quiet --disable-pip-version-check
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: run test check advisories bench fuzz module simulator
-.SILENT: module simulator
+.PHONY: run run-global redis test check advisories bench fuzz module simulator
+.SILENT: module simulator redis
 
 run: module simulator .venv/run
 	@exec $(PYTHON) envoy/run.py
 
-test: .venv/test tests/envoy/node/node_modules
+run-global: module simulator .venv/run redis
+	@exec $(PYTHON) envoy/run_global.py
+
+test: .venv/test tests/envoy/node/node_modules redis
 	cargo test --all-targets --all-features
 	cargo test --doc
 	@$(MAKE) module simulator
@@ -51,6 +55,12 @@ module:
 
 simulator:
 	cargo build --profile tools --example simulator
+
+# Debian's packages. Their services stay as they are: what runs here has configs and ports of its own.
+redis:
+	command -v redis-server >/dev/null && command -v webdis >/dev/null || { \
+	  as=; test "$$(id -u)" = 0 || as=sudo; \
+	  $$as apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive $$as apt-get install -y -qq --no-install-recommends redis-server webdis; }
 
 # Python's packages
 

@@ -23,6 +23,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
+use tollgate::budget::Shared;
 use tollgate::exchange::{Body, Effect, Exchange, Flow, Host, Input};
 use tollgate::policy::{Placement, Policy};
 use tollgate::turn::{Headers, Now};
@@ -573,8 +574,23 @@ impl Host for Memory {
         None
     }
 
+    fn shared(&self) -> &dyn Shared {
+        self
+    }
+
     fn entropy(&self) -> [u64; 2] {
         [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210]
+    }
+}
+
+/// It forgets at once.
+impl Shared for Memory {
+    fn read(&self, _: &str) -> Option<(Vec<u8>, u32)> {
+        None
+    }
+
+    fn write(&self, _: &str, _: &[u8], _: Option<u32>) -> bool {
+        true
     }
 }
 

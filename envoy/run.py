@@ -167,6 +167,8 @@ def environment_names(policy):
     """The variables that the policy takes credentials from."""
     standard = [name for kind in KINDS.values() for group in kind.credentials for name in group] + ["AWS_SESSION_TOKEN"]
     auth = [each["auth"] for each in providers(policy) if isinstance(each.get("auth"), dict)]
+    stores = [each for each in policy.get("stores") or [] if isinstance(each, dict)]
+    auth += [each["authorization"] for each in stores if isinstance(each.get("authorization"), dict)]
     named = [value for each in auth for key, value in each.items() if key == "env" or key.endswith("_env")]
     return sorted({*standard, *(name for name in named if isinstance(name, str))})
 

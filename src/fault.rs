@@ -17,6 +17,8 @@ pub enum Fault {
     /// The upstream answered with an error, or with what is no answer. Boxed, being far larger than
     /// the rest: a fault is in the result of every read.
     Upstream(Box<Upstream>),
+    /// A budget has no room for the request. Boxed like an upstream's.
+    Budget(Box<Exhausted>),
     /// The proxy that hosts the filter did not do its part.
     Host(&'static str),
     /// What cannot happen happened. Counted; the text names the place.
@@ -109,6 +111,19 @@ impl Invalid {
     }
 }
 
+/// A budget that has no room, in OpenAI's terms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exhausted {
+    /// The app is not too fast: its quota is used up.
+    pub is_quota: bool,
+    /// OpenAI's `type` for a rate: what is counted, `tokens` or `requests`.
+    pub kind: &'static str,
+    /// Which budget, and by how much.
+    pub message: String,
+    /// After how many milliseconds it will fit; nothing where it never will.
+    pub retry_ms: Option<u64>,
+}
+
 /// What the policy or the configuration lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Policy {
@@ -132,6 +147,10 @@ pub enum Policy {
         /// What it is, by its name in the policy.
         entity: String,
     },
+    /// Money is limited, and nobody has said what the model costs.
+    Price,
+    /// A budget's store cannot say whether there is room.
+    Store,
 }
 
 /// An upstream's error, already in OpenAI's terms.
@@ -236,8 +255,9 @@ impl Fault {
             },
             Self::Policy(Policy::Format | Policy::Blocked { .. }) => 400,
             Self::Policy(Policy::Agents) => 404,
-            Self::Policy(Policy::Missing) => 503,
-            Self::Policy(Policy::Credential { .. } | Policy::Target)
+            Self::Policy(Policy::Missing | Policy::Store) => 503,
+            Self::Budget(_) => 429,
+            Self::Policy(Policy::Credential { .. } | Policy::Target | Policy::Price)
             | Self::Host(_)
             | Self::Internal(_) => 500,
             Self::Upstream(upstream) => upstream.status,
@@ -255,6 +275,8 @@ impl Fault {
                 "invalid_request_error"
             }
             Self::Upstream(upstream) => &upstream.kind,
+            Self::Budget(exhausted) if exhausted.is_quota => "insufficient_quota",
+            Self::Budget(exhausted) => exhausted.kind,
             Self::Policy(_) | Self::Host(_) | Self::Internal(_) => "server_error",
         }
     }
@@ -280,7 +302,11 @@ impl Fault {
                 Policy::Format | Policy::Agents => "unsupported_api",
                 Policy::Target => "target_missing",
                 Policy::Blocked { .. } => "content_blocked",
+                Policy::Price => "price_missing",
+                Policy::Store => "budget_store_down",
             },
+            Self::Budget(exhausted) if exhausted.is_quota => "insufficient_quota",
+            Self::Budget(_) => "rate_limit_exceeded",
             Self::Upstream(upstream) => return upstream.code.as_deref(),
             Self::Host(_) => "gateway_configuration",
             Self::Internal(_) => "internal_error",
@@ -294,7 +320,11 @@ impl Fault {
             Self::Client(Client::Invalid(invalid)) => Some(&invalid.param),
             Self::Client(Client::UnknownModel) | Self::Policy(Policy::Format) => Some("model"),
             Self::Upstream(upstream) => upstream.param.as_deref(),
-            Self::Client(_) | Self::Policy(_) | Self::Host(_) | Self::Internal(_) => None,
+            Self::Client(_)
+            | Self::Policy(_)
+            | Self::Budget(_)
+            | Self::Host(_)
+            | Self::Internal(_) => None,
         }
     }
 }
@@ -305,6 +335,7 @@ impl fmt::Display for Fault {
             Self::Client(client) => client.fmt(f),
             Self::Policy(policy) => policy.fmt(f),
             Self::Upstream(upstream) => f.write_str(&upstream.message),
+            Self::Budget(exhausted) => f.write_str(&exhausted.message),
             Self::Host(problem) => f.write_str(problem),
             Self::Internal(place) => write!(f, "internal error in the gateway: {place}"),
         }
@@ -367,6 +398,13 @@ impl fmt::Display for Policy {
             Self::Target => f.write_str(
                 "the upstream that was chosen is no target of this model; the gateway's admin has to \
                  make the policy's targets and Envoy's tollgate.provider metadata agree",
+            ),
+            Self::Price => f.write_str(
+                "a budget limits money, and nobody has said what this model costs; the gateway's admin \
+                 has to add it to the policy's prices",
+            ),
+            Self::Store => f.write_str(
+                "the gateway cannot tell at the moment whether a budget has room; try again",
             ),
         }
     }

@@ -13,6 +13,7 @@
 //!   provider formats that upstreams speak   (with auth below it)
 //!    turn    the pivot: requests, events
 //!     codec  SSE, AWS event stream, JSON members and edits
+//!   budget   reserve and settle: arithmetic, windows, prices, and a port to where buckets are kept
 //!   redact   finds sensitive values in text, and replaces them
 //! leaves: document, fault, glob, limits, secret
 //! ```
@@ -36,6 +37,7 @@
 #[cfg(target_arch = "wasm32")]
 mod abi;
 pub mod auth;
+pub mod budget;
 pub mod client;
 pub mod codec;
 pub mod document;

@@ -19,19 +19,20 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "abi",
         &[
-            "exchange", "policy", "client", "turn", "document", "fault", "limits",
+            "exchange", "budget", "policy", "client", "turn", "document", "fault", "limits",
         ],
     ),
     (
         "exchange",
         &[
-            "policy", "client", "provider", "redact", "turn", "codec", "fault", "limits",
+            "budget", "policy", "client", "provider", "redact", "turn", "codec", "fault", "limits",
         ],
     ),
     (
         "policy",
         &[
-            "client", "provider", "redact", "turn", "document", "fault", "glob", "limits", "secret",
+            "budget", "client", "provider", "redact", "turn", "document", "fault", "glob",
+            "limits", "secret",
         ],
     ),
     ("client", &["turn", "codec", "fault", "limits"]),
@@ -42,6 +43,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("auth", &["secret"]),
+    ("budget", &["secret"]),
     ("redact", &["codec", "document", "limits"]),
     ("turn", &["codec", "fault"]),
     ("codec", &[]),

@@ -36,6 +36,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use tollgate::auth::{Auth, Credentials, Outgoing, Scope, Signer, UnixSeconds};
+use tollgate::budget::{Cell as BudgetCell, PERIODS, Window, Zone};
 use tollgate::codec::json::{self, Edits, Members};
 use tollgate::codec::{event_stream, sse};
 use tollgate::document;
@@ -1260,6 +1261,59 @@ fn redaction() {
         assert!(restore.restored() >= usize::from(!vault.is_empty()));
     });
     assert!(plans > inputs() / 50, "only {plans} sections were plans");
+}
+
+#[test]
+fn budget_cells() {
+    let mut seed = Vec::new();
+    let window = Window::Rolling { length_ms: 60_000 };
+    let mut cell = BudgetCell::default();
+    for now_ms in [0, 7_000, 14_000] {
+        drop(cell.reserve(now_ms, &window.frame(now_ms), 100, 3));
+    }
+    cell.encode(&mut seed);
+    fuzz("budget cells", inputs(), |random, input| {
+        *input = seed.clone();
+        mutate(random, input, &seed);
+        let mut rest = input.as_slice();
+        let Some(mut cell) = BudgetCell::decode(&mut rest) else {
+            return;
+        };
+        // What was read is what is written, and whatever it is, what it admits stays within the limit.
+        let mut again = Vec::new();
+        cell.encode(&mut again);
+        assert_eq!(again, input[..input.len() - rest.len()]);
+        let frame = window.frame(20_000);
+        if cell.reserve(20_000, &frame, 100, 10).is_ok() {
+            let level = cell.level(20_000, &frame, 100);
+            assert!(level.used.saturating_add(level.held) <= 100);
+        }
+    });
+}
+
+#[test]
+fn time_zones() {
+    let rules = [
+        "CET-1CEST,M3.5.0,M10.5.0/3",
+        "<-04>4<-03>,M9.1.6/24,M4.1.6/24",
+        "AAA3BBB,J60/0,J300/0",
+        "Europe/Berlin",
+    ];
+    fuzz("time zones", inputs(), |random, input| {
+        let seed = rules[random.below(rules.len())].as_bytes();
+        *input = seed.to_vec();
+        mutate(random, input, rules[0].as_bytes());
+        let Some(zone) = str::from_utf8(input)
+            .ok()
+            .and_then(|text| Zone::parse(text).ok())
+        else {
+            return;
+        };
+        for (_, period) in PERIODS {
+            let (start_ms, end_ms) = zone.bounds(*period, 1_795_435_200_000);
+            assert!(start_ms <= end_ms);
+        }
+    });
 }
 
 #[test]

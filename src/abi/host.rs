@@ -6,8 +6,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType, Status};
 
+use crate::budget::{Outbound, Shared};
 use crate::exchange::{Body, Dispatch, Host, Lost};
-use crate::limits::CALL_TIMEOUT_MS;
 use crate::turn::{Headers, Now};
 
 /// The host's clock.
@@ -38,9 +38,30 @@ impl Host for Properties {
         now()
     }
 
+    fn shared(&self) -> &dyn Shared {
+        &Memory
+    }
+
     fn entropy(&self) -> [u64; 2] {
         // The standard library seeds each state from the host's random numbers.
         [(); 2].map(|()| RandomState::new().build_hasher().finish())
+    }
+}
+
+/// The memory that all workers of the proxy share whose VMs have the same id.
+pub(super) struct Memory;
+
+/// A version that nothing ever has: such a write succeeds only where nothing stands yet (seen on 1.40).
+const NEVER: u32 = u32::MAX;
+
+impl Shared for Memory {
+    fn read(&self, key: &str) -> Option<(Vec<u8>, u32)> {
+        let (bytes, version) = hostcalls::get_shared_data(key).ok()?;
+        Some((bytes?, version?))
+    }
+
+    fn write(&self, key: &str, bytes: &[u8], version: Option<u32>) -> bool {
+        hostcalls::set_shared_data(key, Some(bytes), Some(version.unwrap_or(NEVER))).is_ok()
     }
 }
 
@@ -58,8 +79,24 @@ pub(super) fn received_bytes() -> Option<u64> {
 pub(super) fn dispatch(call: &Dispatch) -> Result<u32, Status> {
     let text = |(name, value)| Some((name, str::from_utf8(value).ok()?));
     let headers = call.headers.iter().filter_map(text).collect();
-    let timeout = Duration::from_millis(CALL_TIMEOUT_MS);
+    let timeout = Duration::from_millis(call.timeout_ms);
     hostcalls::dispatch_http_call(&call.cluster, headers, Some(&call.body), vec![], timeout)
+}
+
+/// Makes a store's call; its end comes to the root context.
+pub(super) fn call_store(call: &Outbound) -> Result<u32, Status> {
+    let headers = call
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let timeout = Duration::from_millis(call.timeout_ms);
+    hostcalls::dispatch_http_call(&call.cluster, headers, Some(&call.body), vec![], timeout)
+}
+
+/// Lets the held request go.
+pub(super) fn resume_request() -> Result<(), Status> {
+    hostcalls::resume_http_request()
 }
 
 /// The answer to a call that has come to its end.

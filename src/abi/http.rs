@@ -9,12 +9,21 @@ use crate::exchange::{Effect, Exchange, Flow, Input, Lost};
 use crate::turn::Headers;
 
 use super::host::{self, Buffer, Properties, Side};
+use super::leases::Leases;
 use super::metrics::Metrics;
 use super::watch::Watch;
 
 /// Names in filter state, where Envoy puts `wasm.` before them.
 const NOTE_TO_UPSTREAM: &str = "tollgate";
 const NOTE_TO_EDGE: &str = "tollgate_report";
+
+/// What all requests of a worker have in common.
+#[derive(Clone, Default)]
+pub(super) struct Shared {
+    pub(super) watch: Rc<Watch>,
+    pub(super) metrics: Rc<Metrics>,
+    pub(super) leases: Rc<Leases>,
+}
 
 pub(super) struct Http {
     context_id: u32,
@@ -28,6 +37,7 @@ pub(super) struct Http {
     calls: Vec<(u32, usize)>,
     watch: Rc<Watch>,
     metrics: Rc<Metrics>,
+    leases: Rc<Leases>,
     /// The upstream half's line is left to the edge half, which sees the whole exchange.
     logs: bool,
 }
@@ -36,7 +46,11 @@ impl Http {
     pub(super) fn new(
         context_id: u32,
         exchange: Exchange,
-        (watch, metrics): (Rc<Watch>, Rc<Metrics>),
+        Shared {
+            watch,
+            metrics,
+            leases,
+        }: Shared,
         logs: bool,
     ) -> Self {
         Self {
@@ -47,6 +61,7 @@ impl Http {
             calls: Vec::new(),
             watch,
             metrics,
+            leases,
             logs,
         }
     }
@@ -100,7 +115,17 @@ impl Http {
             ends,
             host: &Properties,
         };
-        self.handle(input, &body)
+        let action = self.handle(input, &body);
+        if ends {
+            self.add_lease();
+        }
+        action
+    }
+
+    fn add_lease(&self) {
+        if let Some(lease) = self.exchange.lease() {
+            self.leases.add(lease);
+        }
     }
 
     fn answer_body(&mut self, bytes: usize, ends: bool) -> Action {
@@ -144,15 +169,28 @@ impl Context for Http {
         };
         let (_, number) = self.calls.swap_remove(at);
         let answer = host::call_answer(body_size, self.exchange.answer_bytes_max());
+        let is_request = self.exchange.is_admitting();
+        let side = match is_request {
+            true => Side::Request,
+            false => Side::Answer,
+        };
         let held = Buffer {
-            side: Side::Answer,
+            side,
             bytes: self.held_bytes.unwrap_or(0),
         };
         let action = self.call_answer(number, answer, &held);
+        if action == Action::Pause {
+            return;
+        }
         // The proxy lets it go once this callback has returned.
-        if action == Action::Continue
-            && let Err(status) = host::resume_answer()
-        {
+        let resumed = match is_request {
+            true => {
+                self.add_lease();
+                host::resume_request()
+            }
+            false => host::resume_answer(),
+        };
+        if let Err(status) = resumed {
             log::error!("the proxy refused a call: {status:?}");
         }
     }
@@ -227,15 +265,17 @@ impl HttpContext for Http {
 
     fn on_log(&mut self) {
         self.watch.gone(self.context_id);
-        if self.logs {
-            let note = host::property(&["filter_state", "wasm.tollgate_report"]);
-            let note = note.and_then(|note| String::from_utf8(note).ok());
-            let report = self.exchange.report(note.as_deref());
-            self.metrics.count(report);
-            if host::logs_info() {
-                let took_ms = host::now().unix_ms.saturating_sub(report.began.unix_ms);
-                log::info!("{report} ms={took_ms}");
-            }
+        if !self.logs {
+            return;
+        }
+        let note = host::property(&["filter_state", "wasm.tollgate_report"]);
+        let note = note.and_then(|note| String::from_utf8(note).ok());
+        self.exchange.settle(note.as_deref(), &Properties);
+        let report = self.exchange.report(note.as_deref());
+        self.metrics.count(report);
+        if host::logs_info() {
+            let took_ms = host::now().unix_ms.saturating_sub(report.began.unix_ms);
+            log::info!("{report} ms={took_ms}");
         }
     }
 }

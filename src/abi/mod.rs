@@ -7,6 +7,7 @@
 
 mod host;
 mod http;
+mod leases;
 mod metrics;
 mod root;
 mod watch;

@@ -1,6 +1,7 @@
 //! The root context: reads the policy, makes the contexts of requests, watches the proxy.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
@@ -12,15 +13,14 @@ use crate::policy::{Placement, Policy};
 use crate::turn::Headers;
 
 use super::host;
-use super::http::Http;
-use super::metrics::Metrics;
+use super::http::{Http, Shared};
 use super::watch::Watch;
 
 #[derive(Default)]
 pub(super) struct Root {
     running: Option<Running>,
-    watch: Rc<Watch>,
-    metrics: Rc<Metrics>,
+    shared: Shared,
+    looked_ms: u64,
 }
 
 /// The policy as it serves.
@@ -34,6 +34,13 @@ struct Refuser;
 
 const BODIES_NEVER_COME: &str = "the gateway delivers no request bodies to the filter; its admin has to set \
      allow_on_headers_stop_iteration: true in the filter's configuration";
+
+/// How often the timer looks at what waits.
+const LOOK: Duration = Duration::from_secs(1);
+/// A little less, for timers ring late.
+const LOOK_MS: u64 = 990;
+/// How often it looks where stores may have errands: settlements make room for others.
+const ERRANDS: Duration = Duration::from_millis(20);
 
 impl Root {
     fn compile() -> Result<Running, String> {
@@ -50,14 +57,19 @@ impl Root {
     }
 }
 
-impl Context for Root {}
+impl Context for Root {
+    fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
+        self.shared.leases.answered(token, body_size);
+    }
+}
 
 impl RootContext for Root {
     fn on_configure(&mut self, _: usize) -> bool {
         match Self::compile() {
             Ok(running) => {
+                let has_stores = !running.policy.stores().is_empty();
+                Watch::start(if has_stores { ERRANDS } else { LOOK });
                 self.running = Some(running);
-                Watch::start();
                 true
             }
             Err(problems) => {
@@ -70,13 +82,27 @@ impl RootContext for Root {
     }
 
     fn on_tick(&mut self) {
-        for context_id in self.watch.overdue(host::now()) {
+        if let Some(running) = &self.running {
+            self.shared.leases.run_errands(running.policy.stores());
+        }
+        // The rest is due once a second, however often the timer rings.
+        let now_ms = host::now().unix_ms;
+        if now_ms.abs_diff(self.looked_ms) < LOOK_MS {
+            return;
+        }
+        self.looked_ms = now_ms;
+        self.shared.leases.renew();
+        for context_id in self.shared.watch.overdue(host::now()) {
             if host::speak_of(context_id).is_err() {
-                self.watch.gone(context_id);
+                self.shared.watch.gone(context_id);
                 continue;
             }
             // A client that has sent no body yet is slow; that is no fault of the gateway's.
-            if !self.watch.is_kept_back(context_id, host::received_bytes()) {
+            if !self
+                .shared
+                .watch
+                .is_kept_back(context_id, host::received_bytes())
+            {
                 continue;
             }
             let fault = Fault::Host(BODIES_NEVER_COME);
@@ -93,8 +119,8 @@ impl RootContext for Root {
         };
         let exchange = Exchange::new(*placement, policy.clone());
         let logs = *placement != Placement::Upstream;
-        let shared = (self.watch.clone(), self.metrics.clone());
-        Some(Box::new(Http::new(context_id, exchange, shared, logs)))
+        let http = Http::new(context_id, exchange, self.shared.clone(), logs);
+        Some(Box::new(http))
     }
 
     fn get_type(&self) -> Option<ContextType> {

@@ -14,8 +14,6 @@ use super::host;
 
 /// How long a request waits for its body before the proxy is suspected.
 const PATIENCE_MS: u64 = 4_000;
-/// How often the watch looks.
-const PERIOD: Duration = Duration::from_secs(1);
 /// More waiting requests than this are not remembered; they hang, and those before them tell why.
 const HELD_MAX: usize = 1_024;
 
@@ -36,8 +34,8 @@ struct Held {
 
 impl Watch {
     /// Begins to look at the clock.
-    pub(super) fn start() {
-        if host::tick_every(PERIOD).is_err() {
+    pub(super) fn start(period: Duration) {
+        if host::tick_every(period).is_err() {
             log::warn!(
                 "the proxy has no timer: a missing allow_on_headers_stop_iteration stays unseen"
             );

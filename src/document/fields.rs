@@ -73,6 +73,12 @@ impl<'n> Fields<'n> {
         self.index.get(name).map(|node| node.kind())
     }
 
+    /// The field as it is. Asking does not take it.
+    #[must_use]
+    pub fn peek(&self, name: &str) -> Option<&'n Node> {
+        self.index.get(name).copied()
+    }
+
     /// Takes the field as it is.
     pub fn node(&mut self, name: &str) -> Option<&'n Node> {
         if !self.known.contains(name) {

@@ -5,13 +5,13 @@
 
 use std::rc::Rc;
 
-use crate::client::Writer;
 use crate::client::error::write_error;
+use crate::client::{Client, Writer};
 use crate::fault::{Fault, Upstream};
 use crate::limits::Limits;
 use crate::policy::Agents;
-use crate::provider::{Decoder, Path, Relay};
-use crate::turn::{Detail, Event, Headers};
+use crate::provider::{self, Decoder, Path, Relay};
+use crate::turn::{Detail, Event, Finish, Headers};
 
 use super::passage::{self, Way};
 use super::redact::Filter;
@@ -35,6 +35,11 @@ pub(super) enum Answer {
     },
     /// Its events pass, and its head has gone.
     Relaying(Box<dyn Relay>),
+    /// It goes on as it is, as long as its budgets have room: the edge half reads what the upstream half wrote.
+    Measuring {
+        client: &'static dyn Client,
+        relay: Box<dyn Relay>,
+    },
     /// The app has been told how it ended; what still comes is swallowed.
     Spent,
 }
@@ -74,14 +79,19 @@ impl Answer {
     ) -> (Self, Flow) {
         report.status = head.status();
         let begun = match waiting {
-            Waiting::Edge if is_openai_shaped(&head) => Self::Passing,
+            Waiting::Edge { metered } if is_openai_shaped(&head) => {
+                Self::measure(metered, &head, limits)
+            }
             Waiting::Turn(turn) if turn.streams(&head) => Self::stream(turn, head, limits),
             Waiting::Passage(agents) => Self::pass(agents, head, ends, report, effects),
-            waiting @ (Waiting::Edge | Waiting::Turn(_) | Waiting::Embedding(_)) => {
+            waiting @ (Waiting::Edge { .. } | Waiting::Turn(_) | Waiting::Embedding(_)) => {
                 Self::Collecting { waiting, head }
             }
         };
-        if matches!(begun, Self::Passing | Self::Relaying(_)) {
+        if matches!(
+            begun,
+            Self::Passing | Self::Relaying(_) | Self::Measuring { .. }
+        ) {
             return (begun, Flow::Continue);
         }
         if !ends {
@@ -141,6 +151,17 @@ impl Answer {
             self,
             Self::Collecting { .. } | Self::Streaming { head: Some(_), .. }
         )
+    }
+
+    /// An answer of the upstream half's.
+    fn measure(metered: Option<&'static dyn Client>, head: &Headers, limits: Limits) -> Self {
+        let Some(client) = metered.filter(|_| head.has_content_type("text/event-stream")) else {
+            return Self::Passing;
+        };
+        match provider::relay(client.format(), limits.event_bytes_max) {
+            Some(relay) => Self::Measuring { client, relay },
+            None => Self::Passing,
+        }
     }
 
     fn stream(mut turn: Turn, head: Headers, limits: Limits) -> Self {
@@ -208,14 +229,50 @@ impl Answer {
                 *self = Self::Spent;
                 Flow::Continue
             }
-            Self::Streaming { .. } => self.chunk(&body.read(), ends, report, effects),
+            Self::Streaming { .. } => self.chunk(host, &body.read(), ends, report, effects),
             Self::Relaying(relay) => {
                 if !passage::relayed(&mut **relay, &body.read(), ends, report, effects) {
                     *self = Self::Spent;
                 }
                 Flow::Continue
             }
+            Self::Measuring { .. } => self.measured(host, &body.read(), ends, report, effects),
         }
+    }
+
+    /// Takes a piece of a stream that the upstream half wrote.
+    fn measured(
+        &mut self,
+        host: &dyn Host,
+        bytes: &[u8],
+        ends: bool,
+        report: &mut Report,
+        effects: &mut Vec<Effect>,
+    ) -> Flow {
+        let Self::Measuring { client, relay } = self else {
+            return Flow::Continue;
+        };
+        let mut out = Vec::with_capacity(bytes.len());
+        let mut sink = |event: Event<'_>| report.meet(event, host);
+        let fed = relay
+            .push(bytes, &mut out, &mut sink)
+            .and_then(|()| match ends {
+                true => relay.finish(&mut out, &mut sink),
+                false => Ok(()),
+            });
+        let is_cut = report.meter.is_cut && relay.cut(&mut out);
+        if let (Err(fault), false) = (&fed, is_cut)
+            && !relay.fail(fault, &mut out)
+        {
+            client.write_stream_fault(fault, &mut out);
+        }
+        if out != bytes {
+            effects.push(Effect::AnswerBody(out));
+        }
+        if ends || fed.is_err() {
+            *self = Self::Spent;
+        }
+        Flow::Continue
     }
 
     /// Finishes an answer whose body is whole.
@@ -228,7 +285,7 @@ impl Answer {
     ) {
         let done = match self {
             Self::Collecting { waiting, head } => match waiting {
-                Waiting::Edge => Err(from_gateway(head.status(), limits)),
+                Waiting::Edge { .. } => Err(from_gateway(head.status(), limits)),
                 Waiting::Turn(turn) => turn.whole(head, bytes, report),
                 Waiting::Passage(agents) => Err(passage::refusal(agents, head, bytes)),
                 // Without a body there is no vector.
@@ -238,7 +295,7 @@ impl Answer {
                 }
             },
             Self::Streaming { .. } => Err(Fault::from(Upstream::truncated())),
-            Self::Passing | Self::Relaying(_) | Self::Spent => return,
+            Self::Passing | Self::Relaying(_) | Self::Measuring { .. } | Self::Spent => return,
         };
         match (done, self) {
             (
@@ -320,6 +377,7 @@ impl Answer {
     /// Takes a piece of a stream.
     fn chunk(
         &mut self,
+        host: &dyn Host,
         bytes: &[u8],
         ends: bool,
         report: &mut Report,
@@ -335,13 +393,17 @@ impl Answer {
             return Flow::Continue;
         };
         let mut out = Vec::new();
-        let mut fed = stream.push(bytes, &mut out, report).and_then(|()| {
+        let fed = stream.push(host, bytes, &mut out, report).and_then(|()| {
             if ends {
-                stream.finish(&mut out, report)
+                stream.finish(host, &mut out, report)
             } else {
                 Ok(())
             }
         });
+        let mut fed = match fed {
+            Err(fault) if report.meter.is_cut => stream.cut(&mut out).map_err(|_unable| fault),
+            fed => fed,
+        };
         if let Some(filter) = filter {
             let came = std::mem::take(&mut out);
             let filtered = filter.push(&came, &mut out, &mut report.redacted.answer);
@@ -377,7 +439,7 @@ impl Answer {
         if out != bytes {
             effects.push(Effect::AnswerBody(out));
         }
-        if ends || report.code.is_some() {
+        if ends || report.code.is_some() || report.meter.is_cut {
             *self = Self::Spent;
         }
         Flow::Continue
@@ -392,6 +454,7 @@ impl Answer {
                 head: Some(head), ..
             } => head,
             Self::Streaming { head: None, .. }
+            | Self::Measuring { .. }
             | Self::Passing
             | Self::Relaying(_)
             | Self::Spent => return,
@@ -532,32 +595,54 @@ impl Turn {
 }
 
 impl Stream {
-    fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>, report: &mut Report) -> Result<(), Fault> {
+    fn push(
+        &mut self,
+        host: &dyn Host,
+        bytes: &[u8],
+        out: &mut Vec<u8>,
+        report: &mut Report,
+    ) -> Result<(), Fault> {
         match self {
             Self::Translated { decoder, writer } => decoder.push(bytes, &mut |event| {
-                report.count(event);
+                report.meet(event, host)?;
                 writer.write(event, out)
             }),
-            Self::Relayed(relay) => relay.push(bytes, out, &mut |event| {
-                report.count(event);
-                Ok(())
-            }),
+            Self::Relayed(relay) => relay.push(bytes, out, &mut |event| report.meet(event, host)),
         }
     }
 
-    fn finish(&mut self, out: &mut Vec<u8>, report: &mut Report) -> Result<(), Fault> {
+    fn finish(
+        &mut self,
+        host: &dyn Host,
+        out: &mut Vec<u8>,
+        report: &mut Report,
+    ) -> Result<(), Fault> {
         match self {
             Self::Translated { decoder, writer } => {
                 decoder.finish(&mut |event| {
-                    report.count(event);
+                    report.meet(event, host)?;
                     writer.write(event, out)
                 })?;
                 writer.finish(out)
             }
-            Self::Relayed(relay) => relay.finish(out, &mut |event| {
-                report.count(event);
-                Ok(())
-            }),
+            Self::Relayed(relay) => relay.finish(out, &mut |event| report.meet(event, host)),
+        }
+    }
+
+    /// Ends the stream as if its limit of tokens had been met.
+    fn cut(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
+        match self {
+            Self::Translated { writer, .. } => {
+                let reason = Finish::Length;
+                writer.write(Event::Finish { choice: 0, reason }, out)?;
+                writer.finish(out)
+            }
+            Self::Relayed(relay) => {
+                let is_cut = relay.cut(out);
+                is_cut
+                    .then_some(())
+                    .ok_or(Fault::Internal("a stream that cannot be ended"))
+            }
         }
     }
 }
@@ -573,8 +658,18 @@ impl Stream {
 }
 
 impl Report {
+    /// Keeps what an event of a stream says about costs.
+    ///
+    /// # Errors
+    /// The budgets have no room for what it says: it must not go on.
+    fn meet(&mut self, event: Event<'_>, host: &dyn Host) -> Result<(), Fault> {
+        self.count(event);
+        self.meter.grow(host)
+    }
+
     /// Keeps what an event says about costs.
     fn count(&mut self, event: Event<'_>) {
+        self.meter.hear(event);
         if let Event::Usage(usage) = event {
             self.usage = Some(usage);
         }

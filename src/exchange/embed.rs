@@ -20,7 +20,7 @@ use std::rc::Rc;
 
 use crate::client::Embeds;
 use crate::fault::{Fault, Invalid, Upstream};
-use crate::limits::{CALLS_AT_ONCE, Limits};
+use crate::limits::{CALL_TIMEOUT_MS, CALLS_AT_ONCE, Limits};
 use crate::provider::{Call, Embedder, Path, Target};
 use crate::turn::{Ask, Encoding, Format, Headers, Uncarried, Usage};
 
@@ -161,6 +161,7 @@ impl Embedding {
                 cluster: self.direct.cluster.clone().unwrap_or_default(),
                 headers,
                 body: call.body,
+                timeout_ms: CALL_TIMEOUT_MS,
             }));
             self.sent = self.sent.saturating_add(1);
         }

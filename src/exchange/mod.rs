@@ -18,30 +18,41 @@
 //!
 //! It refuses to know clocks, randomness and hosts: time and entropy arrive with the input.
 
+mod admit;
 mod answer;
 mod embed;
+mod journal;
+mod ledger;
+mod meter;
 mod passage;
 mod redact;
 mod report;
 mod request;
+mod status;
+mod tell;
 
+pub use ledger::Ledger;
 pub use report::{Redacted, Report};
+pub use tell::BUDGET_HEADER;
 
-use std::rc::Rc;
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
 
+use crate::budget::{Shared, Tokens, Unanswered};
 use crate::client::error::write_error;
 use crate::client::{Client, Opening};
 use crate::fault::Fault;
 use crate::limits::DISCARDED_BYTES_MAX;
 use crate::policy::{Agents, Placement, Policy};
 use crate::provider::Target;
-use crate::turn::{Headers, Now};
+use crate::turn::{Headers, Now, Usage};
 
+use admit::Admission;
 use answer::Answer;
 use embed::Embedding;
 use passage::Passage;
 use redact::Redaction;
-use request::Receiving;
+use request::{Admitting, Receiving};
 
 /// The header by which a route picks the cluster; Envoy's `cluster_header`.
 pub const CLUSTER_HEADER: &str = "x-tollgate-cluster";
@@ -129,6 +140,8 @@ pub struct Dispatch {
     pub headers: Headers,
     /// The body.
     pub body: Vec<u8>,
+    /// How long it may take.
+    pub timeout_ms: u64,
 }
 
 /// Bytes that the host holds; reading them costs a copy, so it is done once and only where needed.
@@ -147,6 +160,8 @@ pub trait Host {
     fn now(&self) -> Now;
     /// 128 random bits for this exchange.
     fn entropy(&self) -> [u64; 2];
+    /// Memory that all workers share.
+    fn shared(&self) -> &dyn Shared;
 }
 
 /// What the host has to do, in order, before the next input.
@@ -194,6 +209,10 @@ pub struct Exchange {
     policy: Rc<Policy>,
     state: State,
     report: Report,
+    /// What its budgets hold for it, until it is settled.
+    admission: Option<Admission>,
+    /// The answer's head as it came, until it has gone on with what is told of the budgets.
+    head: Option<Headers>,
 }
 
 enum State {
@@ -201,6 +220,8 @@ enum State {
     Receiving(Receiving),
     /// The same, of a request that is no turn of a conversation.
     Boarding(Box<Passage>),
+    /// The request is whole, and a store is asked whether its budgets have room for it.
+    Admitting(Box<Admitting>),
     /// The reply waits for the end of the body, which is thrown away. A reply before it would have
     /// Envoy close the connection, and a client that still writes would see a reset, not the reply.
     Refusing {
@@ -215,8 +236,11 @@ enum State {
 
 /// A request that has gone on; its answer is awaited.
 enum Waiting {
-    /// Nothing is due but errors in OpenAI's shape: the upstream half has done the rest.
-    Edge,
+    /// Nothing is due but errors in OpenAI's shape: the upstream half has done the rest. A stream whose
+    /// holds grow is read on its way, in this format.
+    Edge {
+        metered: Option<&'static dyn Client>,
+    },
     /// The answer has to be turned back.
     Turn(Turn),
     /// The answer holds vectors, and may be one of several.
@@ -247,6 +271,8 @@ impl Exchange {
             policy,
             state: State::Idle,
             report: Report::default(),
+            admission: None,
+            head: None,
         }
     }
 
@@ -258,6 +284,63 @@ impl Exchange {
         &self.report
     }
 
+    /// What is held for it, for whoever renews leases.
+    #[must_use]
+    pub fn lease(&self) -> Option<Weak<RefCell<Ledger>>> {
+        self.admission
+            .as_ref()
+            .map(|admission| Rc::downgrade(&admission.ledger))
+    }
+
+    /// Charges what the exchange cost, or gives back what was held if it cost nothing. It is over, however it
+    /// ended; a second time nothing happens. `note` is what the upstream half noted.
+    pub fn settle(&mut self, note: Option<&str>, host: &dyn Host) {
+        if let State::Admitting(admitting) = &mut self.state {
+            admitting.journal.abandon(host.shared());
+        }
+        let Some(admission) = self.admission.take() else {
+            return;
+        };
+        if let Some(note) = note {
+            self.report.hear(note);
+        }
+        let now_ms = host.now().unix_ms;
+        let cost = self.cost(&admission);
+        let mut ledger = admission.ledger.borrow_mut();
+        match cost {
+            Some(tokens) => {
+                let provider = self.report.provider.as_deref();
+                ledger.settle(&tokens, provider, now_ms, host.shared());
+            }
+            None => ledger.release(now_ms, host.shared()),
+        }
+        if let Some(usage) = &self.report.usage {
+            admission.learn(usage.input_tokens, host.shared());
+        }
+    }
+
+    /// The tokens to be charged; nothing where no provider has done anything.
+    fn cost(&self, admission: &Admission) -> Option<Tokens> {
+        let report = &self.report;
+        let said_tokens = report.meter.tokens().max(report.streamed_tokens);
+        // An estimate is never more than what the answer was bounded by.
+        let bound = admission.ledger.borrow().output_tokens();
+        let estimated = Tokens {
+            input: admission.input_tokens,
+            output: said_tokens.min(bound),
+            ..Tokens::default()
+        };
+        if report.meter.is_cut {
+            return Some(estimated);
+        }
+        if let Some(usage) = report.usage {
+            return Some(tokens(&usage));
+        }
+        let has_failed = report.code.is_some() || report.status >= 400;
+        // Where no head came, the app went away while the model was at work.
+        (!has_failed || said_tokens > 0).then_some(estimated)
+    }
+
     /// Whether the request's head is held and its body awaited.
     #[must_use]
     pub const fn is_receiving(&self) -> bool {
@@ -265,6 +348,12 @@ impl Exchange {
             self.state,
             State::Receiving(_) | State::Boarding(_) | State::Refusing { .. }
         )
+    }
+
+    /// Whether the whole request is held until its budgets have been asked.
+    #[must_use]
+    pub const fn is_admitting(&self) -> bool {
+        matches!(self.state, State::Admitting(_))
     }
 
     /// Whether the answer's head is held.
@@ -302,19 +391,28 @@ impl Exchange {
                 flow
             }
             Input::AnswerHead { headers, ends } => {
+                self.head = self.admission.is_some().then(|| headers.clone());
                 let flow = self.answer_head(headers, ends, effects);
                 self.note(ends, effects);
+                self.tell(flow, effects);
                 flow
             }
             Input::AnswerBody { body, ends, host } => {
                 let flow = self.answer_body(host, body, ends, effects);
-                self.note(ends, effects);
+                let noted = self.placement == Placement::Upstream && self.report.note_progress();
+                self.note(ends || noted, effects);
+                self.tell(flow, effects);
                 flow
             }
             Input::AnswerEnd => {
                 let flow = self.answer_end(effects);
                 self.note(true, effects);
+                self.tell(flow, effects);
                 flow
+            }
+            Input::CallAnswer { answer, host, .. } if self.is_admitting() => {
+                let done = self.store_answer(host, answer, effects);
+                self.request_flow(done, true, effects)
             }
             Input::CallAnswer {
                 number,
@@ -323,7 +421,39 @@ impl Exchange {
             } => {
                 let flow = self.call_answer(host, number, answer, effects);
                 self.note(flow == Flow::Continue, effects);
+                self.tell(flow, effects);
                 flow
+            }
+        }
+    }
+
+    /// Adds to the answer's head, when it goes on, how the budgets stand.
+    fn tell(&mut self, flow: Flow, effects: &mut Vec<Effect>) {
+        let Some(admission) = &self.admission else {
+            return;
+        };
+        let is_reply = |effect: &Effect| matches!(effect, Effect::Reply { .. });
+        if self.head.is_none() || (flow == Flow::Hold && !effects.iter().any(is_reply)) {
+            return;
+        }
+        let Some(head) = self.head.take() else {
+            return;
+        };
+        let is_head =
+            |effect: &Effect| matches!(effect, Effect::AnswerHeaders(_) | Effect::Reply { .. });
+        if !effects.iter().any(is_head) {
+            effects.insert(0, Effect::AnswerHeaders(head));
+        }
+        for effect in effects {
+            if let Effect::AnswerHeaders(headers) | Effect::Reply { headers, .. } = effect {
+                tell::levels(
+                    &admission.ledger.borrow(),
+                    self.report.began.unix_ms,
+                    headers,
+                );
+                if !admission.warnings.is_empty() {
+                    headers.set(BUDGET_HEADER, admission.warnings.join(", "));
+                }
             }
         }
     }
@@ -389,6 +519,7 @@ impl Exchange {
             State::Idle
             | State::Receiving(_)
             | State::Boarding(_)
+            | State::Admitting(_)
             | State::Refusing { .. }
             | State::Answering(_)
             | State::Over => {
@@ -433,12 +564,41 @@ impl Exchange {
         answer.call_answer(host, (number, answered), limits, &mut self.report, effects)
     }
 
+    /// Goes on with the admission that waited for a store's answer.
+    fn store_answer(
+        &mut self,
+        host: &dyn Host,
+        answer: Result<(Headers, Vec<u8>), Lost>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Flow, Fault> {
+        let State::Admitting(mut admitting) = std::mem::replace(&mut self.state, State::Over)
+        else {
+            return Ok(Flow::Hold);
+        };
+        let answer = answer.map(|(head, body)| (head.status(), body));
+        admitting.journal.resume(answer.map_err(|_lost| Unanswered));
+        self.go_on(*admitting, host, effects)
+    }
+
     fn answer_end(&mut self, effects: &mut Vec<Effect>) -> Flow {
         let State::Answering(answer) = &mut self.state else {
             return Flow::Continue;
         };
         let retries = self.placement == Placement::Upstream;
         answer.end_without_body(retries, self.policy.limits, &mut self.report, effects)
+    }
+}
+
+/// Tokens by class, of which a provider's totals are made.
+fn tokens(usage: &Usage) -> Tokens {
+    let reasoning = usage.reasoning_tokens.unwrap_or(0);
+    let cached = usage.cached_tokens.saturating_add(usage.cache_write_tokens);
+    Tokens {
+        input: usage.input_tokens.saturating_sub(cached),
+        cached: usage.cached_tokens,
+        cache_write: usage.cache_write_tokens,
+        output: usage.output_tokens.saturating_sub(reasoning),
+        reasoning,
     }
 }
 
@@ -451,6 +611,7 @@ fn reply(fault: &Fault) -> Effect {
     if let Fault::Client(crate::fault::Client::Method { allow }) = fault {
         headers.push("allow", *allow);
     }
+    tell::retry(fault, &mut headers);
     Effect::Reply {
         status: fault.status(),
         headers,

@@ -230,7 +230,7 @@ impl Exchange {
         effects.push(Effect::Remember(note));
         effects.push(Effect::RequestHeaders(headers));
         effects.push(Effect::Reroute);
-        self.state = State::Waiting(Waiting::Edge);
+        self.state = State::Waiting(Waiting::Edge { metered: None });
     }
 }
 

@@ -6,6 +6,8 @@ use crate::fault::Fault;
 use crate::redact::Counts;
 use crate::turn::{Now, Usage};
 
+use super::meter::Meter;
+
 /// What is known of an exchange so far.
 ///
 /// In a split each half knows a part: the upstream half tells its part by a note in filter state.
@@ -29,6 +31,10 @@ pub struct Report {
     pub usage: Option<Usage>,
     /// What was redacted.
     pub redacted: Redacted,
+    /// What the answer has said so far, about, as the upstream half noted it.
+    pub(super) streamed_tokens: u64,
+    /// What counts the answer on its way.
+    pub(super) meter: Meter,
     /// The model that a router chose, for the answer's head.
     pub(super) invoked_model: Option<String>,
     /// What a guardrail found, for the answer's head.
@@ -103,7 +109,25 @@ impl Report {
 impl Report {
     /// The upstream half's part: provider, code, and tokens, each `-` where unknown.
     pub(super) fn note(&self) -> String {
-        Part(self).to_string()
+        let usage = self.usage.unwrap_or_default();
+        format!(
+            "{} cache_write_tokens={} reasoning_tokens={} streamed_tokens={}",
+            Part(self),
+            usage.cache_write_tokens,
+            usage.reasoning_tokens.unwrap_or(0),
+            self.streamed_tokens.max(self.meter.tokens()),
+        )
+    }
+
+    /// Keeps how much the answer has said; tells whether that is due to be noted.
+    pub(super) const fn note_progress(&mut self) -> bool {
+        match self.meter.note() {
+            Some(tokens) => {
+                self.streamed_tokens = tokens;
+                true
+            }
+            None => false,
+        }
     }
 
     /// Takes in the upstream half's note. Words that are none of it are left out.
@@ -118,17 +142,22 @@ impl Report {
         self.code = code.or_else(|| self.code.take());
         let tokens = ["input_tokens", "cached_tokens", "output_tokens"]
             .map(|name| next(name).and_then(|count| count.parse().ok()));
+        let [cache_write_tokens, reasoning_tokens, streamed_tokens] =
+            ["cache_write_tokens", "reasoning_tokens", "streamed_tokens"]
+                .map(|name| next(name).and_then(|count| count.parse().ok()));
         if let [Some(input_tokens), Some(cached_tokens), Some(output_tokens)] = tokens {
             self.usage = Some(Usage {
                 input_tokens,
                 cached_tokens,
+                cache_write_tokens: cache_write_tokens.unwrap_or(0),
                 output_tokens,
-                ..Usage::default()
+                reasoning_tokens,
             });
         }
         if let Some(redacted) = next("redacted") {
             self.redacted = Redacted::parse(redacted);
         }
+        self.streamed_tokens = streamed_tokens.unwrap_or(0);
     }
 }
 

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
 
+use crate::budget::Outbound;
 use crate::client::agents::Place;
 use crate::client::models::{write_model, write_models};
 use crate::client::{self, Client, Opening};
@@ -13,11 +14,14 @@ use crate::policy::{Caller, Model, Placement};
 use crate::provider::{Call, Path};
 use crate::turn::{Ask, Headers, Now, Session, Uncarried};
 
+use super::admit::{self, Halt};
 use super::embed::{Direct, Embedding};
+use super::journal::Journal;
 use super::redact::Redaction;
+use super::status::write_status;
 use super::{
-    Body, CLUSTER_HEADER, Effect, Exchange, Flow, GUARDRAIL_HEADER, Host, SESSION_HEADER, State,
-    Turn, Waiting, passage,
+    Body, CLUSTER_HEADER, Dispatch, Effect, Exchange, Flow, GUARDRAIL_HEADER, Host, SESSION_HEADER,
+    State, Turn, Waiting, passage,
 };
 
 /// A request whose head is held until its body is whole.
@@ -46,6 +50,8 @@ struct Route<'r> {
     cluster: Option<&'r str>,
     /// The cluster for further calls of the filter's own.
     direct_cluster: Option<String>,
+    /// The body that is asked about is not the one that the host holds.
+    is_edited: bool,
 }
 
 /// Headers that may leave besides those that a provider writes: they tell traces apart, not people.
@@ -102,6 +108,31 @@ impl Endpoint<'_> {
     }
 }
 
+/// A request whose budgets are asked.
+pub(super) struct Admitting {
+    receiving: Receiving,
+    bytes: Vec<u8>,
+    pub(super) journal: Journal,
+}
+
+/// A store's call as one of the filter's own. There is one at a time.
+fn store_call(call: Outbound) -> Dispatch {
+    let mut headers = Headers::new();
+    for (name, value) in call.headers {
+        headers.push(name, value);
+    }
+    Dispatch {
+        number: STORE_CALL,
+        cluster: call.cluster,
+        headers,
+        body: call.body,
+        timeout_ms: call.timeout_ms,
+    }
+}
+
+/// The number of a store's call.
+const STORE_CALL: usize = usize::MAX;
+
 impl Exchange {
     pub(super) fn request_head(
         &mut self,
@@ -116,12 +147,19 @@ impl Exchange {
             if let Some(note) = note.strip_prefix(passage::NOTE) {
                 return self.passage_attempt(note, headers, ends, host, effects);
             }
-            attempt(&note, headers)?
+            let (receiving, is_metered) = attempt(&note, headers)?;
+            self.report.meter.is_on = is_metered;
+            receiving
         } else {
             let caller = self
                 .policy
                 .identify(&headers, &|path| host.property(path))?;
             self.report.consumer = caller.name().map(str::to_owned);
+            if let Some(status) = self.status(&caller, &headers, host) {
+                effects.push(status);
+                self.state = State::Over;
+                return Ok(Flow::Hold);
+            }
             let client = match Endpoint::find(&headers)? {
                 Endpoint::Turn(client) => client,
                 Endpoint::Agents => {
@@ -174,6 +212,7 @@ impl Exchange {
                 return Ok(Flow::Continue);
             }
             State::Idle
+            | State::Admitting(_)
             | State::Refusing { .. }
             | State::Waiting(_)
             | State::Answering(_)
@@ -182,11 +221,74 @@ impl Exchange {
         if body.bytes() == 0 {
             return Err(Fault::from(fault::Client::EmptyBody));
         }
-        let bytes = body.read();
-        let ask = receiving.client.ask(&bytes)?;
+        let [high, low] = host.entropy().map(u128::from);
+        let id = (high << 64) | low;
+        let admitting = Admitting {
+            receiving,
+            bytes: body.read(),
+            journal: Journal::new(id, host.now().unix_ms),
+        };
+        self.go_on(admitting, host, effects)
+    }
+
+    /// Goes on with an admission, as far as it gets without an answer that is not there yet.
+    pub(super) fn go_on(
+        &mut self,
+        mut admitting: Admitting,
+        host: &dyn Host,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Flow, Fault> {
+        let Admitting {
+            receiving,
+            bytes,
+            journal,
+        } = &mut admitting;
+        let ask = receiving.client.ask(bytes)?;
         self.report.stream = ask.stream;
-        self.route(receiving, &ask, host, effects)?;
+        let admitted = self.admit(receiving, &ask, host, journal);
+        let body = match admitted {
+            Ok(body) => body,
+            Err(Halt::Fault(fault)) => return Err(fault),
+            Err(Halt::Call(call)) => {
+                effects.push(Effect::Dispatch(store_call(call)));
+                self.state = State::Admitting(Box::new(admitting));
+                return Ok(Flow::Hold);
+            }
+        };
+        let Admitting {
+            receiving, bytes, ..
+        } = admitting;
+        let is_edited = body.is_some();
+        let bytes = body.unwrap_or(bytes);
+        let ask = receiving.client.ask(&bytes)?;
+        self.route(receiving, &ask, is_edited, host, effects)?;
         Ok(Flow::Continue)
+    }
+
+    /// Has the budgets hold what the request may cost. Gives the body anew if it leaves otherwise than it came.
+    fn admit(
+        &mut self,
+        receiving: &Receiving,
+        ask: &Ask<'_>,
+        host: &dyn Host,
+        journal: &mut Journal,
+    ) -> Result<Option<Vec<u8>>, Halt> {
+        let From::App(caller) = &receiving.from else {
+            return Ok(None);
+        };
+        // Who may not use the model does not learn of its budgets.
+        self.policy.model(caller, &ask.model)?;
+        let admitted = admit::admit(&self.policy, caller, &receiving.headers, ask, host, journal)?;
+        let Some(mut admission) = admitted else {
+            return Ok(None);
+        };
+        let body = admission.body.take();
+        let meter = &mut self.report.meter;
+        meter.is_on = true;
+        let ledger = &admission.ledger;
+        meter.growth = admission.step_tokens.map(|step| (Rc::clone(ledger), step));
+        self.admission = Some(admission);
+        Ok(body)
     }
 
     /// A body that says it is too large is refused before it comes.
@@ -205,12 +307,16 @@ impl Exchange {
         &mut self,
         receiving: Receiving,
         ask: &Ask<'_>,
+        is_edited: bool,
         host: &dyn Host,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Fault> {
         let policy = self.policy.clone();
         let model = match &receiving.from {
-            From::App(caller) => policy.model(caller, &ask.model)?,
+            // Admission has asked whether the caller may use it; what a threshold sent it to, it may.
+            From::App(_) => policy
+                .route(&ask.model)
+                .ok_or(Fault::Client(fault::Client::UnknownModel))?,
             From::Edge { model, caller } => {
                 self.report.consumer.clone_from(caller);
                 policy
@@ -222,7 +328,7 @@ impl Exchange {
         let entropy = host.entropy();
         let (target, cluster) = match self.placement {
             Placement::Edge => {
-                self.pass_to_upstream_half(receiving, ask, model, effects);
+                self.pass_to_upstream_half(receiving, ask, is_edited, model, effects);
                 return Ok(());
             }
             Placement::Single => {
@@ -263,6 +369,7 @@ impl Exchange {
         let route = Route {
             cluster,
             direct_cluster: target.direct_cluster.clone(),
+            is_edited,
         };
         let (now, came) = (host.now(), ask.body.as_bytes());
         match &redacted {
@@ -279,6 +386,7 @@ impl Exchange {
         &mut self,
         receiving: Receiving,
         ask: &Ask<'_>,
+        is_edited: bool,
         model: &Model,
         effects: &mut Vec<Effect>,
     ) {
@@ -289,15 +397,23 @@ impl Exchange {
         });
         headers.push(CLUSTER_HEADER, model.cluster.as_str());
         let caller = self.report.consumer.as_deref().unwrap_or_default();
-        effects.push(Effect::Remember(note(
-            receiving.client,
-            &ask.model,
-            &whose,
-            caller,
-        )));
+        let mut note = note(receiving.client, &ask.model, &whose, caller);
+        if self.report.meter.is_on {
+            note.push(' ');
+            note.push_str(METERED);
+        }
+        effects.push(Effect::Remember(note));
+        if is_edited {
+            headers.set("content-length", ask.body.len().to_string());
+        }
         effects.push(Effect::RequestHeaders(headers));
+        if is_edited {
+            effects.push(Effect::RequestBody(ask.body.as_bytes().to_vec()));
+        }
         effects.push(Effect::Reroute);
-        self.state = State::Waiting(Waiting::Edge);
+        let grows = self.report.meter.growth.is_some();
+        let metered = grows.then_some(receiving.client);
+        self.state = State::Waiting(Waiting::Edge { metered });
     }
 
     /// Writes and signs the call to the target. `came` is the body that the host holds.
@@ -359,7 +475,7 @@ impl Exchange {
         headers.push("content-length", call.body.len().to_string());
         headers.append(call.headers);
         effects.push(Effect::RequestHeaders(headers));
-        if call.body != came {
+        if route.is_edited || call.body != came {
             effects.push(Effect::RequestBody(call.body));
         }
         if is_routed {
@@ -411,6 +527,19 @@ impl Exchange {
         }
     }
 
+    /// How the budgets stand, for whom the policy lets see it. To others the path is like any other.
+    fn status(&self, caller: &Caller, headers: &Headers, host: &dyn Host) -> Option<Effect> {
+        let path = headers.text(":path")?.split('?').next()?;
+        let is_asked = headers.text(":method") == Some(GET);
+        if !is_asked || !self.policy.shows_budgets(path, caller) {
+            return None;
+        }
+        let mut body = Vec::new();
+        let now_ms = host.now().unix_ms;
+        write_status(&self.policy.budgets, now_ms, host.shared(), &mut body);
+        Some(found(body))
+    }
+
     fn models(&self, caller: &Caller) -> Effect {
         let mut body = Vec::new();
         let names = self.policy.models_of(caller).map(|name| (name, OWNER));
@@ -437,7 +566,7 @@ fn handed_note(host: &dyn Host) -> Result<String, Fault> {
 }
 
 /// A request that the edge half handed on with this note.
-fn attempt(note: &str, mut headers: Headers) -> Result<Receiving, Fault> {
+fn attempt(note: &str, mut headers: Headers) -> Result<(Receiving, bool), Fault> {
     let mut words = note.split(' ');
     let (format, model) = (words.next().unwrap_or_default(), words.next());
     // In the app's place: an earlier attempt has taken the app's own header away.
@@ -451,12 +580,16 @@ fn attempt(note: &str, mut headers: Headers) -> Result<Receiving, Fault> {
         model: model.unwrap_or_default().to_owned(),
         caller: caller.map(str::to_owned),
     };
-    Ok(Receiving {
+    let receiving = Receiving {
         client: *client,
         headers,
         from,
-    })
+    };
+    Ok((receiving, words.next() == Some(METERED)))
 }
+
+/// In a note: the edge half wants to know how much an answer has said, while it says it.
+const METERED: &str = "metered";
 
 /// What the upstream half must know of a request: it cannot tell from headers, which an earlier
 /// attempt has changed.

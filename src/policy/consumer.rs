@@ -23,6 +23,8 @@ use crate::turn::Headers;
 pub struct Consumer {
     /// Unique, and fit to be a metric's label.
     pub name: String,
+    /// Whom it belongs to, for budgets.
+    pub team: Option<String>,
     /// The models it may use; all without a list.
     models: Option<Vec<Glob>>,
 }
@@ -52,6 +54,15 @@ impl Caller {
         match self {
             Self::Known(consumer) => consumer.models.is_some(),
             Self::Anonymous => false,
+        }
+    }
+
+    /// The consumer's team.
+    #[must_use]
+    pub fn team(&self) -> Option<&str> {
+        match self {
+            Self::Known(consumer) => consumer.team.as_deref(),
+            Self::Anonymous => None,
         }
     }
 
@@ -103,7 +114,7 @@ impl fmt::Debug for Register {
 /// Longer keys are not looked up, so that a hostile header costs no digest. Nobody issues longer ones.
 const KEY_BYTES_MAX: usize = 1_024;
 /// Where Envoy puts the claims that it verified.
-const JWT_AUTHN: [&str; 3] = [
+pub(super) const JWT_AUTHN: [&str; 3] = [
     "metadata",
     "filter_metadata",
     "envoy.filters.http.jwt_authn",
@@ -195,9 +206,11 @@ impl Register {
                     );
                 }
             }
+            let team = fields.parsed("team", names::plain);
             let models = read_allowed(fields, models, is_open);
             let consumer = Rc::new(Consumer {
                 name: name.unwrap_or_default(),
+                team,
                 models,
             });
             self.read_identities(fields, &consumer);
@@ -354,7 +367,7 @@ fn read_digest(text: &str) -> Result<Digest, &'static str> {
     )
 }
 
-fn header_name(text: &str) -> Result<String, &'static str> {
+pub(super) fn header_name(text: &str) -> Result<String, &'static str> {
     let name = text.to_ascii_lowercase();
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if name.is_empty() || name.len() > HEADER_BYTES_MAX || !name.bytes().all(is_token) {

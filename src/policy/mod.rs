@@ -7,20 +7,27 @@
 //! the exchange. It holds no secret: keys as digests, credentials inside the providers.
 
 mod agents;
+mod budget;
 mod consumer;
 mod model;
 mod names;
+mod price;
 mod redaction;
 #[cfg(test)]
 mod sample;
+mod stores;
 
 pub use agents::Agents;
+pub use budget::{Action, Completion, Due, Facts, Rule as BudgetRule, Threshold};
 pub use consumer::{Caller, Consumer};
 pub use model::{Model, Target};
+pub use price::Cost;
 pub use redaction::{Redaction, RedactionRule, Sides};
 
 use std::rc::Rc;
 
+use crate::budget::Store;
+use crate::budget::Unit;
 use crate::client::agents::Resource;
 use crate::document::{self, Fields, Node, Problem, Problems};
 use crate::fault::{Client, Fault};
@@ -28,8 +35,10 @@ use crate::limits::{ADMIN_BYTES_MAX, INPUTS_MAX, Limits};
 use crate::provider::{self, Kind};
 use crate::turn::{Headers, Parameters, Rule};
 use consumer::Register;
-use model::{Models, Providers};
+use model::{Models, Priced, Providers};
 use names::Names;
+use price::Prices;
+use stores::Stores;
 
 /// A policy that can run.
 #[derive(Debug)]
@@ -46,6 +55,13 @@ pub struct Policy {
     pub limits: Limits,
     /// What is redacted, for whom.
     pub redaction: Redaction,
+    /// What is limited, in the order it was written.
+    pub budgets: Vec<Rc<BudgetRule>>,
+    /// How much of an answer is held.
+    pub completion: Completion,
+    budget_status: budget::Status,
+    stores: Vec<Rc<dyn Store>>,
+    prices: Prices,
     names: Names<usize>,
     register: Register,
     agents: agents::Entries,
@@ -115,8 +131,10 @@ impl Policy {
             read_version(fields);
             let limits = read_limits(fields);
             let parameters = read_parameters(fields);
+            let prices = Prices::read(fields);
+            let completion = budget::read_completion(fields);
             let providers = Providers::read(fields, kinds, variable, limits, placement);
-            let models = Models::read(fields, &providers, placement);
+            let models = Models::read(fields, &providers, &prices, placement);
             let is_open = fields.one_of("anonymous", ANONYMOUS);
             // A word that is wrong means neither.
             let is_open = is_open.or_else(|| (!fields.has("anonymous")).then_some(false));
@@ -139,6 +157,10 @@ impl Policy {
                 }
             };
             let agents = agents::Entries::read(fields, &providers, &consumers);
+            let stores = Stores::read(fields, variable);
+            let budgets = budget::read(fields, &models.compiled, &stores);
+            let budget_status = budget::read_status(fields, &consumers);
+            check_prices(fields, &budgets, &models.compiled);
             Some(Self {
                 placement,
                 redaction,
@@ -146,12 +168,23 @@ impl Policy {
                 models: models.compiled,
                 parameters,
                 limits,
+                budgets,
+                completion,
+                budget_status,
+                stores: stores.into_far(),
+                prices,
                 names: models.names,
                 register,
                 agents,
                 is_open,
             })
         })
+    }
+
+    /// The stores that make calls.
+    #[must_use]
+    pub fn stores(&self) -> &[Rc<dyn Store>] {
+        &self.stores
     }
 
     /// Who sent a request with these headers. `property` reads one of the host's properties by its path; it
@@ -205,6 +238,16 @@ impl Policy {
         self.agents.at(provider)
     }
 
+    /// What a target costs that serves a model asked for by this name; nothing if nobody has said.
+    #[must_use]
+    pub fn cost(&self, target: &Target, name: &str) -> Option<Cost> {
+        match target.cost {
+            Priced::Known(cost) => Some(cost),
+            Priced::ByName => self.prices.of(name),
+            Priced::Unknown => None,
+        }
+    }
+
     /// The names that the caller may ask for, in the order they were written. Patterns are no names.
     pub fn models_of<'p>(&'p self, caller: &'p Caller) -> impl Iterator<Item = &'p str> {
         self.models
@@ -218,6 +261,26 @@ impl Policy {
 /// Whether callers may be anonymous.
 const ANONYMOUS: &[(&str, bool)] = &[("deny", false), ("allow", true)];
 const NOBODY: &str = "nobody could call; list who may, or say anonymous: allow";
+
+/// Money cannot be counted where nobody has said what a model costs.
+fn check_prices(fields: &mut Fields<'_>, budgets: &[Rc<BudgetRule>], models: &[Rc<Model>]) {
+    let counts_money = |rule: &Rc<BudgetRule>| rule.budget.unit == Unit::Usd;
+    let Some(at) = budgets.iter().position(counts_money) else {
+        return;
+    };
+    for model in models {
+        let is_unpriced = |target: &Target| matches!(target.cost, Priced::Unknown);
+        if let Some(target) = model.targets().find(|target| is_unpriced(target)) {
+            let (name, provider) = (model.name.as_str(), &target.provider);
+            fields.problem(
+                &format!("budgets[{at}].unit"),
+                format!(
+                    "nobody has said what model '{name}' costs at provider '{provider}'; add its id to prices"
+                ),
+            );
+        }
+    }
+}
 
 fn read_version(fields: &mut Fields<'_>) {
     let remedy = "write version: 1";
@@ -337,7 +400,7 @@ mod tests {
     fn the_examples_of_the_reference_compile_in_every_placement() {
         // The first of a name counts: the samples stand in for kinds that are not there yet.
         let kinds: Vec<_> = provider::ALL.iter().chain(sample::KINDS).copied().collect();
-        assert_eq!(examples().count(), 2);
+        assert_eq!(examples().count(), 3);
         for example in examples() {
             for placement in PLACEMENTS {
                 let json = sample::json(example);

@@ -8,6 +8,7 @@ use std::iter;
 use std::rc::Rc;
 
 use super::names::{self, Clash, Names};
+use super::price::{Cost, Prices};
 use super::{Placement, filled};
 use crate::document::{Fields, Node};
 use crate::glob::Glob;
@@ -37,8 +38,18 @@ pub struct Target {
     pub direct_cluster: Option<String>,
     /// What speaks to it.
     pub target: Rc<dyn provider::Target>,
+    pub(super) cost: Priced,
     /// Its share of the draw. Where no target of a model has a weight, the first has the only share.
     share: u32,
+}
+
+/// What is known of a target's cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Priced {
+    Known(Cost),
+    /// It serves whatever model the app names, so the name tells.
+    ByName,
+    Unknown,
 }
 
 impl Model {
@@ -76,7 +87,7 @@ impl Model {
 
 /// The providers as written, also those that cannot be used: a model that refers to one of them is not at fault.
 #[derive(Debug)]
-pub(super) struct Providers<'n>(Vec<(&'n str, Slot)>);
+pub(super) struct Providers<'n>(Vec<(&'n str, Slot)>, Option<Rc<Catalogue>>);
 
 /// A provider's name and cluster, and what speaks to it unless its settings are wrong.
 pub(super) type Choice<'n, 'p> = (&'n str, &'p str, Option<&'p Rc<dyn Provider>>);
@@ -111,7 +122,7 @@ impl<'n> Providers<'n> {
             Err(problems) => {
                 let message = format!("the module's own table of models is broken: {problems}");
                 fields.problem("providers", message);
-                return Self(slots);
+                return Self(slots, None);
             }
         };
         fields.maps("providers", |_, fields| {
@@ -154,7 +165,7 @@ impl<'n> Providers<'n> {
             slots.push((written, slot));
             is_usable.then_some(())
         });
-        let providers = Self(slots);
+        let providers = Self(slots, Some(catalogue));
         let mut clusters = providers.0.iter().map(|(_, slot)| slot.cluster.as_str());
         if placement.is_split() && clusters.any(|cluster| providers.is_direct(cluster)) {
             fields.problem("providers", DIRECT);
@@ -199,6 +210,7 @@ impl Models {
     pub(super) fn read(
         fields: &mut Fields<'_>,
         providers: &Providers<'_>,
+        prices: &Prices,
         placement: Placement,
     ) -> Self {
         let mut models = Self::default();
@@ -218,7 +230,8 @@ impl Models {
             if placement.is_split() && cluster.as_ref().is_some_and(meets_filter) {
                 fields.problem("cluster", DIRECT);
             }
-            let targets = read_targets(fields, providers, placement);
+            let public = name.as_ref();
+            let targets = read_targets(fields, providers, prices, public, placement);
             // Where one of these is missing, it has been said why, so the model is not reported once more.
             let mut targets = targets.unwrap_or_default().into_iter();
             if let (Some(name), Some(first)) = (name, targets.next()) {
@@ -252,6 +265,7 @@ struct Draft {
     cluster: String,
     direct_cluster: Option<String>,
     target: Rc<dyn provider::Target>,
+    cost: Priced,
     weight: Option<u32>,
 }
 
@@ -259,6 +273,8 @@ struct Draft {
 fn read_targets(
     fields: &mut Fields<'_>,
     providers: &Providers<'_>,
+    prices: &Prices,
+    public: Option<&Glob>,
     placement: Placement,
 ) -> Option<Vec<Target>> {
     let written = filled(
@@ -305,11 +321,13 @@ fn read_targets(
             return Some(());
         };
         let target = provider.target(fields)?;
+        let cost = priced(fields, providers, prices, public);
         drafts.push(Draft {
             provider: name.to_owned(),
             cluster: slot.cluster.clone(),
             direct_cluster: slot.direct_cluster.clone(),
             target,
+            cost,
             weight,
         });
         Some(())
@@ -319,6 +337,30 @@ fn read_targets(
 
 const WEIGHT_MAX: u32 = 1_000;
 
+/// What a target costs, by the id of its model: what its quirks are looked up by, what it says itself, or
+/// the public name.
+fn priced(
+    fields: &Fields<'_>,
+    providers: &Providers<'_>,
+    prices: &Prices,
+    public: Option<&Glob>,
+) -> Priced {
+    let like = fields.peek("quirks").and_then(|quirks| quirks.as_map());
+    let like = like.and_then(|quirks| quirks.iter().find(|(name, _)| name == "like"));
+    let named = ["model", "deployment"].map(|name| fields.peek(name).and_then(Node::as_str));
+    let mut ids = iter::once(like.and_then(|(_, node)| node.as_str())).chain(named);
+    let id = match (ids.find_map(|id| id), public) {
+        (Some(id), _) => id,
+        (None, Some(public)) if public.is_exact() => public.as_str(),
+        (None, _) => return Priced::ByName,
+    };
+    let id = match &providers.1 {
+        Some(catalogue) => catalogue.plain(id),
+        None => id,
+    };
+    prices.of(id).map_or(Priced::Unknown, Priced::Known)
+}
+
 fn shared(drafts: Vec<Draft>) -> Vec<Target> {
     let is_weighted = drafts.iter().any(|draft| draft.weight.is_some());
     let shares = drafts.into_iter().enumerate().map(|(index, draft)| Target {
@@ -326,6 +368,7 @@ fn shared(drafts: Vec<Draft>) -> Vec<Target> {
         cluster: draft.cluster,
         direct_cluster: draft.direct_cluster,
         target: draft.target,
+        cost: draft.cost,
         share: if is_weighted {
             draft.weight.unwrap_or(1)
         } else {

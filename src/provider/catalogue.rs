@@ -103,7 +103,8 @@ impl Catalogue {
     }
 
     /// The id that patterns see.
-    fn plain<'m>(&self, model: &'m str) -> &'m str {
+    #[must_use]
+    pub fn plain<'m>(&self, model: &'m str) -> &'m str {
         // `arn:..:custom-model/amazon.nova-lite-v1:0/abc`: the base model stands first.
         let name = match model.split_once('/') {
             Some((_, resource)) if model.starts_with("arn:") => {

@@ -245,6 +245,18 @@ pub trait Relay: fmt::Debug {
     fn fail(&mut self, _fault: &Fault, _out: &mut Vec<u8>) -> bool {
         false
     }
+
+    /// Ends a stream that has begun as if its limit of tokens had been met; tells whether it did.
+    fn cut(&mut self, _out: &mut Vec<u8>) -> bool {
+        false
+    }
+}
+
+/// Passes a stream on that is in an app's format already, whoever wrote it; nothing if the format has no
+/// streams. The usage chunk passes.
+#[must_use]
+pub fn relay(format: Format, event_bytes_max: usize) -> Option<Box<dyn Relay>> {
+    openai::relay(format, event_bytes_max)
 }
 
 /// A request on its way to an upstream.

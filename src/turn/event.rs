@@ -109,6 +109,8 @@ pub enum Detail<'a> {
     },
     /// What a guardrail found, a JSON object in the provider's words.
     Guardrail(&'a str),
+    /// A piece of an answer that passes in its own format: JSON whose strings are said. Only meters read it.
+    Said(&'a str),
 }
 
 /// Why a choice ended, in the words of chat completions.

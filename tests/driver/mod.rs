@@ -5,6 +5,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use tollgate::budget::Shared;
 use tollgate::exchange::{Body, Dispatch, Effect, Exchange, Flow, Host, Input, Lost};
 use tollgate::policy::{Placement, Policy};
 use tollgate::turn::{Headers, Now};
@@ -47,8 +48,25 @@ impl Host for FixedHost {
         None
     }
 
+    fn shared(&self) -> &dyn Shared {
+        &NoMemory
+    }
+
     fn entropy(&self) -> [u64; 2] {
         [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210]
+    }
+}
+
+/// Memory that forgets at once.
+struct NoMemory;
+
+impl Shared for NoMemory {
+    fn read(&self, _: &str) -> Option<(Vec<u8>, u32)> {
+        None
+    }
+
+    fn write(&self, _: &str, _: &[u8], _: Option<u32>) -> bool {
+        true
     }
 }
 

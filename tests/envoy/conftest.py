@@ -102,7 +102,7 @@ class Gateway:
 
     numbers = itertools.count()
 
-    def __init__(self, directory, simulator, name="split", change=None, environment=None, edit=None, levels=("warning", "wasm:info")):
+    def __init__(self, directory, simulator, name="split", change=None, environment=None, edit=None, levels=("warning", "wasm:info"), workers=1):
         """`change` may edit the policy, `edit` the rendered Envoy config; `levels` are Envoy's and its wasm component's."""
         self.name = name
         self.directory = directory / f"{next(self.numbers)}-{name}"
@@ -120,7 +120,7 @@ class Gateway:
         self.log_path = self.directory / "envoy.log"
         environment = {"PATH": os.environ["PATH"], **(CREDENTIALS if environment is None else environment)}
         log = self.log_path.open("w")
-        self.process = run.start_envoy(self.config, self.directory, environment, log, levels, ["--concurrency", "1"])
+        self.process = run.start_envoy(self.config, self.directory, environment, log, levels, ["--concurrency", str(workers)])
 
     def ready(self):
         run.wait_for(self.process, self.port)

@@ -1,9 +1,8 @@
 //! An answer of chat completions, whole or one chunk of a stream, read as deep as somebody uses it.
 //!
 //! What is used now are finish reasons and usage: metering settles by them, and a stream without a
-//! finish is a truncated one. Text, reasoning and tool calls are skipped, not parsed; who comes to
-//! need them declares them in [`Choice`] as `turn::Escaped` and tells them in [`Choice::tell`]. JSON
-//! is checked whole by the same pass, so nothing corrupt is passed on. To check it with `validate` and
+//! finish is a truncated one. Text, reasoning and tool calls are skipped, not parsed, and told as they are
+//! written to whoever counts them. JSON is checked whole by the same pass, so nothing corrupt is passed on. To check it with `validate` and
 //! then `Walk` it took half as long again.
 
 use std::fmt;
@@ -16,7 +15,7 @@ use super::{Shape, refusal};
 use crate::fault::{Fault, Upstream};
 use crate::limits::CHOICES_MAX;
 use crate::provider::Sink;
-use crate::turn::{Escaped, Event, Finish, Usage};
+use crate::turn::{Detail, Escaped, Event, Finish, Usage};
 
 /// A `chat.completion` or a `chat.completion.chunk`.
 #[derive(Deserialize)]
@@ -49,10 +48,13 @@ pub(super) struct Choice<'a> {
     /// Below [`CHOICES_MAX`].
     #[serde(default)]
     index: u32,
-    message: Option<IgnoredAny>,
-    delta: Option<IgnoredAny>,
+    #[serde(borrow)]
+    message: Option<&'a RawValue>,
+    #[serde(borrow)]
+    delta: Option<&'a RawValue>,
     /// What legacy completions have in place of both.
-    text: Option<IgnoredAny>,
+    #[serde(borrow)]
+    text: Option<&'a RawValue>,
     #[serde(borrow)]
     finish_reason: Option<Escaped<'a>>,
 }
@@ -144,6 +146,17 @@ impl Choice<'_> {
         self.delta.is_some() || self.text.is_some()
     }
 
+    /// Tells what it says.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub(super) fn say(&self, sink: Sink<'_>) -> Result<(), Fault> {
+        match self.delta.or(self.message).or(self.text) {
+            Some(said) => sink(Event::Detail(Detail::Said(said.get()))),
+            None => Ok(()),
+        }
+    }
+
     /// Tells how it ended. Returns whether it did.
     ///
     /// # Errors
@@ -184,6 +197,7 @@ pub(super) fn inspect(shape: Shape, body: &[u8], sink: Sink<'_>) -> Result<(), F
     let choices = choices.filter(|_| is_completion).ok_or_else(corrupt)?;
     sink(Event::Start)?;
     for choice in choices.iter() {
+        choice.say(sink)?;
         choice.tell(sink)?;
     }
     answer.tell_usage(sink)
@@ -249,7 +263,9 @@ mod tests {
     fn told(body: &str) -> Vec<String> {
         let mut told = Vec::new();
         let result = inspect(Shape::Chat, body.as_bytes(), &mut |event| {
-            told.push(format!("{event:?}"));
+            if !matches!(event, Event::Detail(Detail::Said(_))) {
+                told.push(format!("{event:?}"));
+            }
             Ok(())
         });
         if let Err(fault) = result {

@@ -237,6 +237,24 @@ pub(super) enum Shape {
     Completions,
 }
 
+/// Passes on a stream that this gateway or OpenAI wrote.
+pub(super) fn relay(format: Format, event_bytes_max: usize) -> Option<Box<dyn Relay>> {
+    let chunks = |shape| -> Box<dyn Relay> {
+        Box::new(relay::Chunks::new(
+            shape,
+            Amend::default(),
+            true,
+            event_bytes_max,
+        ))
+    };
+    match format {
+        Format::Chat => Some(chunks(Shape::Chat)),
+        Format::Completions => Some(chunks(Shape::Completions)),
+        Format::Responses => Some(responses::relay(event_bytes_max)),
+        Format::Embeddings => None,
+    }
+}
+
 /// A model, spoken to in one of its formats.
 #[derive(Debug)]
 struct Speaker {

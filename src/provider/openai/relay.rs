@@ -85,6 +85,10 @@ impl Relay for Chunks {
             State::Waiting | State::Streaming => Err(Upstream::truncated().into()),
         }
     }
+
+    fn cut(&mut self, out: &mut Vec<u8>) -> bool {
+        self.passage.cut(out)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -206,10 +210,12 @@ impl Passage {
             sink(Event::Start)?;
         }
         let late = self.finished;
-        self.hear(chunk, sink)?;
-        if self.head.is_none() && self.spoken != 0 {
+        // Before anything is told: a stream that is cut at its first word ends with the same head.
+        let mut choices = chunk.choices.iter().flat_map(Choices::iter);
+        if self.head.is_none() && choices.any(Choice::speaks) {
             self.head = str::from_utf8(block.data).ok().map(head);
         }
+        self.hear(chunk, sink)?;
         let Some(choices) = &chunk.choices else {
             // What has no choices is something that we do not know: the app may.
             out.extend_from_slice(block.raw);
@@ -237,6 +243,43 @@ impl Passage {
         Ok(())
     }
 
+    /// Ends every choice that has spoken, as if the limit of tokens had been met.
+    fn cut(&mut self, out: &mut Vec<u8>) -> bool {
+        let Some(head) = &self.head else {
+            return false;
+        };
+        if self.state == State::Done {
+            return true;
+        }
+        out.extend_from_slice(b"data: {");
+        for (name, value) in HEAD.iter().zip(head).filter(|(_, value)| !value.is_empty()) {
+            let member = format!("\"{name}\":{value},");
+            out.extend(
+                member
+                    .bytes()
+                    .map(|byte| if byte == b'\n' { b' ' } else { byte }),
+            );
+        }
+        out.extend_from_slice(b"\"choices\":[");
+        let open = self.spoken & !self.finished;
+        let part = match self.shape {
+            Shape::Chat => "\"delta\":{}",
+            Shape::Completions => "\"text\":\"\"",
+        };
+        let mut comma = "";
+        for index in 0..128_u32 {
+            if open & 1_u128.wrapping_shl(index) != 0 {
+                let choice =
+                    format!("{comma}{{\"index\":{index},{part},\"finish_reason\":\"length\"}}");
+                out.extend_from_slice(choice.as_bytes());
+                comma = ",";
+            }
+        }
+        out.extend_from_slice(b"]}\n\ndata: [DONE]\n\n");
+        self.state = State::Done;
+        true
+    }
+
     /// Notes who speaks and who ends, and tells it. An end is told once.
     fn hear(&mut self, chunk: &Answer<'_>, sink: Sink<'_>) -> Result<(), Fault> {
         for choice in chunk.choices.iter().flat_map(Choices::iter) {
@@ -247,6 +290,7 @@ impl Passage {
             if choice.speaks() {
                 self.spoken |= bit;
             }
+            choice.say(sink)?;
             if choice.tell(sink)? {
                 self.finished |= bit;
             }
@@ -384,6 +428,7 @@ const EDITS_MAX: usize = limits::CHOICES_MAX + HEAD.len() + 2;
 mod tests {
     use super::*;
     use crate::codec::random::Random;
+    use crate::turn::Detail;
 
     const START: &str = r#"{"id":"c","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}],"usage":null}"#;
     const TEXT: &str = r#"{"id":"c","choices":[{"index":0,"delta":{"content":"a\u00e9\ud83d\ude00"},"finish_reason":null}],"usage":null}"#;
@@ -410,6 +455,9 @@ mod tests {
         let mut relay = Chunks::new(Shape::Chat, Amend::default(), show_usage, 1024);
         let (mut out, mut told) = (Vec::new(), Vec::new());
         let mut sink = |event: Event<'_>| {
+            if let Event::Detail(Detail::Said(_)) = event {
+                return Ok(());
+            }
             told.push(if let Event::Usage(usage) = event {
                 format!("{}+{}", usage.input_tokens, usage.output_tokens)
             } else {
@@ -747,6 +795,9 @@ mod tests {
             let mut relay = Chunks::new(shape, amend.clone(), false, 1024);
             let (mut got, mut heard) = (Vec::new(), Vec::new());
             let mut sink = |event: Event<'_>| {
+                if let Event::Detail(Detail::Said(_)) = event {
+                    return Ok(());
+                }
                 heard.push(format!("{event:?}"));
                 Ok(())
             };
@@ -757,6 +808,33 @@ mod tests {
             assert_eq!(String::from_utf8(got).unwrap(), out);
             assert_eq!(heard, told);
         }
+    }
+
+    /// A stream that a meter ends at its nth piece.
+    #[track_caller]
+    fn check_cut(pieces: usize, want: &str) {
+        let input = format!(
+            "data: {START}\n\ndata: {TEXT}\n\ndata: {TEXT}\n\ndata: {STOP}\n\ndata: [DONE]\n\n"
+        );
+        let mut relay = Chunks::new(Shape::Chat, Amend::default(), false, 1024);
+        let (mut out, mut said) = (Vec::new(), 0);
+        let pushed = relay.push(input.as_bytes(), &mut out, &mut |event| {
+            said += usize::from(matches!(event, Event::Detail(Detail::Said(_))));
+            if said > pieces {
+                return Err(Fault::Internal("cut"));
+            }
+            Ok(())
+        });
+        assert!(pushed.is_err());
+        assert!(relay.cut(&mut out));
+        assert_eq!(String::from_utf8(out).unwrap(), want);
+    }
+
+    #[test]
+    fn a_stream_that_is_cut_ends_with_length_and_keeps_its_id() {
+        let end = "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"length\"}]}\n\ndata: [DONE]\n\n";
+        check_cut(0, end);
+        check_cut(2, &format!("data: {START}\n\ndata: {TEXT}\n\n{end}"));
     }
 
     #[test]

@@ -65,10 +65,7 @@ impl Edit for Responses {
     }
 
     fn relay(&self, _show_usage: bool) -> Box<dyn Relay> {
-        Box::new(Events {
-            blocks: sse::Decoder::new(self.traits.server.event_bytes_max),
-            passage: Passage::default(),
-        })
+        relay(self.traits.server.event_bytes_max)
     }
 
     fn inspect(&self, body: &[u8], _out: &mut Vec<u8>, sink: Sink<'_>) -> Result<(), Fault> {
@@ -82,6 +79,14 @@ impl Edit for Responses {
         sink(Event::Start)?;
         response.tell(false, sink).map(drop)
     }
+}
+
+/// Passes a stream on.
+pub(super) fn relay(event_bytes_max: usize) -> Box<dyn Relay> {
+    Box::new(Events {
+        blocks: sse::Decoder::new(event_bytes_max),
+        passage: Passage::default(),
+    })
 }
 
 /// Passes one stream on.
@@ -149,6 +154,10 @@ impl Relay for Events {
         self.passage.fail(fault, out);
         true
     }
+
+    fn cut(&mut self, out: &mut Vec<u8>) -> bool {
+        self.passage.cut(out)
+    }
 }
 
 impl Passage {
@@ -205,7 +214,11 @@ impl Passage {
                 return Err(response.error.map_or_else(corrupt, refusal::read_error));
             }
             "error" => self.has_told = true,
-            _ => {}
+            _ => {
+                if let Some(delta) = event.delta.filter(|_| kind.ends_with(".delta")) {
+                    sink(Event::Detail(Detail::Said(delta.get())))?;
+                }
+            }
         }
         out.extend_from_slice(block.raw);
         Ok(())
@@ -240,6 +253,24 @@ impl Passage {
         }
     }
 
+    /// Ends the response as if the limit of tokens had been met.
+    fn cut(&mut self, out: &mut Vec<u8>) -> bool {
+        let mut ended = Vec::new();
+        let changes: [(&str, &[u8]); 2] = [
+            ("status", b"\"incomplete\""),
+            ("incomplete_details", b"{\"reason\":\"max_output_tokens\"}"),
+        ];
+        if self.is_over() || changed_response(&self.response, &changes, &mut ended).is_none() {
+            return self.is_over();
+        }
+        self.begin("response.incomplete", out);
+        out.extend_from_slice(b",\"response\":");
+        out.extend_from_slice(&ended);
+        out.extend_from_slice(b"}\n\n");
+        self.state = State::Done;
+        true
+    }
+
     fn begin(&mut self, name: &str, out: &mut Vec<u8>) {
         out.extend_from_slice(b"event: ");
         out.extend_from_slice(name.as_bytes());
@@ -265,19 +296,21 @@ fn failed_response(began: &str, fault: &Fault, out: &mut Vec<u8>) -> Option<()> 
     error.extend_from_slice(b",\"message\":");
     write_string(&mut error, &fault.to_string());
     error.push(b'}');
+    changed_response(began, &[("status", b"\"failed\""), ("error", &error)], out)
+}
+
+/// The response with other values of members that it has, the first of which it must have.
+fn changed_response(began: &str, changes: &[(&str, &[u8])], out: &mut Vec<u8>) -> Option<()> {
     let mut edits = Edits::new(4, ADMIN_BYTES_MAX);
     let mut is_there = false;
     for member in Members::new(began) {
         let member = member.ok()?;
-        let value: &[u8] = match &*member.key {
-            "status" => {
-                is_there = true;
-                b"\"failed\""
-            }
-            "error" => &error,
-            _ => continue,
-        };
-        edits.replace(member.value_span, value).ok()?;
+        let change = changes.iter().position(|(name, _)| **name == *member.key);
+        if let Some(at) = change {
+            is_there |= at == 0;
+            let (_, value) = changes.get(at)?;
+            edits.replace(member.value_span, value).ok()?;
+        }
     }
     edits.apply(began.as_bytes(), out).ok()?;
     is_there.then_some(())
@@ -291,6 +324,8 @@ struct StreamEvent<'a> {
     sequence_number: Option<u64>,
     #[serde(borrow)]
     response: Option<&'a RawValue>,
+    #[serde(borrow)]
+    delta: Option<&'a RawValue>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
 }

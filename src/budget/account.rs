@@ -1,0 +1,126 @@
+//! A budget's definition, and one bucket of it.
+
+use std::rc::Rc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::Window;
+
+/// What a policy limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Budget {
+    /// Its name in the policy.
+    pub name: String,
+    /// What is counted.
+    pub unit: Unit,
+    /// Over which time.
+    pub window: Window,
+    /// Whether it only watches: everything is counted, nothing refused.
+    pub is_shadow: bool,
+    /// How many buckets it may have. Keys beyond them share one more.
+    pub keys_max: u32,
+    place: String,
+}
+
+/// What a budget counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Requests.
+    Requests,
+    /// Requests on their way: each counts until it ends.
+    Concurrent,
+    /// Tokens, each class with its weight.
+    Tokens(Weights),
+    /// Money, in thousand-millionths of a dollar.
+    Usd,
+}
+
+/// What a token of each class counts, in thousandths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Weights {
+    /// Of the prompt, neither read from a cache nor written to one.
+    pub input: u64,
+    /// Of the prompt, read from a cache.
+    pub cached: u64,
+    /// Of the prompt, written to a cache.
+    pub cache_write: u64,
+    /// Of the answer, other than reasoning.
+    pub output: u64,
+    /// Of the answer, reasoning.
+    pub reasoning: u64,
+}
+
+/// One bucket: what a budget counts for one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The budget.
+    pub budget: Rc<Budget>,
+    /// The key's fingerprint.
+    pub key: u128,
+    /// The key as people read it, such as `consumer=acme`; empty where the budget has one bucket.
+    pub label: String,
+    /// What may be used and held together: the budget's limit, or the key's own.
+    pub limit: u64,
+}
+
+/// What is held in a bucket for one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Hold {
+    /// The start of the span of its admission.
+    pub span_ms: u64,
+    /// The slot by whose start its lease ends.
+    pub slot: u64,
+    /// The amount.
+    pub amount: u64,
+    /// Whether it is in the bucket that keys share for which a local store had no place.
+    pub is_shared: bool,
+}
+
+impl Budget {
+    /// Defines a budget.
+    #[must_use]
+    pub fn new(name: String, unit: Unit, window: Window, is_shadow: bool, keys_max: u32) -> Self {
+        let place = format!("{name}/{}/{window}", unit.name());
+        Self {
+            name,
+            unit,
+            window,
+            is_shadow,
+            keys_max,
+            place,
+        }
+    }
+
+    /// Names the buckets of this budget in any store. A budget whose limit changes keeps its buckets; one
+    /// that counts something else, or over another time, gets new ones.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// The bucket of a key: the values of the budget's dimensions, in their order.
+    pub fn fingerprint<'v>(values: impl Iterator<Item = &'v str>) -> u128 {
+        let mut hash = Sha256::new();
+        for value in values {
+            // With its length: ("ab", "c") is not ("a", "bc").
+            hash.update(u64::try_from(value.len()).unwrap_or(u64::MAX).to_le_bytes());
+            hash.update(value);
+        }
+        let digest = hash.finalize();
+        let head = digest.first_chunk().copied().unwrap_or_default();
+        u128::from_le_bytes(head)
+    }
+}
+
+impl Unit {
+    /// What a policy calls it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Concurrent => "concurrent",
+            Self::Tokens(_) => "tokens",
+            Self::Usd => "usd",
+        }
+    }
+}

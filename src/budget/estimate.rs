@@ -1,0 +1,322 @@
+//! How many tokens a text will be, before anybody has counted them.
+//!
+//! One pass over the bytes of JSON as it was written, without a vocabulary: runs of letters, digits,
+//! blanks and marks weigh what they weigh in OpenAI's `o200k`, each a little too much. Vocabularies of other
+//! makers differ by a factor, which [`Calibration`](super::Calibration) learns. Files and pictures are not
+//! text and count by what they are.
+//!
+//! It reads JSON that was checked elsewhere; on anything else it counts something and stays inside.
+
+use memchr::memchr2;
+
+/// A sum of tokens in the making.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Estimate {
+    /// In hundredths, so that pieces of one text add up to what the whole is.
+    hundredths: u64,
+}
+
+/// What a member of a request holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// Messages: what they say counts, the names of their fields do not.
+    Messages,
+    /// Something that the model reads as it is written, such as the schemas of tools.
+    Schema,
+    /// A piece of an answer: its strings count, and nothing for their frame.
+    Answer,
+}
+
+/// What each message and each of its parts adds.
+const PART: u64 = 400;
+/// A picture. Models charge by its size, and few charge more.
+const PICTURE: u64 = 160_000;
+/// Of any other file, this many base64 characters are a token, but it has as many as a picture at least.
+const FILE_CHARACTERS: u64 = 40;
+/// Of a recording, so many are.
+const RECORDING_CHARACTERS: u64 = 600;
+
+impl Estimate {
+    /// The tokens, rounded up.
+    #[must_use]
+    pub const fn tokens(&self) -> u64 {
+        self.hundredths.div_ceil(100)
+    }
+
+    /// Adds a text: the content of a JSON string as it was written.
+    pub fn text(&mut self, text: &str) {
+        self.add(weigh(text.as_bytes()));
+    }
+
+    /// Adds a JSON value.
+    pub fn value(&mut self, json: &str, content: Content) {
+        let mut rest = json.as_bytes();
+        if content == Content::Schema {
+            self.add(weigh(rest));
+            return;
+        }
+        let mut key: &[u8] = b"";
+        while let Some(at) = memchr2(b'"', b'{', rest) {
+            let (plain, found) = rest.split_at(at);
+            // Lists of tokens, which completions and embeddings take.
+            self.add(numbers(plain));
+            let Some((first, behind)) = found.split_first() else {
+                return;
+            };
+            if *first == b'{' {
+                if content == Content::Messages {
+                    self.add(PART);
+                }
+                rest = behind;
+                continue;
+            }
+            let (text, behind) = string(behind);
+            rest = behind;
+            if rest.trim_ascii_start().first() == Some(&b':') {
+                key = text;
+            } else {
+                self.add(worth(key, text));
+            }
+        }
+        self.add(numbers(rest));
+    }
+
+    fn add(&mut self, hundredths: u64) {
+        self.hundredths = self.hundredths.saturating_add(hundredths);
+    }
+}
+
+/// Splits at a string's closing quote.
+fn string(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let mut from = 0_usize;
+    while let Some(found) = bytes
+        .get(from..)
+        .and_then(|rest| memchr2(b'"', b'\\', rest))
+    {
+        let at = from.saturating_add(found);
+        if bytes.get(at) == Some(&b'"') {
+            let (text, rest) = bytes.split_at(at);
+            return (text, rest.get(1..).unwrap_or_default());
+        }
+        from = at.saturating_add(2);
+    }
+    (bytes, b"")
+}
+
+/// What a string below this key counts.
+fn worth(key: &[u8], text: &[u8]) -> u64 {
+    let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
+    let file = PICTURE.max(length.saturating_mul(100) / FILE_CHARACTERS);
+    match key {
+        // Words of the format.
+        b"role" | b"type" | b"detail" | b"id" | b"tool_call_id" | b"call_id" | b"status" => 0,
+        b"url" | b"image_url" => PICTURE,
+        b"data" => length.saturating_mul(100) / RECORDING_CHARACTERS,
+        b"file_data" | b"file_url" | b"file_id" => file,
+        _ if text.starts_with(b"data:image/") => PICTURE,
+        _ if text.starts_with(b"data:") => file,
+        _ => weigh(text),
+    }
+}
+
+/// The numbers between strings, a token each.
+fn numbers(bytes: &[u8]) -> u64 {
+    let mut sum = 0_u64;
+    let mut was_digit = false;
+    for byte in bytes {
+        let is_digit = byte.is_ascii_digit();
+        if is_digit && !was_digit {
+            sum = sum.saturating_add(100);
+        }
+        was_digit = is_digit;
+    }
+    sum
+}
+
+/// What the last character was.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Run {
+    Start,
+    Lower(u64),
+    Upper(u64),
+    Digits(u64),
+    Space,
+    Break,
+    Mark,
+    Foreign,
+}
+
+/// The weight of a text in hundredths of a token.
+fn weigh(text: &[u8]) -> u64 {
+    let mut sum = 0_u64;
+    let mut run = Run::Start;
+    let mut bytes = text.iter();
+    while let Some(&byte) = bytes.next() {
+        let (weight, next) = match byte {
+            b'a'..=b'z' => match run {
+                Run::Lower(length) => (letter(length), Run::Lower(length.saturating_add(1))),
+                // A capital begins its word.
+                Run::Upper(1) => (0, Run::Lower(2)),
+                _ => (WORD, Run::Lower(1)),
+            },
+            b'A'..=b'Z' => match run {
+                Run::Upper(length) => (CAPITAL, Run::Upper(length.saturating_add(1))),
+                _ => (WORD, Run::Upper(1)),
+            },
+            b'0'..=b'9' => match run {
+                Run::Digits(length) if length % 3 != 0 => {
+                    (0, Run::Digits(length.saturating_add(1)))
+                }
+                Run::Digits(length) => (100, Run::Digits(length.saturating_add(1))),
+                _ => (100, Run::Digits(1)),
+            },
+            // One blank belongs to the word behind it; more are one token.
+            b' ' => (if run == Run::Space { 4 } else { 0 }, Run::Space),
+            b'\n' | b'\r' | b'\t' => (if run == Run::Break { 10 } else { BREAK }, Run::Break),
+            b'\\' => match bytes.next() {
+                Some(b'n' | b'r' | b't') => {
+                    (if run == Run::Break { 10 } else { BREAK }, Run::Break)
+                }
+                Some(b'u') => {
+                    // Four digits follow: a character that few write so.
+                    bytes.nth(3);
+                    (FOREIGN, Run::Foreign)
+                }
+                _ => (if run == Run::Mark { MARKS } else { MARK }, Run::Mark),
+            },
+            0x00..=0x7F => (if run == Run::Mark { MARKS } else { MARK }, Run::Mark),
+            // The first byte of a character says of which script it is.
+            0x80..=0xBF => (0, run),
+            0xC0..=0xCF => (ACCENT, Run::Foreign),
+            0xD0..=0xD3 => (CYRILLIC, Run::Foreign),
+            0xD4..=0xDF => (SCRIPT, Run::Foreign),
+            0xE3..=0xED => (CJK, Run::Foreign),
+            0xE0..=0xEF => (FOREIGN, Run::Foreign),
+            0xF0..=0xFF => (EMOJI, Run::Foreign),
+        };
+        sum = sum.saturating_add(weight);
+        run = next;
+    }
+    sum
+}
+
+const WORD: u64 = 100;
+const CAPITAL: u64 = 35;
+const MARK: u64 = 75;
+const MARKS: u64 = 45;
+const BREAK: u64 = 85;
+const ACCENT: u64 = 50;
+const CYRILLIC: u64 = 28;
+const SCRIPT: u64 = 40;
+const CJK: u64 = 80;
+const FOREIGN: u64 = 100;
+const EMOJI: u64 = 250;
+
+/// What one more letter adds to a word: short words are whole tokens, long ones fall into pieces.
+const fn letter(length: u64) -> u64 {
+    if length < 6 { 4 } else { 18 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::random::Random;
+
+    #[track_caller]
+    fn check(json: &str, content: Content, want: u64) {
+        let mut estimate = Estimate::default();
+        estimate.value(json, content);
+        assert_eq!(estimate.tokens(), want);
+    }
+
+    #[test]
+    fn words_are_tokens_and_long_ones_several() {
+        check(r#""the cat sat""#, Content::Messages, 4);
+        check(r#""internationalization""#, Content::Messages, 4);
+    }
+
+    #[test]
+    fn three_digits_are_a_token() {
+        check(r#""123456789""#, Content::Messages, 3);
+    }
+
+    #[test]
+    fn what_a_message_says_counts_and_the_names_of_its_fields_do_not() {
+        check(r#"[{"role":"user","content":"cat"}]"#, Content::Messages, 6);
+    }
+
+    #[test]
+    fn an_escaped_quote_does_not_end_a_text() {
+        check(r#"["a\"b",1]"#, Content::Messages, 4);
+    }
+
+    #[test]
+    fn a_list_of_tokens_is_so_many() {
+        check("[[1,20,300],[4000]]", Content::Messages, 4);
+    }
+
+    #[test]
+    fn a_picture_counts_as_a_picture_and_not_by_its_bytes() {
+        let picture = format!(
+            r#"{{"url":"data:image/png;base64,{}"}}"#,
+            "A".repeat(1_000_000)
+        );
+        check(&picture, Content::Messages, 1_604);
+    }
+
+    #[test]
+    fn a_file_counts_by_its_size() {
+        let file = format!(
+            r#"{{"file_data":"data:application/pdf;base64,{}"}}"#,
+            "A".repeat(400_000)
+        );
+        check(&file, Content::Messages, 10_005);
+    }
+
+    #[test]
+    fn a_schema_counts_as_it_is_written() {
+        let mut estimate = Estimate::default();
+        estimate.value(
+            r#"{"type":"object","properties":{"city":{"type":"string"}}}"#,
+            Content::Schema,
+        );
+        // o200k has 13.
+        assert!((13..=22).contains(&estimate.tokens()), "{estimate:?}");
+    }
+
+    #[test]
+    fn a_text_in_pieces_weighs_at_least_what_the_whole_does() {
+        let text = "The quick brown fox jumps over 13 lazy dogs; 網關 says hello.\\n";
+        let mut whole = Estimate::default();
+        whole.text(text);
+        let mut random = Random::new(9);
+        for _ in 0..500 {
+            let mut pieces = Estimate::default();
+            let mut rest = text;
+            while !rest.is_empty() {
+                let at = rest.ceil_char_boundary(1 + random.below(9)).min(rest.len());
+                let (head, tail) = rest.split_at(at);
+                pieces.text(head);
+                rest = tail;
+            }
+            assert!(
+                pieces.hundredths + 200 >= whole.hundredths,
+                "{pieces:?} {whole:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_it_leave_its_bounds() {
+        let mut random = Random::new(3);
+        for _ in 0..20_000 {
+            let mut bytes =
+                br#"[{"role":"user","content":"a\u00e9 \"b\" 12"},{"data":"x"}]"#.to_vec();
+            random.mutate(&mut bytes, b"\"\\{}[]:,");
+            let text = String::from_utf8_lossy(&bytes);
+            for content in [Content::Messages, Content::Schema] {
+                Estimate::default().value(&text, content);
+            }
+        }
+    }
+}

@@ -1,0 +1,460 @@
+//! Admission: what a request may cost is held in every budget that it meets, before it leaves.
+//!
+//! ```text
+//! match -> estimate -> reserve --granted--> thresholds --none or warn--> leave
+//!             ^           |                     \-- another model, fewer tokens --+
+//!             |           \--no room-- fewer tokens, if the policy says so -------+
+//!             +---------------------------------------------------------------------
+//! ```
+//! What is held is a bound: the prompt as it is estimated, with the guard that was learnt for the model, in
+//! the dearest class that it may turn out to have, and all tokens that the answer may have. A stream whose
+//! length nobody bounds holds for its first step only, and more as it goes.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::budget::{Calibration, Content, Estimate, Outbound, Price, Shared, Shortfall, Unit};
+use crate::codec::json::{Edits, Kind, Walk, write_string};
+use crate::fault::{self, Exhausted, Fault};
+use crate::limits::ADMIN_BYTES_MAX;
+use crate::policy::{Action, Caller, Due, Facts, Policy};
+use crate::turn::{Ask, Format, Headers};
+
+use super::Host;
+use super::journal::Journal;
+use super::ledger::{Ledger, Promise, Refusal};
+use super::tell::{amount_text, duration_text};
+
+/// A request that its budgets have room for.
+pub(super) struct Admission {
+    pub(super) ledger: Rc<RefCell<Ledger>>,
+    /// By how much the holds grow; nothing where they are for the whole answer.
+    pub(super) step_tokens: Option<u64>,
+    /// The prompt as it was estimated, before any guard.
+    pub(super) estimated_tokens: u64,
+    /// The prompt with the guard.
+    pub(super) input_tokens: u64,
+    /// The model under whose name calibration is kept.
+    pub(super) model: String,
+    /// The body, where the request leaves otherwise than it came.
+    pub(super) body: Option<Vec<u8>>,
+    /// What the answer's head says of thresholds.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Thresholds may send a request from model to model, and budgets shorten it, so often.
+const ROUNDS_MAX: u128 = 6;
+
+/// An answer that nobody bounded is not made shorter than this.
+const UNBOUNDED_TOKENS_MIN: u64 = 256;
+
+/// What of a request matters to its budgets.
+struct Wish<'w> {
+    /// The model's public name.
+    model: String,
+    /// What each answer may have at most, if anybody said so.
+    asked_tokens: Option<u64>,
+    /// A bound that a threshold or a shortage brought.
+    bound_tokens: Option<u64>,
+    /// How many answers are wanted.
+    answers: u64,
+    ask: &'w Ask<'w>,
+}
+
+/// What an answer may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Allowance {
+    /// The tokens that each answer may have; of a stream that grows, in its first step.
+    tokens: u64,
+    /// The upstream has to be told.
+    is_told: bool,
+    step_tokens: Option<u64>,
+}
+
+/// Admits a request; nothing where no budget counts it.
+///
+/// # Errors
+/// A budget has no room for it, or cannot tell.
+pub(super) fn admit(
+    policy: &Policy,
+    caller: &Caller,
+    headers: &Headers,
+    ask: &Ask<'_>,
+    host: &dyn Host,
+    journal: &mut Journal,
+) -> Result<Option<Admission>, Halt> {
+    if policy.budgets.is_empty() {
+        return Ok(None);
+    }
+    let mut wish = Wish {
+        model: ask.model.to_string(),
+        asked_tokens: asked_tokens(ask),
+        bound_tokens: None,
+        answers: answers(ask),
+        ask,
+    };
+    let estimated_tokens = estimate(ask);
+    let now_ms = journal.now_ms();
+    let shared = host.shared();
+    for round in 0..ROUNDS_MAX {
+        let Some(model) = policy.route(&wish.model) else {
+            return Err(Halt::from(Fault::from(fault::Client::UnknownModel)));
+        };
+        let targets: Vec<_> = model.targets().collect();
+        let providers: Vec<&str> = targets.iter().map(|target| &*target.provider).collect();
+        let property = |path: &[&str]| host.property(path);
+        let due = policy.due(&Facts {
+            caller,
+            headers,
+            property: &property,
+            model: &wish.model,
+            providers: &providers,
+        });
+        if due.is_empty() {
+            let body = wish.body(None)?;
+            return Ok(body.map(|body| Admission::free(body, &wish)));
+        }
+        let costs = targets.iter().map(|target| {
+            let cost = policy.cost(target, &wish.model);
+            (target.provider.clone(), cost)
+        });
+        let costs: Vec<_> = costs.collect();
+        let prices = prices(&costs, &due)?;
+        let output_tokens_max = costs
+            .iter()
+            .filter_map(|(_, cost)| cost.as_ref()?.output_tokens_max);
+        let is_near = due.iter().all(|due| due.rule.store.is_near());
+        let allowance = wish.allowance(policy, output_tokens_max.max(), is_near);
+        let learnt = || Calibration::read(&wish.model, shared).bound(estimated_tokens);
+        let input_tokens = journal.bound(learnt);
+        let promise = Promise {
+            input_tokens,
+            output_tokens: allowance.tokens.saturating_mul(wish.answers),
+        };
+        let dearest = prices
+            .iter()
+            .fold(Price::default(), |price, (_, other)| price.max(*other));
+        match Ledger::reserve(journal.id(round), due, prices, promise, journal, shared) {
+            Ok(ledger) => {
+                let mut warnings = Vec::new();
+                if wish.heed(&ledger, allowance, &mut warnings) {
+                    ledger.undo(journal, shared);
+                    continue;
+                }
+                let body = wish.body(allowance.is_told.then_some(allowance.tokens))?;
+                return Ok(Some(Admission {
+                    ledger: Rc::new(RefCell::new(ledger)),
+                    step_tokens: allowance.step_tokens,
+                    estimated_tokens,
+                    input_tokens,
+                    model: wish.model,
+                    body,
+                    warnings,
+                }));
+            }
+            Err(Refusal::Down) => return Err(Halt::from(Fault::from(fault::Policy::Store))),
+            Err(Refusal::Call(call)) => return Err(Halt::Call(call)),
+            Err(Refusal::Short {
+                due,
+                amount,
+                shortfall,
+            }) => {
+                let affordable = affordable(&due, &shortfall, input_tokens, &dearest);
+                let each = affordable.checked_div(wish.answers).unwrap_or(0);
+                // Who set no bound takes what there is.
+                let own = wish.asked_tokens.is_none().then_some(UNBOUNDED_TOKENS_MIN);
+                let least = policy.completion.shorten_to_tokens.or(own);
+                if least.is_some_and(|least| least <= each) && each < allowance.tokens {
+                    wish.bound_tokens = Some(each);
+                    continue;
+                }
+                return Err(Halt::from(exhausted(&due, amount, &shortfall, now_ms)));
+            }
+        }
+    }
+    Err(Halt::from(Fault::from(fault::Policy::Store)))
+}
+
+/// Why an admission does not go on.
+pub(super) enum Halt {
+    /// It is refused.
+    Fault(Fault),
+    /// A store has to make this call first.
+    Call(Outbound),
+}
+
+impl From<Fault> for Halt {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl Admission {
+    /// A request that was sent to another model, which no budget counts.
+    fn free(body: Vec<u8>, wish: &Wish<'_>) -> Self {
+        Self {
+            ledger: Rc::new(RefCell::new(Ledger::empty())),
+            step_tokens: None,
+            estimated_tokens: 0,
+            input_tokens: 0,
+            model: wish.model.clone(),
+            body: Some(body),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Learns how far the estimate was from what the provider counted.
+    pub(super) fn learn(&self, counted_tokens: u64, shared: &dyn Shared) {
+        Calibration::learn(&self.model, self.estimated_tokens, counted_tokens, shared);
+    }
+}
+
+impl Wish<'_> {
+    fn allowance(&self, policy: &Policy, model_tokens: Option<u64>, is_near: bool) -> Allowance {
+        let completion = policy.completion;
+        if self.ask.format == Format::Embeddings {
+            return Allowance {
+                tokens: 0,
+                is_told: false,
+                step_tokens: None,
+            };
+        }
+        let bounds = [completion.tokens_max, self.bound_tokens]
+            .into_iter()
+            .flatten();
+        let bound = bounds.min();
+        let said = self.asked_tokens;
+        // What grows while it streams cannot wait for a store that is far away.
+        if said.is_none() && bound.is_none() && self.ask.stream && is_near {
+            let step = completion.stream_step_tokens;
+            return Allowance {
+                tokens: step,
+                is_told: false,
+                step_tokens: Some(step.saturating_mul(self.answers)),
+            };
+        }
+        // A model keeps its own bound by itself; but that is far more than most answers have.
+        let assumed = completion.assumed_tokens;
+        let own = said.unwrap_or_else(|| model_tokens.map_or(assumed, |most| most.min(assumed)));
+        let tokens = bound.map_or(own, |bound| own.min(bound));
+        let is_kept = said == Some(tokens) || (said.is_none() && model_tokens == Some(tokens));
+        Allowance {
+            tokens,
+            is_told: !is_kept,
+            step_tokens: None,
+        }
+    }
+
+    /// Looks at the thresholds that are passed. Says whether the request has to be admitted anew.
+    fn heed(&mut self, ledger: &Ledger, allowance: Allowance, warnings: &mut Vec<String>) -> bool {
+        for entry in ledger.entries() {
+            let level = entry.level;
+            let stands = u128::from(level.used.saturating_add(level.held)).saturating_mul(100);
+            let name = &entry.due.account.budget.name;
+            let mut is_warned = entry.is_down;
+            if entry.is_down {
+                warnings.push(format!("{name}; store-down"));
+            }
+            if entry.due.account.budget.is_shadow
+                && stands > u128::from(level.limit).saturating_mul(100)
+            {
+                warnings.push(format!("{name}; shadow-refused"));
+                is_warned = true;
+            }
+            let passed = entry.due.rule.thresholds.iter().filter(|threshold| {
+                stands >= u128::from(level.limit).saturating_mul(threshold.percent.into())
+            });
+            for threshold in passed {
+                match &threshold.action {
+                    Action::Warn if !is_warned => {
+                        is_warned = true;
+                        warnings.push(format!("{name}; at={}", threshold.percent));
+                    }
+                    Action::Warn => {}
+                    Action::Clamp(tokens) => {
+                        if *tokens < allowance.tokens || allowance.step_tokens.is_some() {
+                            self.bound_tokens = Some(*tokens);
+                            return true;
+                        }
+                    }
+                    Action::Model(model) => {
+                        if *model != self.model {
+                            self.model.clone_from(model);
+                            return true;
+                        }
+                    }
+                }
+            }
+        }
+        false
+    }
+
+    /// The body with what has to change.
+    fn body(&self, tokens: Option<u64>) -> Result<Option<Vec<u8>>, Fault> {
+        let model = (*self.ask.model != *self.model).then_some(&self.model);
+        if model.is_none() && tokens.is_none() {
+            return Ok(None);
+        }
+        let mut edits = Edits::new(4, ADMIN_BYTES_MAX);
+        let done = self.edit(model, tokens, &mut edits);
+        let mut out = Vec::with_capacity(self.ask.body.len().saturating_add(64));
+        let done = done.and_then(|()| edits.apply(self.ask.body.as_bytes(), &mut out).ok());
+        match done {
+            Some(()) => Ok(Some(out)),
+            None => Err(Fault::Internal("an edit of a request for its budgets")),
+        }
+    }
+
+    fn edit(&self, model: Option<&String>, tokens: Option<u64>, edits: &mut Edits) -> Option<()> {
+        if let Some(model) = model {
+            let mut text = Vec::new();
+            write_string(&mut text, model);
+            let span = self.ask.member("model")?.value_span.clone();
+            edits.replace(span, &text).ok()?;
+        }
+        let Some(tokens) = tokens else {
+            return Some(());
+        };
+        let names = bounds(self.ask.format);
+        let mut is_there = false;
+        for member in names.iter().filter_map(|name| self.ask.member(name)) {
+            is_there = true;
+            let span = member.value_span.clone();
+            edits.replace(span, tokens.to_string().as_bytes()).ok()?;
+        }
+        if !is_there {
+            let at = self.ask.body.find('{')?.checked_add(1)?;
+            let name = names.last()?;
+            let added = format!("\"{name}\":{tokens},");
+            edits.insert(at, added.as_bytes()).ok()?;
+        }
+        Some(())
+    }
+}
+
+/// What formats call the bound of an answer; the last is what is added where there is none.
+const fn bounds(format: Format) -> &'static [&'static str] {
+    match format {
+        Format::Chat => &["max_completion_tokens", "max_tokens"],
+        Format::Completions => &["max_tokens"],
+        Format::Responses => &["max_output_tokens"],
+        Format::Embeddings => &[],
+    }
+}
+
+fn asked_tokens(ask: &Ask<'_>) -> Option<u64> {
+    let written = bounds(ask.format)
+        .iter()
+        .filter_map(|name| ask.member(name));
+    let mut numbers = written.filter_map(|member| member.value.parse().ok());
+    numbers.next()
+}
+
+/// How many answers are wanted: `n` for each prompt, or as many as the best is sought in.
+fn answers(ask: &Ask<'_>) -> u64 {
+    let number = |name| {
+        ask.member(name)
+            .and_then(|member| member.value.parse().ok())
+    };
+    let each: u64 = number("n").max(number("best_of")).unwrap_or(1).max(1);
+    let prompts = ask.member("prompt").map_or(1, |prompt| items(prompt.value));
+    each.saturating_mul(prompts)
+}
+
+/// How many prompts a member holds: a list of texts or of lists has several.
+fn items(json: &str) -> u64 {
+    let mut walk = Walk::new(json);
+    if walk.kind() != Kind::Array {
+        return 1;
+    }
+    walk.open();
+    let mut count = 0_u64;
+    while let Ok(true) = walk.next_item() {
+        if walk.kind() == Kind::Number || walk.skip().is_err() {
+            break;
+        }
+        count = count.saturating_add(1);
+    }
+    count.max(1)
+}
+
+fn estimate(ask: &Ask<'_>) -> u64 {
+    let mut estimate = Estimate::default();
+    for member in &ask.members {
+        let content = match &*member.key {
+            "messages" | "input" | "prompt" | "instructions" | "suffix" => Content::Messages,
+            "tools" | "functions" | "response_format" | "text" => Content::Schema,
+            _ => continue,
+        };
+        estimate.value(member.value, content);
+    }
+    estimate.tokens()
+}
+
+/// What each provider charges. Where money is limited everybody has to have a price.
+fn prices(
+    costs: &[(String, Option<crate::policy::Cost>)],
+    due: &[Due],
+) -> Result<Vec<(String, Price)>, Fault> {
+    let needs_price = due.iter().any(|due| due.account.budget.unit == Unit::Usd);
+    let price = |(provider, cost): &(String, Option<crate::policy::Cost>)| match cost {
+        Some(cost) => Ok((provider.clone(), cost.price)),
+        None if needs_price => Err(Fault::from(fault::Policy::Price)),
+        None => Ok((provider.clone(), Price::default())),
+    };
+    costs.iter().map(price).collect()
+}
+
+/// How many output tokens fit into what a budget has left.
+fn affordable(due: &Due, shortfall: &Shortfall, input_tokens: u64, price: &Price) -> u64 {
+    const SAMPLE: u64 = 1_000_000;
+    let unit = due.account.budget.unit;
+    let left = shortfall.level.remaining();
+    let left = left.saturating_sub(unit.bound(input_tokens, 0, price));
+    let sample = match unit {
+        Unit::Requests | Unit::Concurrent => 0,
+        Unit::Tokens(_) | Unit::Usd => unit.bound(0, SAMPLE, price),
+    };
+    let tokens = u128::from(left).saturating_mul(SAMPLE.into());
+    let tokens = tokens.checked_div(sample.into()).unwrap_or(0);
+    // Amounts are rounded up.
+    u64::try_from(tokens).unwrap_or(u64::MAX).saturating_sub(1)
+}
+
+/// The refusal in OpenAI's words.
+fn exhausted(due: &Due, amount: u64, shortfall: &Shortfall, now_ms: u64) -> Fault {
+    let budget = &due.account.budget;
+    let level = &shortfall.level;
+    let kind = match budget.unit {
+        Unit::Requests | Unit::Concurrent => "requests",
+        Unit::Tokens(_) | Unit::Usd => "tokens",
+    };
+    let [limit, used, held, requested] = [level.limit, level.used, level.held, amount]
+        .map(|amount| amount_text(budget.unit, amount));
+    let retry_ms = shortfall.fits_ms.map(|at| at.saturating_sub(now_ms).max(1));
+    let (name, what) = (&budget.name, budget.unit.name());
+    let message = match retry_ms {
+        None => format!(
+            "Request too large for budget '{name}' on {what}: Limit {limit}, Requested {requested}. \
+             Shorten the prompt or ask for fewer output tokens."
+        ),
+        Some(retry_ms) => {
+            let lead = if due.rule.is_quota {
+                "You exceeded your current quota:"
+            } else {
+                "Rate limit reached for"
+            };
+            let retry = duration_text(retry_ms);
+            format!(
+                "{lead} budget '{name}' on {what}: Limit {limit}, Used {used}, In flight {held}, \
+                 Requested {requested}. Please try again in {retry}."
+            )
+        }
+    };
+    Fault::Budget(Box::new(Exhausted {
+        is_quota: due.rule.is_quota,
+        kind,
+        message,
+        retry_ms,
+    }))
+}

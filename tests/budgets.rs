@@ -1,0 +1,467 @@
+//! Budgets through a whole exchange, with a clock and a memory of the test's own.
+//!
+//! What real Envoy adds (workers at once, clients that go away, reloads) is in `tests/envoy/test_budgets.py`.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "clippy knows test functions, not the helpers of a test file"
+)]
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use serde::Deserialize;
+use tollgate::budget::Shared;
+use tollgate::exchange::{Body, Effect, Exchange, Flow, Host, Input};
+use tollgate::policy::{Placement, Policy};
+use tollgate::turn::{Headers, Now};
+
+/// 2026-11-23T12:00:00Z.
+const NOON: u64 = 1_795_435_200_000;
+const WHOLE: &str = r#"{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":4,"total_tokens":13}}"#;
+const OPEN: &str = "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n";
+
+/// A proxy whose memory outlives its exchanges.
+struct World {
+    memory: RefCell<BTreeMap<String, (Vec<u8>, u32)>>,
+    now_ms: Cell<u64>,
+    policy: RefCell<Rc<Policy>>,
+}
+
+impl Host for World {
+    fn property(&self, _: &[&str]) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            unix_ms: self.now_ms.get(),
+        }
+    }
+
+    fn entropy(&self) -> [u64; 2] {
+        [1, 2]
+    }
+
+    fn shared(&self) -> &dyn Shared {
+        self
+    }
+}
+
+impl Shared for World {
+    fn read(&self, key: &str) -> Option<(Vec<u8>, u32)> {
+        self.memory.borrow().get(key).cloned()
+    }
+
+    fn write(&self, key: &str, bytes: &[u8], version: Option<u32>) -> bool {
+        let mut memory = self.memory.borrow_mut();
+        if memory.get(key).map(|(_, version)| *version) != version {
+            return false;
+        }
+        memory.insert(key.to_owned(), (bytes.to_owned(), version.unwrap_or(0) + 1));
+        true
+    }
+}
+
+struct Bytes<'b>(&'b [u8]);
+
+impl Body for Bytes<'_> {
+    fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
+    fn read(&self) -> Vec<u8> {
+        self.0.to_vec()
+    }
+}
+
+fn policy(budgets: &str) -> Rc<Policy> {
+    let text = format!(
+        r#"{{"version":1,"anonymous":"allow","consumers":[{{"name":"admin","header":{{"name":"x-c","value":"admin"}}}}],
+        "providers":[{{"name":"o","kind":"openai","auth":{{"type":"none"}}}}],
+        "models":[{{"name":"gpt-4.1","targets":[{{"provider":"o"}}]}}],
+        "budget_status":{{"path":"/budgets","consumers":["admin"]}},"completion":{{"stream_step_tokens":16}},"budgets":[{budgets}]}}"#
+    );
+    match Policy::compile(text.as_bytes(), Placement::Single, &|_| None) {
+        Ok(policy) => Rc::new(policy),
+        Err(problems) => panic!("{problems}"),
+    }
+}
+
+fn world(budgets: &str) -> World {
+    World {
+        memory: RefCell::default(),
+        now_ms: Cell::new(NOON),
+        policy: RefCell::new(policy(budgets)),
+    }
+}
+
+/// A request that was sent: what became of it, and the exchange that waits for its answer.
+struct Sent {
+    exchange: Exchange,
+    effects: Vec<Effect>,
+}
+
+impl Sent {
+    /// The status and headers of a reply of the gateway's own.
+    fn refusal(&self) -> Option<(u16, &Headers, &[u8])> {
+        self.effects.iter().find_map(|effect| match effect {
+            Effect::Reply {
+                status,
+                headers,
+                body,
+            } => Some((*status, headers, body.as_slice())),
+            _ => None,
+        })
+    }
+
+    fn body(&self) -> Option<String> {
+        self.effects.iter().find_map(|effect| match effect {
+            Effect::RequestBody(body) => Some(String::from_utf8(body.clone()).unwrap()),
+            _ => None,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct Status {
+    data: Vec<OneBudget>,
+}
+
+#[derive(Deserialize)]
+struct OneBudget {
+    buckets: Vec<Bucket>,
+}
+
+#[derive(Deserialize)]
+struct Bucket {
+    used: f64,
+    held: f64,
+}
+
+impl World {
+    fn head(&self, method: &str, path: &str, caller: &str) -> Headers {
+        let mut headers = Headers::new();
+        headers.push(":method", method);
+        headers.push(":path", path);
+        headers.push("x-c", caller);
+        headers
+    }
+
+    fn send(&self, fields: &str) -> Sent {
+        let mut exchange = Exchange::new(Placement::Single, self.policy.borrow().clone());
+        let mut effects = Vec::new();
+        let headers = self.head("POST", "/v1/chat/completions", "");
+        let ends = false;
+        let host = self;
+        exchange.handle(
+            Input::RequestHead {
+                headers,
+                ends,
+                host,
+            },
+            &mut effects,
+        );
+        let text = format!(
+            r#"{{"model":"gpt-4.1","messages":[{{"role":"user","content":"hello"}}]{fields}}}"#
+        );
+        let body = &Bytes(text.as_bytes());
+        exchange.handle(
+            Input::RequestBody {
+                body,
+                ends: true,
+                host,
+            },
+            &mut effects,
+        );
+        Sent { exchange, effects }
+    }
+
+    fn answer_head(&self, sent: &mut Sent, status: &str, kind: &str) {
+        let mut headers = Headers::new();
+        headers.push(":status", status);
+        headers.push("content-type", kind);
+        sent.exchange.handle(
+            Input::AnswerHead {
+                headers,
+                ends: false,
+            },
+            &mut sent.effects,
+        );
+    }
+
+    fn answer_body(&self, sent: &mut Sent, text: &str, ends: bool) -> (Flow, String) {
+        sent.effects.clear();
+        let body = &Bytes(text.as_bytes());
+        let flow = sent.exchange.handle(
+            Input::AnswerBody {
+                body,
+                ends,
+                host: self,
+            },
+            &mut sent.effects,
+        );
+        let written = sent.effects.iter().find_map(|effect| match effect {
+            Effect::AnswerBody(bytes) => Some(String::from_utf8(bytes.clone()).unwrap()),
+            _ => None,
+        });
+        (flow, written.unwrap_or_else(|| text.to_owned()))
+    }
+
+    /// A request with its whole answer, up to its end.
+    fn whole(&self, status: &str, text: &str) {
+        let mut sent = self.send("");
+        assert!(sent.refusal().is_none());
+        self.answer_head(&mut sent, status, "application/json");
+        self.answer_body(&mut sent, text, true);
+        sent.exchange.settle(None, self);
+    }
+
+    /// Used and held of the first budget's first bucket, in its own unit.
+    #[track_caller]
+    fn check(&self, want: (f64, f64)) {
+        let mut exchange = Exchange::new(Placement::Single, self.policy.borrow().clone());
+        let mut effects = Vec::new();
+        let headers = self.head("GET", "/budgets", "admin");
+        exchange.handle(
+            Input::RequestHead {
+                headers,
+                ends: true,
+                host: self,
+            },
+            &mut effects,
+        );
+        let Some(Effect::Reply {
+            status: 200, body, ..
+        }) = effects.first()
+        else {
+            panic!("no status");
+        };
+        let status: Status = serde_json::from_slice(body).unwrap();
+        let bucket = status.data[0].buckets.first();
+        let got = bucket.map_or((0.0, 0.0), |bucket| (bucket.used, bucket.held));
+        assert!(
+            (got.0 - want.0).abs() < 1e-12 && (got.1 - want.1).abs() < 1e-12,
+            "{got:?}"
+        );
+    }
+}
+
+const TOKENS: &str = r#"{"name":"b","unit":"tokens","limit":1000,"window":"day"}"#;
+const ONE: &str = r#"{"name":"b","unit":"requests","limit":1,"window":"day"}"#;
+
+#[test]
+fn the_providers_usage_replaces_what_was_held() {
+    let world = world(TOKENS);
+    let mut sent = world.send(r#","max_tokens":100"#);
+    world.answer_head(&mut sent, "200", "application/json");
+    world.answer_body(&mut sent, WHOLE, true);
+    sent.exchange.settle(None, &world);
+    world.check((13.0, 0.0));
+}
+
+#[test]
+fn a_settlement_that_comes_twice_charges_once() {
+    let world = world(TOKENS);
+    let mut sent = world.send("");
+    world.answer_head(&mut sent, "200", "application/json");
+    world.answer_body(&mut sent, WHOLE, true);
+    sent.exchange.settle(None, &world);
+    sent.exchange.settle(None, &world);
+    world.check((13.0, 0.0));
+}
+
+#[test]
+fn dollars_are_exact() {
+    let world = world(r#"{"name":"b","unit":"usd","limit":1,"window":"month"}"#);
+    world.whole("200", WHOLE);
+    // 9 tokens at 2 and 4 at 8 millionths of a dollar.
+    world.check((0.000_05, 0.0));
+}
+
+#[test]
+fn an_upstreams_error_is_released() {
+    let world = world(ONE);
+    for status in ["429", "500", "503"] {
+        world.whole(status, r#"{"error":{"message":"no"}}"#);
+        world.check((0.0, 0.0));
+    }
+    world.whole("200", WHOLE);
+    world.check((1.0, 0.0));
+}
+
+#[test]
+fn an_app_that_goes_away_before_the_answer_pays_for_its_prompt() {
+    let world = world(TOKENS);
+    let mut sent = world.send(r#","max_tokens":100"#);
+    sent.exchange.settle(None, &world);
+    // 6 by the estimate, and the guard.
+    world.check((8.0, 0.0));
+}
+
+#[test]
+fn an_answer_without_usage_is_charged_by_what_it_said() {
+    let world = world(TOKENS);
+    let text = WHOLE.replace(
+        r#","usage":{"prompt_tokens":9,"completion_tokens":4,"total_tokens":13}"#,
+        "",
+    );
+    world.whole("200", &text);
+    world.check((10.0, 0.0));
+}
+
+#[test]
+fn what_fits_no_more_is_refused_in_openais_words() {
+    let world = world(ONE);
+    world.whole("200", WHOLE);
+    let sent = world.send("");
+    let (status, headers, body) = sent.refusal().unwrap();
+    assert_eq!(status, 429);
+    assert_eq!(headers.text("retry-after-ms"), Some("43200000"));
+    assert_eq!(headers.text("retry-after"), Some("43200"));
+    assert_eq!(
+        str::from_utf8(body).unwrap(),
+        "{\"error\":{\"message\":\"Rate limit reached for budget 'b' on requests: Limit 1, Used 1, In flight 0, Requested 1. \
+         Please try again in 12h0m0s.\",\"type\":\"requests\",\"param\":null,\"code\":\"rate_limit_exceeded\"}}"
+    );
+    world.now_ms.set(NOON + 43_200_000);
+    assert!(world.send("").refusal().is_none());
+}
+
+#[test]
+fn what_never_fits_says_so() {
+    let world = world(TOKENS);
+    let sent = world.send(r#","max_tokens":5000"#);
+    let (_, headers, body) = sent.refusal().unwrap();
+    assert_eq!(headers.text("retry-after"), None);
+    assert_eq!(headers.text("x-should-retry"), Some("false"));
+    assert!(
+        str::from_utf8(body)
+            .unwrap()
+            .contains("Request too large for budget 'b' on tokens: Limit 1000, Requested 5008")
+    );
+}
+
+#[test]
+fn a_worker_that_died_leaves_nothing_behind_for_long() {
+    let world = world(ONE);
+    drop(world.send(""));
+    assert!(world.send("").refusal().is_some());
+    world.now_ms.set(NOON + 70_000);
+    assert!(world.send("").refusal().is_none());
+}
+
+#[test]
+fn a_request_that_waits_long_keeps_its_lease_by_the_timer() {
+    let world = world(ONE);
+    let mut sent = world.send("");
+    let lease = sent.exchange.lease().unwrap();
+    for second in 1..600 {
+        world.now_ms.set(NOON + second * 1_000);
+        lease
+            .upgrade()
+            .unwrap()
+            .borrow_mut()
+            .renew(world.now_ms.get(), &world);
+    }
+    assert!(world.send("").refusal().is_some());
+    world.answer_head(&mut sent, "200", "application/json");
+    world.answer_body(&mut sent, WHOLE, true);
+    sent.exchange.settle(None, &world);
+    world.check((1.0, 0.0));
+}
+
+#[test]
+fn the_month_of_admission_is_charged_across_its_end_and_a_change_of_clocks() {
+    // Berlin's October 2026 ends at 23:00 UTC, a week after its clocks went back.
+    let world = world(
+        r#"{"name":"b","unit":"requests","limit":1,"window":"month","zone":"Europe/Berlin"}"#,
+    );
+    world.now_ms.set(1_793_487_600_000 - 10);
+    let mut sent = world.send("");
+    assert!(world.send("").refusal().is_some());
+    world.now_ms.set(1_793_487_600_000);
+    world.answer_head(&mut sent, "200", "application/json");
+    world.answer_body(&mut sent, WHOLE, true);
+    sent.exchange.settle(None, &world);
+    world.check((0.0, 0.0));
+    world.whole("200", WHOLE);
+    let refused = world.send("");
+    // To the first of December, at 23:00 UTC of the day before.
+    let wait_ms = 1_796_079_600_000 - 1_793_487_600_000_u64;
+    assert_eq!(
+        refused.refusal().unwrap().1.text("retry-after-ms"),
+        Some(wait_ms.to_string().as_str())
+    );
+}
+
+#[test]
+fn another_policy_finds_what_was_used() {
+    let world = world(ONE);
+    world.whole("200", WHOLE);
+    *world.policy.borrow_mut() = policy(&ONE.replace("\"limit\":1", "\"limit\":2"));
+    world.whole("200", WHOLE);
+    world.check((2.0, 0.0));
+    assert!(world.send("").refusal().is_some());
+}
+
+#[test]
+fn an_empty_prompt_is_a_prompt() {
+    let world = world(TOKENS);
+    let mut exchange = Exchange::new(Placement::Single, world.policy.borrow().clone());
+    let mut effects = Vec::new();
+    let headers = world.head("POST", "/v1/chat/completions", "");
+    exchange.handle(
+        Input::RequestHead {
+            headers,
+            ends: false,
+            host: &world,
+        },
+        &mut effects,
+    );
+    let body = &Bytes(br#"{"model":"gpt-4.1","messages":[],"max_tokens":1}"#);
+    exchange.handle(
+        Input::RequestBody {
+            body,
+            ends: true,
+            host: &world,
+        },
+        &mut effects,
+    );
+    exchange.settle(None, &world);
+    world.check((0.0, 0.0));
+}
+
+#[test]
+fn a_stream_without_a_bound_grows_and_ends_with_length() {
+    let world = world(&TOKENS.replace("1000", "60"));
+    let mut sent = world.send(r#","stream":true"#);
+    world.answer_head(&mut sent, "200", "text/event-stream");
+    world.answer_body(&mut sent, OPEN, false);
+    let mut written = String::new();
+    for _ in 0..100 {
+        let delta = OPEN.replace(r#""content":"""#, r#""content":" house""#);
+        written.push_str(&world.answer_body(&mut sent, &delta, false).1);
+    }
+    assert!(
+        written.ends_with("\"finish_reason\":\"length\"}]}\n\ndata: [DONE]\n\n"),
+        "{written}"
+    );
+    let words = written.matches(" house").count();
+    sent.exchange.settle(None, &world);
+    // The prompt is held with 8, and a word of five letters with 1.16: 44 of them are 52 tokens.
+    assert_eq!(words, 44);
+    world.check((60.0, 0.0));
+}
+
+#[test]
+fn a_bound_of_the_policy_is_told_to_the_upstream() {
+    let world = world(&TOKENS.replace("}", r#","thresholds":[{"at":1,"max_tokens":20}]}"#));
+    let sent = world.send(r#","max_tokens":500"#);
+    assert!(sent.body().unwrap().contains(r#""max_tokens":20"#));
+    let sent = world.send("");
+    assert!(sent.body().unwrap().contains(r#""max_tokens":20"#));
+}
