@@ -153,23 +153,31 @@ fn weigh(text: &[u8]) -> u64 {
     let mut bytes = text.iter();
     while let Some(&byte) = bytes.next() {
         let (weight, next) = match byte {
-            b'a'..=b'z' => match run {
-                Run::Lower(length) => (letter(length), Run::Lower(length.saturating_add(1))),
-                // A capital begins its word.
-                Run::Upper(1) => (0, Run::Lower(2)),
-                _ => (WORD, Run::Lower(1)),
-            },
-            b'A'..=b'Z' => match run {
-                Run::Upper(length) => (CAPITAL, Run::Upper(length.saturating_add(1))),
-                _ => (WORD, Run::Upper(1)),
-            },
-            b'0'..=b'9' => match run {
-                Run::Digits(length) if length % 3 != 0 => {
-                    (0, Run::Digits(length.saturating_add(1)))
+            b'a'..=b'z' => {
+                if let Run::Lower(length) = run {
+                    (letter(length), Run::Lower(length.saturating_add(1)))
+                } else if run == Run::Upper(1) {
+                    // A capital begins its word.
+                    (0, Run::Lower(2))
+                } else {
+                    (WORD, Run::Lower(1))
                 }
-                Run::Digits(length) => (100, Run::Digits(length.saturating_add(1))),
-                _ => (100, Run::Digits(1)),
-            },
+            }
+            b'A'..=b'Z' => {
+                if let Run::Upper(length) = run {
+                    (CAPITAL, Run::Upper(length.saturating_add(1)))
+                } else {
+                    (WORD, Run::Upper(1))
+                }
+            }
+            b'0'..=b'9' => {
+                if let Run::Digits(length) = run {
+                    let weight = if length % 3 == 0 { 100 } else { 0 };
+                    (weight, Run::Digits(length.saturating_add(1)))
+                } else {
+                    (100, Run::Digits(1))
+                }
+            }
             // One blank belongs to the word behind it; more are one token.
             b' ' => (if run == Run::Space { 4 } else { 0 }, Run::Space),
             b'\n' | b'\r' | b'\t' => (if run == Run::Break { 10 } else { BREAK }, Run::Break),

@@ -70,6 +70,25 @@ struct Allowance {
     step_tokens: Option<u64>,
 }
 
+/// Where requests are admitted.
+struct Desk<'d> {
+    policy: &'d Policy,
+    caller: &'d Caller,
+    headers: &'d Headers,
+    host: &'d dyn Host,
+    /// The reservation.
+    id: u128,
+    now_ms: u64,
+    estimated_tokens: u64,
+}
+
+/// What comes of one round at the desk.
+enum Round {
+    Done(Option<Admission>),
+    /// The wish has changed.
+    Again,
+}
+
 /// Admits a request; nothing where no budget counts it.
 ///
 /// # Errors
@@ -91,86 +110,114 @@ pub(super) fn admit(
         answers: answers(ask),
         ask,
     };
-    let estimated_tokens = estimate(ask);
     let [high, low] = host.entropy().map(u128::from);
-    let id = (high << 64) | low;
-    let now_ms = host.now().unix_ms;
-    let shared = host.shared();
+    let desk = Desk {
+        policy,
+        caller,
+        headers,
+        host,
+        id: (high << 64) | low,
+        now_ms: host.now().unix_ms,
+        estimated_tokens: estimate(ask),
+    };
     for _ in 0..ROUNDS_MAX {
-        let Some(model) = policy.route(&wish.model) else {
+        if let Round::Done(admitted) = desk.round(&mut wish)? {
+            return Ok(admitted);
+        }
+    }
+    Err(Fault::from(fault::Policy::Store))
+}
+
+impl Desk<'_> {
+    fn round(&self, wish: &mut Wish<'_>) -> Result<Round, Fault> {
+        let Some(model) = self.policy.route(&wish.model) else {
             return Err(Fault::from(fault::Client::UnknownModel));
         };
-        let targets: Vec<_> = model.targets().collect();
-        let providers: Vec<&str> = targets.iter().map(|target| &*target.provider).collect();
-        let property = |path: &[&str]| host.property(path);
-        let due = policy.due(&Facts {
-            caller,
-            headers,
-            property: &property,
+        let costs: Vec<_> = model
+            .targets()
+            .map(|target| {
+                (
+                    target.provider.clone(),
+                    self.policy.cost(target, &wish.model),
+                )
+            })
+            .collect();
+        let providers: Vec<&str> = costs.iter().map(|(provider, _)| &**provider).collect();
+        let due = self.policy.due(&Facts {
+            caller: self.caller,
+            headers: self.headers,
+            property: &|path| self.host.property(path),
             model: &wish.model,
             providers: &providers,
         });
         if due.is_empty() {
             let body = wish.body(None)?;
-            return Ok(body.map(|body| Admission::free(body, &wish)));
+            return Ok(Round::Done(body.map(|body| Admission::free(body, wish))));
         }
-        let costs = targets.iter().map(|target| {
-            let cost = policy.cost(target, &wish.model);
-            (target.provider.clone(), cost)
-        });
-        let costs: Vec<_> = costs.collect();
         let prices = prices(&costs, &due)?;
-        let output_tokens_max = costs
+        let bounds = costs
             .iter()
             .filter_map(|(_, cost)| cost.as_ref()?.output_tokens_max);
-        let allowance = wish.allowance(policy, output_tokens_max.max());
-        let calibration = Calibration::read(&wish.model, shared);
-        let input_tokens = calibration.bound(estimated_tokens);
+        let allowance = wish.allowance(self.policy, bounds.max());
+        let shared = self.host.shared();
         let promise = Promise {
-            input_tokens,
+            input_tokens: Calibration::read(&wish.model, shared).bound(self.estimated_tokens),
             output_tokens: allowance.tokens.saturating_mul(wish.answers),
         };
-        let dearest = prices
-            .iter()
-            .fold(Price::default(), |price, (_, other)| price.max(*other));
-        match Ledger::reserve(id, due, prices, promise, now_ms, shared) {
-            Ok(mut ledger) => {
-                let mut warnings = Vec::new();
-                if wish.heed(&ledger, allowance, &mut warnings) {
-                    ledger.release(now_ms, shared);
-                    continue;
-                }
-                let body = wish.body(allowance.is_told.then_some(allowance.tokens))?;
-                return Ok(Some(Admission {
-                    ledger: Rc::new(RefCell::new(ledger)),
-                    step_tokens: allowance.step_tokens,
-                    estimated_tokens,
-                    input_tokens,
-                    model: wish.model,
-                    body,
-                    warnings,
-                }));
-            }
-            Err(Refusal::Down) => return Err(Fault::from(fault::Policy::Store)),
+        let dearest = prices.iter().map(|(_, price)| *price);
+        let dearest = dearest.fold(Price::default(), Price::max);
+        match Ledger::reserve(self.id, due, prices, promise, self.now_ms, shared) {
+            Ok(ledger) => self.admitted(wish, ledger, allowance, promise),
+            Err(Refusal::Down) => Err(Fault::from(fault::Policy::Store)),
             Err(Refusal::Short {
                 due,
                 amount,
                 shortfall,
             }) => {
-                let affordable = affordable(&due, &shortfall, input_tokens, &dearest);
+                let affordable = affordable(&due, &shortfall, promise.input_tokens, &dearest);
                 let each = affordable.checked_div(wish.answers).unwrap_or(0);
                 // Who set no bound takes what there is.
                 let own = wish.asked_tokens.is_none().then_some(UNBOUNDED_TOKENS_MIN);
-                let least = policy.completion.shorten_to_tokens.or(own);
+                let least = self.policy.completion.shorten_to_tokens.or(own);
                 if least.is_some_and(|least| least <= each) && each < allowance.tokens {
                     wish.bound_tokens = Some(each);
-                    continue;
+                    return Ok(Round::Again);
                 }
-                return Err(exhausted(&due, amount, &shortfall, now_ms));
+                Err(exhausted(&due, amount, &shortfall, self.now_ms))
             }
         }
     }
-    Err(Fault::from(fault::Policy::Store))
+
+    /// There is room; the thresholds may still want something else.
+    fn admitted(
+        &self,
+        wish: &mut Wish<'_>,
+        mut ledger: Ledger,
+        allowance: Allowance,
+        promise: Promise,
+    ) -> Result<Round, Fault> {
+        let mut warnings = Vec::new();
+        if wish.heed(&ledger, allowance, &mut warnings) {
+            ledger.release(self.now_ms, self.host.shared());
+            return Ok(Round::Again);
+        }
+        let body = match wish.body(allowance.is_told.then_some(allowance.tokens)) {
+            Ok(body) => body,
+            Err(fault) => {
+                ledger.release(self.now_ms, self.host.shared());
+                return Err(fault);
+            }
+        };
+        Ok(Round::Done(Some(Admission {
+            ledger: Rc::new(RefCell::new(ledger)),
+            step_tokens: allowance.step_tokens,
+            estimated_tokens: self.estimated_tokens,
+            input_tokens: promise.input_tokens,
+            model: wish.model.clone(),
+            body,
+            warnings,
+        })))
+    }
 }
 
 impl Admission {
