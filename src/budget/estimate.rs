@@ -29,6 +29,8 @@ pub enum Content {
 
 /// What each message and each of its parts adds.
 const PART: u64 = 400;
+/// What providers tell a model of tools in general; Claude's takes the most.
+const TOOLS: u64 = 35_000;
 /// A picture. Models charge by its size, and few charge more.
 const PICTURE: u64 = 160_000;
 /// Of any other file, this many base64 characters are a token, but it has as many as a picture at least.
@@ -41,6 +43,11 @@ impl Estimate {
     #[must_use]
     pub const fn tokens(&self) -> u64 {
         self.hundredths.div_ceil(100)
+    }
+
+    /// Adds what a model is told besides, where there are tools for it.
+    pub fn tools(&mut self) {
+        self.add(TOOLS);
     }
 
     /// Adds a text: the content of a JSON string as it was written.

@@ -410,7 +410,11 @@ fn estimate(ask: &Ask<'_>) -> u64 {
     for member in &ask.members {
         let content = match &*member.key {
             "messages" | "input" | "prompt" | "instructions" | "suffix" => Content::Messages,
-            "tools" | "functions" | "response_format" | "text" => Content::Schema,
+            "tools" | "functions" => {
+                estimate.tools();
+                Content::Schema
+            }
+            "response_format" | "text" => Content::Schema,
             _ => continue,
         };
         estimate.value(member.value, content);
