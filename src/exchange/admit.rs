@@ -31,8 +31,6 @@ pub(super) struct Admission {
     pub(super) step_tokens: Option<u64>,
     /// The prompt as it was estimated, before any guard.
     pub(super) estimated_tokens: u64,
-    /// The prompt with the guard.
-    pub(super) input_tokens: u64,
     /// The model under whose name calibration is kept.
     pub(super) model: String,
     /// The body, where the request leaves otherwise than it came.
@@ -167,7 +165,7 @@ impl Desk<'_> {
         let dearest = prices.iter().map(|(_, price)| *price);
         let dearest = dearest.fold(Price::default(), Price::max);
         match Ledger::reserve(self.id, due, prices, promise, self.now_ms, shared) {
-            Ok(ledger) => self.admitted(wish, ledger, allowance, promise),
+            Ok(ledger) => self.admitted(wish, ledger, allowance),
             Err(Refusal::Down) => Err(Fault::from(fault::Policy::Store)),
             Err(Refusal::Short {
                 due,
@@ -194,7 +192,6 @@ impl Desk<'_> {
         wish: &mut Wish<'_>,
         mut ledger: Ledger,
         allowance: Allowance,
-        promise: Promise,
     ) -> Result<Round, Fault> {
         let mut warnings = Vec::new();
         if wish.heed(&ledger, allowance, &mut warnings) {
@@ -212,7 +209,6 @@ impl Desk<'_> {
             ledger: Rc::new(RefCell::new(ledger)),
             step_tokens: allowance.step_tokens,
             estimated_tokens: self.estimated_tokens,
-            input_tokens: promise.input_tokens,
             model: wish.model.clone(),
             body,
             warnings,
@@ -227,7 +223,6 @@ impl Admission {
             ledger: Rc::new(RefCell::new(Ledger::empty())),
             step_tokens: None,
             estimated_tokens: 0,
-            input_tokens: 0,
             model: wish.model.clone(),
             body: Some(body),
             warnings: Vec::new(),
