@@ -326,7 +326,7 @@ impl Exchange {
         // An estimate is never more than what the answer was bounded by.
         let bound = admission.ledger.borrow().output_tokens();
         let estimated = Tokens {
-            input: admission.input_tokens,
+            input: admission.estimated_tokens,
             output: said_tokens.min(bound),
             ..Tokens::default()
         };
