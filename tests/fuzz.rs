@@ -1021,7 +1021,8 @@ fn budget_cells() {
     let window = Window::Rolling { length_ms: 60_000 };
     let mut cell = BudgetCell::default();
     for now_ms in [0, 7_000, 14_000] {
-        drop(cell.reserve(now_ms, &window.frame(now_ms), 100, 3));
+        cell.reserve(now_ms, &window.frame(now_ms), 100, 3)
+            .expect("room");
     }
     cell.encode(&mut seed);
     fuzz("budget cells", inputs(), |random, input| {

@@ -435,6 +435,12 @@ fn number(bytes: &mut &[u8]) -> Option<u64> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::too_many_lines,
+    reason = "clippy knows test functions, not the helpers of tests"
+)]
 mod tests {
     use super::super::{Window, Zone};
     use super::*;

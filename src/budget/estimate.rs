@@ -29,6 +29,8 @@ pub enum Content {
 
 /// What each message and each of its parts adds.
 const PART: u64 = 400;
+/// What providers tell a model of tools in general; Claude's takes the most.
+const TOOLS: u64 = 35_000;
 /// A picture. Models charge by its size, and few charge more.
 const PICTURE: u64 = 160_000;
 /// Of any other file, this many base64 characters are a token, but it has as many as a picture at least.
@@ -41,6 +43,11 @@ impl Estimate {
     #[must_use]
     pub const fn tokens(&self) -> u64 {
         self.hundredths.div_ceil(100)
+    }
+
+    /// Adds what a model is told besides, where there are tools for it.
+    pub fn tools(&mut self) {
+        self.add(TOOLS);
     }
 
     /// Adds a text: the content of a JSON string as it was written.
@@ -153,23 +160,31 @@ fn weigh(text: &[u8]) -> u64 {
     let mut bytes = text.iter();
     while let Some(&byte) = bytes.next() {
         let (weight, next) = match byte {
-            b'a'..=b'z' => match run {
-                Run::Lower(length) => (letter(length), Run::Lower(length.saturating_add(1))),
-                // A capital begins its word.
-                Run::Upper(1) => (0, Run::Lower(2)),
-                _ => (WORD, Run::Lower(1)),
-            },
-            b'A'..=b'Z' => match run {
-                Run::Upper(length) => (CAPITAL, Run::Upper(length.saturating_add(1))),
-                _ => (WORD, Run::Upper(1)),
-            },
-            b'0'..=b'9' => match run {
-                Run::Digits(length) if length % 3 != 0 => {
-                    (0, Run::Digits(length.saturating_add(1)))
+            b'a'..=b'z' => {
+                if let Run::Lower(length) = run {
+                    (letter(length), Run::Lower(length.saturating_add(1)))
+                } else if run == Run::Upper(1) {
+                    // A capital begins its word.
+                    (0, Run::Lower(2))
+                } else {
+                    (WORD, Run::Lower(1))
                 }
-                Run::Digits(length) => (100, Run::Digits(length.saturating_add(1))),
-                _ => (100, Run::Digits(1)),
-            },
+            }
+            b'A'..=b'Z' => {
+                if let Run::Upper(length) = run {
+                    (CAPITAL, Run::Upper(length.saturating_add(1)))
+                } else {
+                    (WORD, Run::Upper(1))
+                }
+            }
+            b'0'..=b'9' => {
+                if let Run::Digits(length) = run {
+                    let weight = if length % 3 == 0 { 100 } else { 0 };
+                    (weight, Run::Digits(length.saturating_add(1)))
+                } else {
+                    (100, Run::Digits(1))
+                }
+            }
             // One blank belongs to the word behind it; more are one token.
             b' ' => (if run == Run::Space { 4 } else { 0 }, Run::Space),
             b'\n' | b'\r' | b'\t' => (if run == Run::Break { 10 } else { BREAK }, Run::Break),

@@ -336,6 +336,12 @@ impl Bucket {
 const OTHERS: &str = "others";
 
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::wildcard_enum_match_arm,
+    reason = "clippy knows test functions, not the helpers of tests"
+)]
 mod tests {
     use std::collections::BTreeMap;
     use std::rc::Rc;

@@ -364,6 +364,10 @@ impl Rule<'_> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "clippy knows test functions, not the helpers of tests"
+)]
 mod tests {
     use super::*;
 

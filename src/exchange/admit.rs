@@ -71,6 +71,23 @@ struct Allowance {
     step_tokens: Option<u64>,
 }
 
+/// Where requests are admitted.
+struct Desk<'d> {
+    policy: &'d Policy,
+    caller: &'d Caller,
+    headers: &'d Headers,
+    host: &'d dyn Host,
+    now_ms: u64,
+    estimated_tokens: u64,
+}
+
+/// What comes of one round at the desk.
+enum Round {
+    Done(Option<Admission>),
+    /// The wish has changed.
+    Again,
+}
+
 /// Admits a request; nothing where no budget counts it.
 ///
 /// # Errors
@@ -93,83 +110,17 @@ pub(super) fn admit(
         answers: answers(ask),
         ask,
     };
-    let estimated_tokens = estimate(ask);
-    let now_ms = journal.now_ms();
-    let shared = host.shared();
+    let desk = Desk {
+        policy,
+        caller,
+        headers,
+        host,
+        now_ms: journal.now_ms(),
+        estimated_tokens: estimate(ask),
+    };
     for round in 0..ROUNDS_MAX {
-        let Some(model) = policy.route(&wish.model) else {
-            return Err(Halt::from(Fault::from(fault::Client::UnknownModel)));
-        };
-        let targets: Vec<_> = model.targets().collect();
-        let providers: Vec<&str> = targets.iter().map(|target| &*target.provider).collect();
-        let property = |path: &[&str]| host.property(path);
-        let due = policy.due(&Facts {
-            caller,
-            headers,
-            property: &property,
-            model: &wish.model,
-            providers: &providers,
-        });
-        if due.is_empty() {
-            let body = wish.body(None)?;
-            return Ok(body.map(|body| Admission::free(body, &wish)));
-        }
-        let costs = targets.iter().map(|target| {
-            let cost = policy.cost(target, &wish.model);
-            (target.provider.clone(), cost)
-        });
-        let costs: Vec<_> = costs.collect();
-        let prices = prices(&costs, &due)?;
-        let output_tokens_max = costs
-            .iter()
-            .filter_map(|(_, cost)| cost.as_ref()?.output_tokens_max);
-        let is_near = due.iter().all(|due| due.rule.store.is_near());
-        let allowance = wish.allowance(policy, output_tokens_max.max(), is_near);
-        let learnt = || Calibration::read(&wish.model, shared).bound(estimated_tokens);
-        let input_tokens = journal.bound(learnt);
-        let promise = Promise {
-            input_tokens,
-            output_tokens: allowance.tokens.saturating_mul(wish.answers),
-        };
-        let dearest = prices
-            .iter()
-            .fold(Price::default(), |price, (_, other)| price.max(*other));
-        match Ledger::reserve(journal.id(round), due, prices, promise, journal, shared) {
-            Ok(ledger) => {
-                let mut warnings = Vec::new();
-                if wish.heed(&ledger, allowance, &mut warnings) {
-                    ledger.undo(journal, shared);
-                    continue;
-                }
-                let body = wish.body(allowance.is_told.then_some(allowance.tokens))?;
-                return Ok(Some(Admission {
-                    ledger: Rc::new(RefCell::new(ledger)),
-                    step_tokens: allowance.step_tokens,
-                    estimated_tokens,
-                    input_tokens,
-                    model: wish.model,
-                    body,
-                    warnings,
-                }));
-            }
-            Err(Refusal::Down) => return Err(Halt::from(Fault::from(fault::Policy::Store))),
-            Err(Refusal::Call(call)) => return Err(Halt::Call(call)),
-            Err(Refusal::Short {
-                due,
-                amount,
-                shortfall,
-            }) => {
-                let affordable = affordable(&due, &shortfall, input_tokens, &dearest);
-                let each = affordable.checked_div(wish.answers).unwrap_or(0);
-                // Who set no bound takes what there is.
-                let own = wish.asked_tokens.is_none().then_some(UNBOUNDED_TOKENS_MIN);
-                let least = policy.completion.shorten_to_tokens.or(own);
-                if least.is_some_and(|least| least <= each) && each < allowance.tokens {
-                    wish.bound_tokens = Some(each);
-                    continue;
-                }
-                return Err(Halt::from(exhausted(&due, amount, &shortfall, now_ms)));
-            }
+        if let Round::Done(admitted) = desk.round(round, &mut wish, journal)? {
+            return Ok(admitted);
         }
     }
     Err(Halt::from(Fault::from(fault::Policy::Store)))
@@ -186,6 +137,107 @@ pub(super) enum Halt {
 impl From<Fault> for Halt {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
+    }
+}
+
+impl Desk<'_> {
+    fn round(
+        &self,
+        round: u128,
+        wish: &mut Wish<'_>,
+        journal: &mut Journal,
+    ) -> Result<Round, Halt> {
+        let Some(model) = self.policy.route(&wish.model) else {
+            return Err(Halt::from(Fault::from(fault::Client::UnknownModel)));
+        };
+        let costs: Vec<_> = model
+            .targets()
+            .map(|target| {
+                (
+                    target.provider.clone(),
+                    self.policy.cost(target, &wish.model),
+                )
+            })
+            .collect();
+        let providers: Vec<&str> = costs.iter().map(|(provider, _)| &**provider).collect();
+        let due = self.policy.due(&Facts {
+            caller: self.caller,
+            headers: self.headers,
+            property: &|path| self.host.property(path),
+            model: &wish.model,
+            providers: &providers,
+        });
+        if due.is_empty() {
+            let body = wish.body(None)?;
+            return Ok(Round::Done(body.map(|body| Admission::free(body, wish))));
+        }
+        let prices = prices(&costs, &due)?;
+        let bounds = costs
+            .iter()
+            .filter_map(|(_, cost)| cost.as_ref()?.output_tokens_max);
+        let is_near = due.iter().all(|due| due.rule.store.is_near());
+        let allowance = wish.allowance(self.policy, bounds.max(), is_near);
+        let shared = self.host.shared();
+        let learnt = || Calibration::read(&wish.model, shared).bound(self.estimated_tokens);
+        let promise = Promise {
+            input_tokens: journal.bound(learnt),
+            output_tokens: allowance.tokens.saturating_mul(wish.answers),
+        };
+        let dearest = prices.iter().map(|(_, price)| *price);
+        let dearest = dearest.fold(Price::default(), Price::max);
+        match Ledger::reserve(journal.id(round), due, prices, promise, journal, shared) {
+            Ok(ledger) => Ok(self.admitted(wish, ledger, allowance, promise, journal)?),
+            Err(Refusal::Down) => Err(Halt::from(Fault::from(fault::Policy::Store))),
+            Err(Refusal::Call(call)) => Err(Halt::Call(call)),
+            Err(Refusal::Short {
+                due,
+                amount,
+                shortfall,
+            }) => {
+                let affordable = affordable(&due, &shortfall, promise.input_tokens, &dearest);
+                let each = affordable.checked_div(wish.answers).unwrap_or(0);
+                // Who set no bound takes what there is.
+                let own = wish.asked_tokens.is_none().then_some(UNBOUNDED_TOKENS_MIN);
+                let least = self.policy.completion.shorten_to_tokens.or(own);
+                if least.is_some_and(|least| least <= each) && each < allowance.tokens {
+                    wish.bound_tokens = Some(each);
+                    return Ok(Round::Again);
+                }
+                Err(Halt::from(exhausted(&due, amount, &shortfall, self.now_ms)))
+            }
+        }
+    }
+
+    /// There is room; the thresholds may still want something else.
+    fn admitted(
+        &self,
+        wish: &mut Wish<'_>,
+        ledger: Ledger,
+        allowance: Allowance,
+        promise: Promise,
+        journal: &mut Journal,
+    ) -> Result<Round, Fault> {
+        let mut warnings = Vec::new();
+        if wish.heed(&ledger, allowance, &mut warnings) {
+            ledger.undo(journal, self.host.shared());
+            return Ok(Round::Again);
+        }
+        let body = match wish.body(allowance.is_told.then_some(allowance.tokens)) {
+            Ok(body) => body,
+            Err(fault) => {
+                ledger.undo(journal, self.host.shared());
+                return Err(fault);
+            }
+        };
+        Ok(Round::Done(Some(Admission {
+            ledger: Rc::new(RefCell::new(ledger)),
+            step_tokens: allowance.step_tokens,
+            estimated_tokens: self.estimated_tokens,
+            input_tokens: promise.input_tokens,
+            model: wish.model.clone(),
+            body,
+            warnings,
+        })))
     }
 }
 
@@ -383,7 +435,11 @@ fn estimate(ask: &Ask<'_>) -> u64 {
     for member in &ask.members {
         let content = match &*member.key {
             "messages" | "input" | "prompt" | "instructions" | "suffix" => Content::Messages,
-            "tools" | "functions" | "response_format" | "text" => Content::Schema,
+            "tools" | "functions" => {
+                estimate.tools();
+                Content::Schema
+            }
+            "response_format" | "text" => Content::Schema,
             _ => continue,
         };
         estimate.value(member.value, content);

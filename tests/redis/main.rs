@@ -34,7 +34,9 @@ struct Memory(Mutex<BTreeMap<String, (Vec<u8>, u32)>>);
 
 impl Shared for Memory {
     fn read(&self, key: &str) -> Option<(Vec<u8>, u32)> {
-        self.0.lock().unwrap().get(key).cloned()
+        let found = self.0.lock().unwrap().get(key).cloned();
+        // As the SDK tells it (proxy-wasm 0.2.5).
+        found.filter(|(bytes, _)| !bytes.is_empty())
     }
 
     fn write(&self, key: &str, bytes: &[u8], version: Option<u32>) -> bool {

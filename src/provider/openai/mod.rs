@@ -1,7 +1,7 @@
 //! OpenAI, and every server that speaks chat completions, responses or embeddings as OpenAI does.
 //!
 //! Requests are in the upstream's format already: they are edited, not translated, and answers pass
-//! unchanged but for what [`relay`] and [`amend`] say.
+//! unchanged but for what [`mod@relay`] and [`amend`] say.
 //! Azure and Bedrock's OpenAI endpoints speak the same and differ in addresses and keys only, so they
 //! compile their own settings into this room's [`Server`] and use the rest.
 //!

@@ -846,7 +846,8 @@ mod tests {
         let mut relay = Chunks::new(Shape::Chat, Amend::default(), false, 1024);
         let (mut out, mut said) = (Vec::new(), 0);
         let pushed = relay.push(input.as_bytes(), &mut out, &mut |event| {
-            said += usize::from(matches!(event, Event::Detail(Detail::Said(_))));
+            said =
+                usize::from(matches!(event, Event::Detail(Detail::Said(_)))).saturating_add(said);
             if said > pieces {
                 return Err(Fault::Internal("cut"));
             }
