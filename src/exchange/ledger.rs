@@ -59,6 +59,8 @@ pub(super) enum Refusal {
     Call(Outbound),
 }
 
+/// From a reservation's id to that of the charge of what was not held: behind those of every round.
+const UNHELD: u128 = 1 << 64;
 /// Leases are renewed when so much of them has passed: twice before they end.
 const RENEWAL_MS: u64 = 20_000;
 
@@ -361,9 +363,12 @@ impl Ledger {
                 });
             }
         }
+        let is_down = |at: &usize| self.entries.get(*at).is_some_and(|entry| entry.is_down);
+        // What was not held was given back under the reservation's own id, in case it had come through.
+        let after = if group.iter().any(is_down) { UNHELD } else { 0 };
         let order = Order {
             act,
-            id: self.id,
+            id: self.id.wrapping_add(after),
             now_ms,
             lines: &lines,
         };

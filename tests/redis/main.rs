@@ -12,6 +12,12 @@
     clippy::cast_possible_truncation,
     reason = "clippy knows test functions, not the helpers of a test file"
 )]
+#![expect(
+    clippy::too_many_lines,
+    clippy::wildcard_enum_match_arm,
+    clippy::disallowed_methods,
+    reason = "a run of random steps is read in one piece, and a real Redis has a real clock"
+)]
 
 mod server;
 
@@ -34,7 +40,9 @@ struct Memory(Mutex<BTreeMap<String, (Vec<u8>, u32)>>);
 
 impl Shared for Memory {
     fn read(&self, key: &str) -> Option<(Vec<u8>, u32)> {
-        self.0.lock().unwrap().get(key).cloned()
+        let found = self.0.lock().unwrap().get(key).cloned();
+        // As the SDK tells it (proxy-wasm 0.2.5).
+        found.filter(|(bytes, _)| !bytes.is_empty())
     }
 
     fn write(&self, key: &str, bytes: &[u8], version: Option<u32>) -> bool {
@@ -544,7 +552,6 @@ fn two_gateways_that_ask_for_each_request_spend_the_limit_and_no_more() {
     let server = Server::start();
     for seed in 1..=4 {
         let spent = check_two_gateways(&server, &atomic, seed, 20_000, false);
-        println!("{spent:?}");
         assert!(spent.charged > 19_950, "{spent:?}");
     }
 }
@@ -554,7 +561,6 @@ fn two_gateways_that_fetch_slices_spend_the_limit_and_no_more() {
     let server = Server::start();
     for seed in 1..=4 {
         let spent = check_two_gateways(&server, &slices, seed, 100_000, false);
-        println!("{spent:?}");
         assert!(spent.charged > 99_000, "{spent:?}");
         let admitted_at_once = spent.admitted + spent.refused - spent.waited;
         assert!(admitted_at_once * 10 > spent.admitted * 9, "{spent:?}");
@@ -565,10 +571,8 @@ fn two_gateways_that_fetch_slices_spend_the_limit_and_no_more() {
 fn whatever_the_network_loses_or_doubles_is_charged_once() {
     let server = Server::start();
     for seed in 1..=4 {
-        let spent = check_two_gateways(&server, &atomic, seed, 5_000, true);
-        println!("{spent:?}");
-        let spent = check_two_gateways(&server, &slices, seed + 100, 5_000, true);
-        println!("{spent:?}");
+        check_two_gateways(&server, &atomic, seed, 5_000, true);
+        check_two_gateways(&server, &slices, seed + 100, 5_000, true);
     }
 }
 

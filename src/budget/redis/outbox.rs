@@ -31,6 +31,7 @@ struct Entry {
 
 /// How keys of this version begin.
 const PREFIX: &str = "tollgate.outbox.1/";
+const LAYOUT: u8 = 1;
 const SHARDS: u16 = 16;
 /// Some 200 settlements of a request with three budgets.
 const SHARD_BYTES_MAX: usize = 128 * 1024;
@@ -160,8 +161,10 @@ fn read_mark(mark: &str) -> Option<(u16, u64)> {
     Some((shard.parse().ok()?, batch.parse().ok()?))
 }
 
+/// The entries behind a byte: a host may take an empty value for none, and none can never be replaced.
 fn encode(entries: &[Entry]) -> Vec<u8> {
     let mut out = Vec::with_capacity(1_024);
+    out.push(LAYOUT);
     for entry in entries {
         Entry::write(
             entry.batch,
@@ -174,8 +177,11 @@ fn encode(entries: &[Entry]) -> Vec<u8> {
     out
 }
 
-fn decode(mut bytes: &[u8]) -> Vec<Entry> {
+fn decode(bytes: &[u8]) -> Vec<Entry> {
     let mut entries = Vec::new();
+    let Some(mut bytes) = bytes.strip_prefix(&[LAYOUT]) else {
+        return entries;
+    };
     while let Some(entry) = Entry::read(&mut bytes) {
         entries.push(entry);
     }

@@ -65,6 +65,7 @@ impl Call {
             (":path".to_owned(), settings.path.clone()),
             (":authority".to_owned(), settings.authority.clone()),
             ("content-type".to_owned(), content_type.to_owned()),
+            ("content-length".to_owned(), body.len().to_string()),
         ];
         if let Some(authorization) = &settings.authorization {
             let value = authorization.reveal().to_owned();

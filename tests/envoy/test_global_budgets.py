@@ -1,0 +1,170 @@
+"""Budgets that two gateways share in a real Redis: the sum of what both spend stays within the limit."""
+
+import concurrent.futures
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+import run_global
+from test_budgets import CLIENTS, ask, budget, usage_of, with_budgets
+
+MODES = ["atomic", "escrow"]
+
+
+class Shared:
+    """Redis and Webdis as `make run-global` starts them."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.redis_port, self.webdis_port = run_global.free_port(), run_global.free_port()
+        self.redis = run_global.start_redis(directory, self.redis_port)
+        self.webdis = run_global.start_webdis(directory, self.webdis_port, self.redis_port)
+
+    def command(self, *words):
+        done = subprocess.run(["redis-cli", "-p", str(self.redis_port), *words], capture_output=True, text=True, check=True, timeout=20)
+        return done.stdout.split()
+
+    def bucket(self, name="b"):
+        """What is used and held of a budget, whatever its key."""
+        used = held = 0
+        for key in self.command("KEYS", f"{{tollgate}}b/{name}/*"):
+            numbers = [int(word) for word in "".join(self.command("GET", key)).split(",")]
+            spans = [numbers[at : at + 10] for at in range(1, len(numbers), 10)]
+            used += sum(span[1] for span in spans)
+            held += sum(sum(span[2:]) for span in spans)
+        return used, held
+
+    def settled(self, name="b", seconds=15):
+        """What is used once nothing is held any more."""
+        deadline = time.monotonic() + seconds
+        while (stood := self.bucket(name))[1]:
+            assert time.monotonic() < deadline, f"still held: {stood}"
+            time.sleep(0.1)
+        return stood[0]
+
+    def stop(self):
+        self.webdis.stop()
+        self.redis.stop()
+
+
+@pytest.fixture
+def shared(tmp_path):
+    started = Shared(tmp_path)
+    yield started
+    started.stop()
+
+
+def pair(start, shared, mode, *budgets, timeout_ms=2_000, placement="single", workers=2, **more):
+    """Two gateways whose budgets are in the same Redis."""
+    stores = [{"name": "shared", "kind": "redis", "cluster": "webdis", "mode": mode, "timeout_ms": timeout_ms}]
+    change = with_budgets(*[each | {"store": "shared"} for each in budgets], stores=stores, **more)
+    edit = lambda config: run_global.shared_budgets({}, config, shared.webdis_port)  # noqa: E731
+    return [start(placement, change=change, edit=edit, workers=workers).ready() for _ in range(2)]
+
+
+def burst(gateways, seed, count):
+    """`count` requests of mixed sizes through both; what each cost, or its refusal."""
+    generator = random.Random(seed)
+    jobs = [(generator.choice(gateways), generator.randrange(5, 800), generator.random() < 0.5, generator.randrange(8, 200)) for _ in range(count)]
+
+    def one(job):
+        gateway, size, stream, most = job
+        answer = ask(gateway, "words " * (size // 6 + 1), name="gpt", stream=stream, max_tokens=most)
+        return usage_of(answer, stream), answer
+
+    with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
+        return list(pool.map(one, jobs))
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("BUDGET_SOAK", "1"))))
+@pytest.mark.parametrize("mode", MODES)
+def test_two_gateways_spend_no_more_than_one_limit(start, shared, mode, seed):
+    limit = random.Random(seed).randrange(1_000, 2_000)
+    # How exact the estimate of prompts is, is not the store's affair: only answers count.
+    answers = {"input": 0, "cached": 0, "cache_write": 0}
+    gateways = pair(start, shared, mode, budget(limit=limit, weights=answers))
+    results = burst(gateways, seed, 160)
+    spent = sum(usage["completion_tokens"] for usage, _ in results if usage)
+    assert spent <= limit
+    assert any(usage is None for usage, _ in results), "the burst was too small to prove anything"
+    time.sleep(0.5)
+    # Thousandths of tokens.
+    assert shared.settled() == spent * 1_000
+    # What fits is not refused.
+    left = limit - spent
+    answer = ask(gateways[1], "hi", name="gpt", max_tokens=1)
+    assert answer.status == (200 if left > 1 else answer.status), answer.text
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_exactly_as_many_requests_pass_as_are_allowed(start, shared, mode):
+    gateways = pair(start, shared, mode, budget(unit="requests", limit=50))
+    statuses = []
+    # A slice that one gateway does not use is the other's a moment later.
+    for _ in range(4):
+        with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
+            asked = [pool.submit(ask, gateways[at % 2], name="gpt") for at in range(40)]
+            statuses += [each.result().status for each in asked]
+        time.sleep(2.5)
+    assert (statuses.count(200), statuses.count(429)) == (50, 110)
+    assert shared.settled() == 50
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_store_that_stands_still_refuses_and_forgets_nothing(start, shared, mode):
+    gateway = pair(start, shared, mode, budget(unit="requests", limit=10_000), timeout_ms=300)[0]
+    assert ask(gateway, name="gpt").status == 200
+    shared.settled()
+    os.kill(shared.redis.child.pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        answers = [ask(gateway, name="gpt") for _ in range(3)]
+        assert time.monotonic() - began < 5
+    finally:
+        os.kill(shared.redis.child.pid, signal.SIGCONT)
+    passed = sum(answer.status == 200 for answer in answers)
+    refused = [answer for answer in answers if answer.status != 200]
+    # Escrow spends what it has.
+    assert passed == 0 if mode == "atomic" else passed <= 3
+    for answer in refused:
+        assert answer.status == 503, answer.text
+    time.sleep(3)
+    assert ask(gateway, name="gpt").status == 200
+    assert shared.settled() == 2 + passed
+
+
+def test_requests_pass_and_are_charged_later_where_the_admin_says_so(start, shared):
+    rule = budget(unit="requests", limit=10_000, on_store_down="allow")
+    gateway = pair(start, shared, "atomic", rule, timeout_ms=300)[0]
+    assert "x-tollgate-budget" not in ask(gateway, name="gpt").headers
+    shared.webdis.stop()
+    answers = [ask(gateway, name="gpt") for _ in range(3)]
+    assert [answer.status for answer in answers] == [200] * 3
+    assert {answer.headers["x-tollgate-budget"] for answer in answers} == {"b; store-down"}
+    shared.webdis = run_global.start_webdis(shared.directory, shared.webdis_port, shared.redis_port)
+    time.sleep(4)
+    assert shared.settled() == 4
+
+
+def test_a_restarted_redis_knows_what_was_used(start, shared):
+    gateway = pair(start, shared, "atomic", budget(unit="requests", limit=3))[0]
+    assert [ask(gateway, name="gpt").status for _ in range(2)] == [200, 200]
+    shared.settled()
+    shared.redis.stop()
+    assert ask(gateway, name="gpt").status == 503
+    shared.redis = run_global.start_redis(shared.directory, shared.redis_port)
+    time.sleep(1)
+    statuses = [ask(gateway, name="gpt").status for _ in range(3)]
+    assert statuses == [200, 429, 429], json.dumps(statuses)
+
+
+def test_a_stream_without_a_limit_holds_what_is_assumed(start, shared):
+    gateways = pair(start, shared, "atomic", budget(limit=10_000), completion={"assumed_tokens": 500})
+    answer = ask(gateways[0], name="gpt", stream=True)
+    spent = usage_of(answer, True)["total_tokens"]
+    time.sleep(0.5)
+    assert spent * 1_000 == shared.settled()
