@@ -13,8 +13,11 @@ use crate::codec::json::{Kind, Members, Text, string_content, unescape, validate
 use crate::fault::Fault;
 use crate::turn::{Escaped, TEXT_INPUT, Tool, ToolChoice, ToolInput};
 
+/// The longest name of a tool, as an app writes it.
+const NAME_BYTES_MAX: usize = 256;
+
 /// OpenAI's and AWS's bound for a tool's name.
-pub(super) const NAME_BYTES_MAX: usize = 64;
+const LEGAL_NAME_BYTES_MAX: usize = 64;
 
 /// Reads a tool's name.
 pub(super) type NameReader<'a> = fn(&mut Reader<'a>, &Path<'_>) -> Result<Text<'a>, Fault>;
@@ -243,17 +246,37 @@ pub(super) fn check_choice(
 
 pub(super) const NO_SUCH_TOOL: &str = "there is no such tool in tools";
 
-/// A name that upstreams take: what they take of `letters`, and a hash of the `whole` name, so that no two
-/// meet.
-pub(super) fn cut_name(letters: impl Iterator<Item = char>, whole: &str) -> Text<'static> {
+/// Reads a tool's name as the app wrote it.
+pub(super) fn read_name<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Text<'a>, Fault> {
+    let name = reader.text(at)?;
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
+        return Err(wrong_value(
+            at,
+            "must be 1 to 256 bytes without control characters",
+        ));
+    }
+    Ok(name)
+}
+
+/// A name that upstreams take. They take 64 letters, digits, `_` and `-`; the tools of other servers have
+/// dots, slashes and longer names, and gateways that apps come from let them pass. Of such a name stays
+/// what is legal, with a hash of the whole so that no two meet.
+pub(super) fn legal_name(name: Text<'_>) -> Text<'_> {
+    let is_legal = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-';
+    if name.len() <= LEGAL_NAME_BYTES_MAX && name.chars().all(is_legal) {
+        return name;
+    }
     const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     const HASH_LETTERS: usize = 9;
-    let digest = Sha256::digest(whole.as_bytes());
+    let digest = Sha256::digest(name.as_bytes());
     let hash = digest.iter().take(HASH_LETTERS).map(|byte| {
         let letter = LETTERS.get(usize::from(byte % 32)).copied();
         char::from(letter.unwrap_or(b'a'))
     });
-    let kept = letters.take(NAME_BYTES_MAX.saturating_sub(HASH_LETTERS + 2));
+    let letters = name
+        .chars()
+        .map(|letter| if is_legal(letter) { letter } else { '_' });
+    let kept = letters.take(LEGAL_NAME_BYTES_MAX.saturating_sub(HASH_LETTERS + 2));
     Text::from(kept.chain("__".chars()).chain(hash).collect::<String>())
 }
 
@@ -278,19 +301,34 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_legal_name_stays() {
+        assert_eq!(legal_name(Text::from("get_weather-2")), "get_weather-2");
+    }
+
+    #[test]
+    fn another_name_keeps_its_legal_letters() {
+        let legal = legal_name(Text::from("a.b/c"));
+        assert!(
+            legal.starts_with("a_b_c__") && legal.len() == 16,
+            "{legal:?}"
+        );
+        let other = legal_name(Text::from("a/b.c"));
+        assert_ne!(legal, other);
+    }
+
+    #[test]
+    fn a_long_name_is_cut() {
+        let long = |end: &str| legal_name(Text::from("x".repeat(100) + end));
+        assert_eq!(long("a").len(), LEGAL_NAME_BYTES_MAX);
+        assert_ne!(long("a"), long("b"));
+    }
+
+    #[test]
     fn a_custom_tools_text_is_unwrapped() {
         assert_eq!(text_of(r#"{\"input\": \"a\\n\\\"b\\\"\"}"#), r#"a\n\"b\""#);
         assert_eq!(text_of("{}"), "");
         assert_eq!(text_of(r#"{\"x\":1}"#), r#"{\"x\":1}"#);
         assert_eq!(text_of(r#"{\"input\": \"a"#), r#"{\"input\": \"a"#);
-    }
-
-    #[test]
-    fn cut_names_have_the_bound_and_differ() {
-        let cut = |whole: &str| cut_name(whole.chars(), whole);
-        let long = "x".repeat(100);
-        assert_eq!(cut(&long).len(), NAME_BYTES_MAX);
-        assert_ne!(*cut(&long), *cut(&(long.clone() + "y")));
     }
 
     #[track_caller]

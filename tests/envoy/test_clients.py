@@ -30,7 +30,7 @@ QUESTION = "Where is it warmer, in Oslo or in Rome?"
 CITIES = ["Oslo", "Rome"]
 DEGREES = {"Oslo": 7, "Rome": 21}
 # Which models a client reaches by which of OpenAI's APIs.
-BY_CHAT = ["claude", "gpt-chat"]
+BY_CHAT = ["claude", "gpt-chat", "gpt-responses"]  # The last knows only responses.
 BY_RESPONSES = ["claude", "gpt-responses"]
 EITHER = [("chat", model) for model in BY_CHAT] + [("responses", model) for model in BY_RESPONSES]
 

@@ -1,41 +1,19 @@
 //! The names of tools on their way to an upstream, and what they were.
 //!
-//! OpenAI takes 64 letters, digits, `_` and `-`; other tools' servers have dots, slashes and longer names,
-//! and gateways that apps come from let them pass. Here such a name becomes legal on the way (what it has of
-//! legal letters, and a hash so that no two meet), and the answer has it as the app wrote it. Custom tools,
-//! whose text travels in a JSON object, are told by their names as well. What the answer's writer has to
-//! know of all that is the echo: a line `wire name, tab, c or f, tab, name` for each tool that needs one.
+//! A name that is made legal on the way is in the answer as the app wrote it. Custom tools, whose text
+//! travels in a JSON object, are told by their names as well. What the answer's writer has to know of all
+//! that is the echo: a line `wire name, tab, c or f, tab, name` for each tool that needs one.
 
-use crate::client::read::{Path, Reader, wrong_value};
-use crate::client::tools::{NAME_BYTES_MAX as WIRE_BYTES_MAX, cut_name};
+use crate::client::read::{Path, Reader};
+use crate::client::tools::{self, legal_name};
 use crate::codec::json::{Text, write_string_content};
 use crate::fault::Fault;
 use crate::limits::TOOLS_MAX;
 use crate::turn::Ask;
 
-const NAME_BYTES_MAX: usize = 256;
-
 /// Reads a tool's name and makes it legal.
 pub(super) fn read_name<'a>(reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Text<'a>, Fault> {
-    let name = reader.text(at)?;
-    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
-        return Err(wrong_value(
-            at,
-            "must be 1 to 256 bytes without control characters",
-        ));
-    }
-    Ok(wire_name(name))
-}
-
-fn wire_name(name: Text<'_>) -> Text<'_> {
-    let is_legal = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-';
-    if name.len() <= WIRE_BYTES_MAX && name.chars().all(is_legal) {
-        return name;
-    }
-    let legal = name
-        .chars()
-        .map(|letter| if is_legal(letter) { letter } else { '_' });
-    cut_name(legal, &name)
+    tools::read_name(reader, at).map(legal_name)
 }
 
 /// Writes the echo. The tools were read before, so nothing is wrong with them.
@@ -61,7 +39,7 @@ pub(super) fn echo(ask: &Ask<'_>) -> String {
             _ => reader.skip().map(drop),
         })?;
         if let Some((name, is_custom)) = found {
-            let wire = wire_name(Text::from(&*name));
+            let wire = legal_name(Text::from(&*name));
             if is_custom || *wire != *name {
                 echo.push_str(&wire);
                 echo.push_str(if is_custom { "\tc\t" } else { "\tf\t" });
@@ -116,27 +94,14 @@ mod tests {
     use crate::turn::Format;
 
     #[test]
-    fn a_legal_name_stays() {
-        assert_eq!(wire_name(Text::from("get_weather-2")), "get_weather-2");
-    }
-
-    #[test]
     fn another_name_becomes_legal_and_is_told() {
         let body = r#"{"model":"m","tools":[{"type":"function","function":{"name":"a.b/c"}},
             {"type":"function","function":{"name":"fine"}},{"type":"custom","custom":{"name":"code"}}]}"#;
         let asked = ask(Format::Chat, body.as_bytes()).unwrap();
         let names = Names::read(&echo(&asked));
-        let wire = wire_name(Text::from("a.b/c"));
-        assert!(wire.starts_with("a_b_c__") && wire.len() == 16, "{wire:?}");
+        let wire = legal_name(Text::from("a.b/c"));
         assert_eq!(names.find(&wire).unwrap().name, "a.b/c");
         assert!(names.find("fine").is_none());
         assert!(names.find("code").unwrap().is_custom);
-    }
-
-    #[test]
-    fn a_long_name_is_cut() {
-        let long = |end: &str| wire_name(Text::from("x".repeat(100) + end));
-        assert_eq!(long("a").len(), WIRE_BYTES_MAX);
-        assert_ne!(long("a"), long("b"));
     }
 }

@@ -2,12 +2,15 @@
 //!
 //! Every chunk has the same start, written once. The first of a choice has the role; then come
 //! deltas of text, of `reasoning_content` (not OpenAI's, but the field that DeepSeek, vLLM and most
-//! tools read) and of tool calls; the last has the reason and nothing after it. `[DONE]` is written
-//! only by `finish`, and only when every choice that began has ended.
+//! tools read) and of tool calls; the last has the reason and nothing after it. Where a provider signs
+//! its reasoning, a block of `thinking_blocks` repeats it whole with its signature, once that is whole: in
+//! that form an app sends it back. `[DONE]` is written only by `finish`, and only when every choice that
+//! began has ended.
 
 use super::names::Names;
 use super::wire::{
-    Progress, finish_reason, write_citation, write_id, write_service_tier, write_stop, write_usage,
+    Progress, Thought, finish_reason, write_citation, write_id, write_service_tier, write_stop,
+    write_thought, write_usage,
 };
 use crate::client::tools::text_of;
 use crate::client::{Opening, Writer};
@@ -30,9 +33,31 @@ pub(super) struct Stream {
     inputs: Vec<(u32, u32, String)>,
     /// Choices with citations, and how many each has.
     cited: Vec<(u32, u64)>,
+    /// What choices think, each for a choice.
+    thinking: Vec<Thinking>,
     /// The stop sequences that end choices, until their last chunks are written.
     stops: Vec<(u32, String)>,
     progress: Progress,
+}
+
+/// The reasoning of a choice since its last block.
+struct Thinking {
+    choice: u32,
+    text: String,
+    /// Empty until it is signed.
+    signature: String,
+    /// How many blocks there were.
+    blocks: u64,
+}
+
+impl std::fmt::Debug for Thinking {
+    /// Tells sizes, never text.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Thinking")
+            .field("choice", &self.choice)
+            .field("text_bytes", &self.text.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Stream {
@@ -53,6 +78,7 @@ impl Stream {
             names: Names::read(&opening.echo),
             inputs: Vec::new(),
             cited: Vec::new(),
+            thinking: Vec::new(),
             stops: Vec::new(),
             progress: Progress::default(),
         }
@@ -166,6 +192,68 @@ impl Stream {
         Ok(())
     }
 
+    /// Takes what is told of reasoning.
+    fn think(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
+        if let Event::Reasoning { choice, text } = event
+            && !text.is_empty()
+        {
+            self.text(choice, "reasoning_content", text, out);
+            keep(&mut self.thinking_of(choice)?.text, text)?;
+        }
+        if let Event::Signature { choice, text } = event {
+            keep(&mut self.thinking_of(choice)?.signature, text)?;
+        }
+        if let Event::Redacted { choice, base64 } = event {
+            let index = self.thinking_of(choice)?.next_block();
+            self.block(choice, index, &Thought::Redacted(base64.as_str()), out);
+        }
+        Ok(())
+    }
+
+    /// The reasoning of an open choice.
+    fn thinking_of(&mut self, choice: u32) -> Result<&mut Thinking, Fault> {
+        if !self.thinking.iter().any(|it| it.choice == choice) {
+            self.thinking.push(Thinking {
+                choice,
+                text: String::new(),
+                signature: String::new(),
+                blocks: 0,
+            });
+        }
+        let mut all = self.thinking.iter_mut();
+        all.find(|it| it.choice == choice)
+            .ok_or(Fault::Internal("an open choice is not there"))
+    }
+
+    /// Writes the blocks whose signatures are whole.
+    fn write_signed(&mut self, out: &mut Vec<u8>) {
+        for at in 0..self.thinking.len() {
+            let Some(thinking) = self.thinking.get_mut(at) else {
+                return;
+            };
+            if thinking.signature.is_empty() {
+                continue;
+            }
+            let index = thinking.next_block();
+            let text = std::mem::take(&mut thinking.text);
+            let signature = std::mem::take(&mut thinking.signature);
+            let choice = thinking.choice;
+            let thought = Thought::Signed {
+                text: &text,
+                signature: &signature,
+            };
+            self.block(choice, index, &thought, out);
+        }
+    }
+
+    fn block(&self, choice: u32, index: u64, thought: &Thought<'_>, out: &mut Vec<u8>) {
+        self.begin(choice, 0, out);
+        out.extend_from_slice(b"\"thinking_blocks\":[");
+        write_thought(Some(index), thought, out);
+        out.push(b']');
+        self.end(None, out);
+    }
+
     /// How many citations `choice` had before this one.
     fn count_citation(&mut self, choice: u32) -> u64 {
         if let Some((_, count)) = self.cited.iter_mut().find(|cited| cited.0 == choice) {
@@ -183,11 +271,7 @@ impl Stream {
         let Some((_, _, held)) = inputs.find(|held| (held.0, held.1) == (choice, index)) else {
             return Ok(false);
         };
-        if held.len().saturating_add(fragment.as_str().len()) > ADMIN_BYTES_MAX {
-            let message = format!("the provider's answer exceeds {ADMIN_BYTES_MAX} bytes");
-            return Err(Upstream::broken("upstream_too_large", message).into());
-        }
-        held.push_str(fragment.as_str());
+        keep(held, fragment)?;
         Ok(true)
     }
 
@@ -241,8 +325,29 @@ impl Stream {
     }
 }
 
+impl Thinking {
+    fn next_block(&mut self) -> u64 {
+        let index = self.blocks;
+        self.blocks = index.saturating_add(1);
+        index
+    }
+}
+
+/// Adds to what is held back.
+fn keep(held: &mut String, piece: Escaped<'_>) -> Result<(), Fault> {
+    if held.len().saturating_add(piece.as_str().len()) > ADMIN_BYTES_MAX {
+        let message = format!("the provider's answer exceeds {ADMIN_BYTES_MAX} bytes");
+        return Err(Upstream::broken("upstream_too_large", message).into());
+    }
+    held.push_str(piece.as_str());
+    Ok(())
+}
+
 impl Writer for Stream {
     fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
+        if !matches!(event, Event::Signature { .. }) {
+            self.write_signed(out);
+        }
         match event {
             Event::Start => {
                 self.progress.start()?;
@@ -255,21 +360,17 @@ impl Writer for Stream {
                     self.text(choice, "content", text, out);
                 }
             }
-            Event::Reasoning { choice, text } => {
-                self.open(choice, out)?;
-                if !text.is_empty() {
-                    self.text(choice, "reasoning_content", text, out);
-                }
-            }
             Event::Refusal { choice, text } => {
                 self.open(choice, out)?;
                 if !text.is_empty() {
                     self.text(choice, "refusal", text, out);
                 }
             }
-            // An app puts a stream together by the fields that it knows, and these it does not.
-            Event::Signature { choice, .. } | Event::Redacted { choice, .. } => {
+            Event::Reasoning { choice, .. }
+            | Event::Signature { choice, .. }
+            | Event::Redacted { choice, .. } => {
                 self.open(choice, out)?;
+                self.think(event, out)?;
             }
             Event::ToolCall {
                 choice,
@@ -405,6 +506,45 @@ mod tests {
                 ROLE,
                 r#"{"reasoning_content":"r"}"#,
                 r#"{"content":"a"}"#,
+                STOP,
+                DONE,
+            ],
+        );
+    }
+
+    #[test]
+    fn signed_reasoning_is_repeated_with_its_signature() {
+        let escaped = Escaped::from_content;
+        let reasoning = |text| Event::Reasoning {
+            choice: 0,
+            text: escaped(text),
+        };
+        let signature = |signature| Event::Signature {
+            choice: 0,
+            text: escaped(signature),
+        };
+        let redacted = Event::Redacted {
+            choice: 0,
+            base64: escaped("aGk="),
+        };
+        check(
+            &answer(&[
+                reasoning("a"),
+                reasoning("b"),
+                signature("s"),
+                signature("t"),
+                redacted,
+                reasoning("c"),
+                signature("u"),
+            ]),
+            &[
+                ROLE,
+                r#"{"reasoning_content":"a"}"#,
+                r#"{"reasoning_content":"b"}"#,
+                r#"{"thinking_blocks":[{"index":0,"type":"thinking","thinking":"ab","signature":"st"}]}"#,
+                r#"{"thinking_blocks":[{"index":1,"type":"redacted_thinking","data":"aGk="}]}"#,
+                r#"{"reasoning_content":"c"}"#,
+                r#"{"thinking_blocks":[{"index":2,"type":"thinking","thinking":"c","signature":"u"}]}"#,
                 STOP,
                 DONE,
             ],

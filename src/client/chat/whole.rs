@@ -5,7 +5,8 @@
 
 use super::names::Names;
 use super::wire::{
-    Progress, finish_reason, write_citation, write_id, write_service_tier, write_stop, write_usage,
+    self, Progress, finish_reason, write_citation, write_id, write_service_tier, write_stop,
+    write_thought, write_usage,
 };
 use crate::client::tools::text_of;
 use crate::client::{Opening, Writer};
@@ -87,8 +88,6 @@ impl Choice {
         });
     }
 
-    /// The field of Anthropic's blocks that other gateways have too. The SDKs keep fields that they do not
-    /// know, so a message that an app sends back has it.
     fn write_thoughts(&self, out: &mut Vec<u8>) {
         if self.thoughts.is_empty() {
             return;
@@ -98,20 +97,15 @@ impl Choice {
         for thought in &self.thoughts {
             out.extend_from_slice(before);
             before = b",";
-            match thought {
+            let thought = match thought {
                 Thought::Signed { ends, signature } => {
-                    out.extend_from_slice(b"{\"type\":\"thinking\",\"thinking\":");
-                    write_escaped(out, self.reasoning.get(began..*ends).unwrap_or_default());
-                    out.extend_from_slice(b",\"signature\":");
-                    write_escaped(out, signature);
+                    let text = self.reasoning.get(began..*ends).unwrap_or_default();
                     began = *ends;
+                    wire::Thought::Signed { text, signature }
                 }
-                Thought::Redacted(data) => {
-                    out.extend_from_slice(b"{\"type\":\"redacted_thinking\",\"data\":");
-                    write_escaped(out, data);
-                }
-            }
-            out.push(b'}');
+                Thought::Redacted(data) => wire::Thought::Redacted(data),
+            };
+            write_thought(None, &thought, out);
         }
         out.push(b']');
     }

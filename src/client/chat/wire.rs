@@ -200,6 +200,37 @@ pub(super) fn write_citation(
     out.extend_from_slice(b"\"}}");
 }
 
+/// Reasoning that the provider takes back in a later turn; all is escaped.
+pub(super) enum Thought<'t> {
+    Signed { text: &'t str, signature: &'t str },
+    Redacted(&'t str),
+}
+
+/// Appends one of `thinking_blocks`: the field of Anthropic's blocks that other gateways have too. The SDKs
+/// keep fields that they do not know, so a message that an app sends back has it. In streams it says which
+/// of its choice it is.
+pub(super) fn write_thought(index: Option<u64>, thought: &Thought<'_>, out: &mut Vec<u8>) {
+    out.push(b'{');
+    if let Some(index) = index {
+        out.extend_from_slice(b"\"index\":");
+        write_u64(out, index);
+        out.push(b',');
+    }
+    match thought {
+        Thought::Signed { text, signature } => {
+            out.extend_from_slice(b"\"type\":\"thinking\",\"thinking\":\"");
+            out.extend_from_slice(text.as_bytes());
+            out.extend_from_slice(b"\",\"signature\":\"");
+            out.extend_from_slice(signature.as_bytes());
+        }
+        Thought::Redacted(data) => {
+            out.extend_from_slice(b"\"type\":\"redacted_thinking\",\"data\":\"");
+            out.extend_from_slice(data.as_bytes());
+        }
+    }
+    out.extend_from_slice(b"\"}");
+}
+
 /// Appends the tier that served the answer, where the upstream says it.
 pub(super) fn write_service_tier(tier: Option<ServiceTier>, out: &mut Vec<u8>) {
     let Some(tier) = tier else {

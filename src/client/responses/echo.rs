@@ -4,9 +4,9 @@
 //! required. The echo is a JSON object on one line, copied from the request's own members; what the app
 //! did not send is at OpenAI's default.
 
-use super::tools::{kind_of, namespace_of, wire_name};
+use super::tools::{kind_of, name_of, wire_name};
 use crate::client::read::{Path, Reader};
-use crate::codec::json::{Members, Text};
+use crate::codec::json::{Members, Text, write_string_content};
 use crate::fault::Fault;
 use crate::limits::TOOLS_MAX;
 use crate::turn::Ask;
@@ -63,6 +63,7 @@ pub(super) struct Names(Vec<Name>);
 pub(super) struct Name {
     /// On the way.
     wire: String,
+    /// As the app wrote it, escaped as a string's content; and so is the namespace.
     pub(super) name: String,
     pub(super) namespace: Option<String>,
     /// Whether it takes text.
@@ -98,25 +99,34 @@ impl Names {
             let raw = reader.skip()?;
             match &*kind_of(raw, &at)? {
                 "namespace" => {
-                    let namespace = namespace_of(raw, &at)?;
+                    let namespace = name_of(raw, &at)?;
                     let tools_at = at.field("tools");
                     Reader::new(raw).object(&at, |reader, key| match key {
                         "tools" => self.list(reader, &tools_at, Some(&namespace)),
                         _ => reader.skip().map(drop),
                     })
                 }
-                kind @ ("function" | "custom") if kind == "custom" || namespace.is_some() => {
-                    let name = namespace_of(raw, &at)?.to_string();
-                    self.0.push(Name {
-                        wire: wire_name(namespace, Text::from(&*name)).to_string(),
-                        name,
-                        namespace: namespace.map(str::to_owned),
-                        is_custom: kind == "custom",
-                    });
+                kind @ ("function" | "custom") => {
+                    let name = name_of(raw, &at)?;
+                    let wire = wire_name(namespace, Text::from(&*name));
+                    if kind == "custom" || *wire != *name {
+                        self.0.push(Name {
+                            wire: wire.to_string(),
+                            name: escaped(&name),
+                            namespace: namespace.map(escaped),
+                            is_custom: kind == "custom",
+                        });
+                    }
                     Ok(())
                 }
                 _ => Ok(()),
             }
         })
     }
+}
+
+fn escaped(name: &str) -> String {
+    let mut content = Vec::new();
+    write_string_content(&mut content, name);
+    String::from_utf8(content).unwrap_or_default()
 }

@@ -14,6 +14,7 @@ use super::seal::{self, Sealed};
 use super::tools::wire_name;
 use crate::client::data_url;
 use crate::client::read::{Path, Reader, required, set, unsupported, wrong_kind, wrong_value};
+use crate::client::tools::read_name;
 use crate::codec::json::{Kind, Text, unescape};
 use crate::fault::{Fault, Invalid};
 use crate::limits::{MESSAGES_MAX, PARTS_MAX};
@@ -391,7 +392,7 @@ fn read_call<'a>(raw: &'a str, at: &Path<'_>, is_custom: bool) -> Result<Part<'a
     let written_at = at.field(if is_custom { "input" } else { "arguments" });
     Reader::new(raw).object(at, |reader, key| match key {
         "call_id" => set(&mut id, reader.text(&id_at)?, &id_at),
-        "name" => set(&mut name, reader.text(&name_at)?, &name_at),
+        "name" => set(&mut name, read_name(reader, &name_at)?, &name_at),
         "namespace" => {
             let at = at.field("namespace");
             set(&mut namespace, reader.text(&at)?, &at)
@@ -405,9 +406,6 @@ fn read_call<'a>(raw: &'a str, at: &Path<'_>, is_custom: bool) -> Result<Part<'a
         return Err(wrong_value(&id_at, "must not be empty"));
     }
     let name = required(name, &name_at)?;
-    if name.is_empty() {
-        return Err(wrong_value(&name_at, "must not be empty"));
-    }
     let name = wire_name(namespace.as_deref(), name);
     let written: Escaped<'a> = required(written, &written_at)?;
     Ok(match is_custom {

@@ -2,17 +2,18 @@
 //!
 //! Responses has kinds of tools that an upstream with function tools only does not know:
 //! - A custom tool takes text, and gives it back as text; its name stays.
-//! - A namespace holds tools. On the way a tool inside is called `{namespace}__{tool}`; where that is
-//!   longer than 64 characters, its first 53, `__` and 9 letters of a hash. Its answers carry
+//! - A namespace holds tools. On the way a tool inside is called `{namespace}__{tool}`. Its answers carry
 //!   namespace and name apart again.
 //! - Tools that OpenAI hosts (`file_search` and the like) run nowhere else: each is left, as
 //!   `tools.{type}`, to the policy's rule for parameters; so is `web_search` where the upstream has none.
+//!
+//! A name that upstreams do not take is made legal on the way, and its answers carry it as it was.
 //!
 //! `allowed_tools` leaves the model only the tools that it names.
 
 use crate::client::read::{Path, Reader, required, set, unsupported, wrong_value};
 use crate::client::tools::{
-    Choice, Draft, GrammarPlace, NAME_BYTES_MAX, check_choice, cut_name, is_required,
+    Choice, Draft, GrammarPlace, check_choice, is_required, legal_name, read_name,
 };
 use crate::client::web_search::{LocationPlace, read_web_search};
 use crate::codec::json::{Members, Text};
@@ -80,7 +81,7 @@ impl<'a> Tools<'a> {
     }
 
     fn namespace(&mut self, raw: &'a str, at: &Path<'_>) -> Result<(), Fault> {
-        let name = namespace_of(raw, at)?;
+        let name = name_of(raw, at)?;
         Reader::new(raw).object(at, |reader, key| match key {
             "tools" => {
                 let at = at.field("tools");
@@ -114,16 +115,12 @@ impl<'a> Tools<'a> {
     }
 }
 
-/// The name of a tool on its way to an upstream that knows no namespaces.
+/// The name of a tool on its way to an upstream that knows no namespaces and takes few letters.
 pub(super) fn wire_name<'a>(namespace: Namespace<'_>, name: Text<'a>) -> Text<'a> {
-    let Some(namespace) = namespace else {
-        return name;
-    };
-    let joined = format!("{namespace}__{}", &*name);
-    if joined.len() <= NAME_BYTES_MAX {
-        return Text::from(joined);
-    }
-    cut_name(joined.chars(), &joined)
+    legal_name(match namespace {
+        Some(namespace) => Text::from(format!("{namespace}__{}", &*name)),
+        None => name,
+    })
 }
 
 /// The tool's `type`.
@@ -131,9 +128,9 @@ pub(super) fn kind_of<'a>(raw: &'a str, at: &Path<'_>) -> Result<Text<'a>, Fault
     member(raw, at, "type", Reader::text)
 }
 
-/// A namespace's name. It is part of a tool's name, and so has its letters.
-pub(super) fn namespace_of<'a>(raw: &'a str, at: &Path<'_>) -> Result<Text<'a>, Fault> {
-    member(raw, at, "name", Reader::name)
+/// The name of a tool or of a namespace.
+pub(super) fn name_of<'a>(raw: &'a str, at: &Path<'_>) -> Result<Text<'a>, Fault> {
+    member(raw, at, "name", read_name)
 }
 
 fn member<'a>(
@@ -166,7 +163,7 @@ fn is_plain(kind: &str) -> bool {
 fn read_function<'a>(raw: &'a str, at: &Path<'_>) -> Result<Tool<'a>, Fault> {
     let mut draft = Draft::default();
     Reader::new(raw).object(at, |reader, key| {
-        draft.function_member(reader, key, at, Reader::name)
+        draft.function_member(reader, key, at, read_name)
     })?;
     draft.function(at)
 }
@@ -174,7 +171,7 @@ fn read_function<'a>(raw: &'a str, at: &Path<'_>) -> Result<Tool<'a>, Fault> {
 fn read_custom<'a>(raw: &'a str, at: &Path<'_>) -> Result<Tool<'a>, Fault> {
     let mut draft = Draft::default();
     Reader::new(raw).object(at, |reader, key| {
-        draft.custom_member(reader, key, at, Reader::name, GrammarPlace::Format)
+        draft.custom_member(reader, key, at, read_name, GrammarPlace::Format)
     })?;
     draft.custom(at)
 }
