@@ -3,17 +3,14 @@
 //! The head is held as long as a fault can still become a status: until the body is whole, or until
 //! the first event of a stream. After that a fault can only be told in band.
 
-use std::rc::Rc;
-
 use crate::client::error::write_error;
 use crate::client::{Client, Writer};
 use crate::fault::{Fault, Upstream};
 use crate::limits::Limits;
-use crate::policy::Agents;
 use crate::provider::{self, Decoder, Path, Relay};
 use crate::turn::{Detail, Event, Finish, Headers};
 
-use super::passage::{self, Way};
+use super::passage::{self, Passing, Way};
 use super::redact::Filter;
 use super::{
     Body, DROPPED_HEADER, Effect, Flow, GUARDRAIL_HEADER, Host, INVOKED_MODEL_HEADER, Lost,
@@ -34,7 +31,7 @@ pub(super) enum Answer {
         filter: Option<Box<Filter>>,
     },
     /// Its events pass, and its head has gone.
-    Relaying(Box<dyn Relay>),
+    Relaying(passage::Events),
     /// It goes on as it is, as long as its budgets have room: the edge half reads what the upstream half wrote.
     Measuring {
         client: &'static dyn Client,
@@ -83,7 +80,7 @@ impl Answer {
                 Self::measure(metered, &head, limits)
             }
             Waiting::Turn(turn) if turn.streams(&head) => Self::stream(turn, head, limits),
-            Waiting::Passage(agents) => Self::pass(agents, head, ends, report, effects),
+            Waiting::Passage(passing) => Self::pass(passing, head, ends, limits, report, effects),
             waiting @ (Waiting::Edge { .. } | Waiting::Turn(_) | Waiting::Embedding(_)) => {
                 Self::Collecting { waiting, head }
             }
@@ -121,28 +118,33 @@ impl Answer {
 
     /// Begins an answer that passes: its head goes at once, unless it failed.
     fn pass(
-        agents: Rc<Agents>,
+        mut passing: Passing,
         head: Headers,
         ends: bool,
+        limits: Limits,
         report: &mut Report,
         effects: &mut Vec<Effect>,
     ) -> Self {
-        let way = Way::of(&agents, &head);
-        if matches!(way, Way::Held) {
-            let waiting = Waiting::Passage(agents);
+        let tells = passing.tells();
+        let way = Way::of(&mut passing, &head, limits.event_bytes_max);
+        if matches!(way, Way::Held) && !(ends && passage::is_success(&head)) {
+            let waiting = Waiting::Passage(passing);
             return Self::Collecting { waiting, head };
         }
         // Without a body there is nothing to relay, and nothing to tell a fault in.
-        let relay = match way {
-            Way::Events(relay) if !ends => Some(relay),
+        let events = match way {
+            Way::Events(events) if !ends => Some(events),
             Way::Events(_) | Way::Whole | Way::Held => None,
         };
-        report.stream = relay.is_some();
-        let opened = passage::opened(&head, relay.is_some());
+        report.stream = events.is_some();
+        let mut opened = passage::opened(&head, events.is_some());
+        if tells {
+            opened.push(REDACTED_HEADER, report.redacted.to_string());
+        }
         if opened != head {
             effects.push(Effect::AnswerHeaders(opened));
         }
-        relay.map_or(Self::Passing, Self::Relaying)
+        events.map_or(Self::Passing, Self::Relaying)
     }
 
     /// Whether the host still holds the head.
@@ -230,8 +232,8 @@ impl Answer {
                 Flow::Continue
             }
             Self::Streaming { .. } => self.chunk(host, &body.read(), ends, report, effects),
-            Self::Relaying(relay) => {
-                if !passage::relayed(&mut **relay, &body.read(), ends, report, effects) {
+            Self::Relaying(events) => {
+                if !passage::relayed(events, &body.read(), ends, report, effects) {
                     *self = Self::Spent;
                 }
                 Flow::Continue
@@ -287,7 +289,7 @@ impl Answer {
             Self::Collecting { waiting, head } => match waiting {
                 Waiting::Edge { .. } => Err(from_gateway(head.status(), limits)),
                 Waiting::Turn(turn) => turn.whole(head, bytes, report),
-                Waiting::Passage(agents) => Err(passage::refusal(agents, head, bytes)),
+                Waiting::Passage(passing) => passing.whole(head, bytes, report),
                 // Without a body there is no vector.
                 Waiting::Embedding(embedding) => {
                     let taken = embedding.take(0, head, bytes, limits);
@@ -305,6 +307,13 @@ impl Answer {
                     head,
                 },
             ) => turn.answer(head, body, report, effects),
+            (
+                Ok(Some(body)),
+                Self::Collecting {
+                    waiting: Waiting::Passage(passing),
+                    head,
+                },
+            ) => passing.answer(head, body, report, effects),
             // The body passes as it is; a provider's cookies are the gateway's, not the app's.
             (Ok(None), Self::Collecting { waiting, head }) => {
                 let mut passed = head.clone();
@@ -312,6 +321,11 @@ impl Answer {
                 if let Waiting::Turn(turn) = waiting {
                     turn.tell_dropped(&mut passed);
                     turn.tell_redacted(report, &mut passed);
+                }
+                if let Waiting::Passage(passing) = waiting
+                    && passing.tells()
+                {
+                    passed.push(REDACTED_HEADER, report.redacted.to_string());
                 }
                 if passed != *head {
                     effects.push(Effect::AnswerHeaders(passed));

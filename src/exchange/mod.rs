@@ -43,14 +43,14 @@ use crate::client::error::write_error;
 use crate::client::{Client, Opening};
 use crate::fault::Fault;
 use crate::limits::DISCARDED_BYTES_MAX;
-use crate::policy::{Agents, Placement, Policy};
+use crate::policy::{Placement, Policy};
 use crate::provider::Target;
 use crate::turn::{Headers, Now, Usage};
 
 use admit::Admission;
 use answer::Answer;
 use embed::Embedding;
-use passage::Passage;
+use passage::{Passage, Passing};
 use redact::Redaction;
 use request::{Admitting, Receiving};
 
@@ -246,7 +246,7 @@ enum Waiting {
     /// The answer holds vectors, and may be one of several.
     Embedding(Box<Embedding>),
     /// The answer passes.
-    Passage(Rc<Agents>),
+    Passage(Passing),
 }
 
 /// What the answer's way back needs to know.

@@ -5,12 +5,16 @@
 //! an app listens to a session before it sends what there is to hear, so the head of a stream goes out when it
 //! comes. Only an answer that failed is held, to be told in OpenAI's form.
 //!
-//! In a split the edge half checks, and its note has the provider and the path: an attempt must not read them from
+//! Where the policy redacts, a whole answer is held too, and a file is none that can be looked into. What another request
+//! of a session has sent is not known here, so a placeholder comes back only in the answer to the request it was made in.
+//!
+//! In a split the edge half checks, and its note has the provider, the caller and the path: an attempt must not read them from
 //! headers, which the attempt before it has changed. The provider of the attempt has to be that of the note.
 
 use std::rc::Rc;
 
 use crate::client::agents::{self, Place};
+use crate::client::sites::AGENTS;
 use crate::codec::json::{Edits, Error, write_string};
 use crate::fault::{self, Fault, Upstream};
 use crate::limits::{ADMIN_BYTES_MAX, AGENT_MODELS_MAX};
@@ -19,8 +23,11 @@ use crate::provider::{Call, Relay};
 use crate::turn::{Headers, Method};
 
 use super::answer::is_compressed;
+use super::redact::{Filter, Redaction};
 use super::request::{PASSING, ROUTED_BY, chosen};
-use super::{CLUSTER_HEADER, Effect, Exchange, Flow, Host, Report, State, Waiting};
+use super::{
+    CLUSTER_HEADER, Effect, Exchange, Flow, Host, REDACTED_HEADER, Report, State, Waiting,
+};
 
 /// A request whose head is held until its body is whole.
 pub(super) struct Passage {
@@ -80,7 +87,11 @@ impl Exchange {
         host: &dyn Host,
         effects: &mut Vec<Effect>,
     ) -> Result<Flow, Fault> {
-        let (provider, rest) = note.split_once(' ').unwrap_or((note, ""));
+        // A consumer's name has no blank.
+        let mut words = note.splitn(3, ' ');
+        let mut word = || words.next().unwrap_or_default();
+        let (provider, caller, rest) = (word(), word(), word());
+        self.report.consumer = Some(caller.to_owned()).filter(|caller| !caller.is_empty());
         if chosen(host).is_some_and(|chosen| chosen != provider.as_bytes()) {
             return Err(Fault::Policy(fault::Policy::Target));
         }
@@ -120,14 +131,48 @@ impl Exchange {
         host: &dyn Host,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Fault> {
+        let read = if bytes.is_empty() {
+            None
+        } else {
+            Some(agents::read(bytes)?)
+        };
+        let mut redaction = None;
+        let mut redacted = None;
+        if self.placement != Placement::Edge {
+            redaction = self.redaction(&passage, read.as_ref())?;
+        }
+        if let Some(redaction) = &mut redaction {
+            let counts = &mut self.report.redacted.request;
+            let query = passage.rest.split_once('?').map(|(_, query)| query);
+            redaction.query(query.unwrap_or_default(), counts)?;
+            if let Some(read) = &read {
+                redacted = redaction.request(read.text, counts)?;
+            }
+        }
         let mut body = Vec::new();
-        if !bytes.is_empty() {
-            self.rename(&passage, bytes, &mut body)?;
+        if let Some(read) = match &redacted {
+            Some(redacted) => Some(agents::read(redacted)?),
+            None => read,
+        } {
+            self.rename(&passage, &read, &mut body)?;
         }
         if self.placement == Placement::Edge {
             self.hand_on(passage, effects);
             return Ok(());
         }
+        let is_same = body == bytes;
+        self.depart(passage, (body, is_same), redaction, host, effects)
+    }
+
+    /// Writes and signs the call. The body may be the same that the host holds.
+    fn depart(
+        &mut self,
+        passage: Passage,
+        (body, is_same): (Vec<u8>, bool),
+        redaction: Option<Box<Redaction>>,
+        host: &dyn Host,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Fault> {
         let Passage {
             method,
             mut headers,
@@ -164,20 +209,32 @@ impl Exchange {
         }
         headers.append(call.headers);
         effects.push(Effect::RequestHeaders(headers));
-        if call.body != bytes {
+        if !is_same {
             effects.push(Effect::RequestBody(call.body));
         }
         if is_routed {
             effects.push(Effect::Reroute);
         }
         self.note(true, effects);
-        self.state = State::Waiting(Waiting::Passage(agents));
+        let is_file = rest
+            .split('?')
+            .next()
+            .is_some_and(|path| path.ends_with(FILE));
+        self.state = State::Waiting(Waiting::Passage(Passing {
+            agents,
+            redaction,
+            is_file,
+        }));
         Ok(())
     }
 
     /// Writes the body with the provider's names of the models that it names, each of which the caller may use.
-    fn rename(&mut self, passage: &Passage, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
-        let body = agents::read(bytes)?;
+    fn rename(
+        &mut self,
+        passage: &Passage,
+        body: &agents::Body<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Fault> {
         if let From::App(caller) = &passage.from
             && body.has_saved_agent
             && body.models.is_empty()
@@ -211,6 +268,25 @@ impl Exchange {
         edits.apply(body.text.as_bytes(), out).map_err(impossible)
     }
 
+    /// What is redacted: by the rule for the models that the body names.
+    fn redaction(
+        &self,
+        passage: &Passage,
+        body: Option<&agents::Body<'_>>,
+    ) -> Result<Option<Box<Redaction>>, Fault> {
+        // A saved agent has a model that is not known here.
+        let known = body.filter(|body| !body.has_saved_agent);
+        let models = known.into_iter().flat_map(|body| &body.models);
+        let models = models.map(|named| &*named.model);
+        let consumer = self.report.consumer.as_deref();
+        let provider = &passage.agents.provider;
+        let rule = self
+            .policy
+            .redaction
+            .find_for_all(consumer, models, provider)?;
+        Ok(rule.map(|rule| Redaction::by(rule, consumer, &AGENTS)))
+    }
+
     /// Sends the request on as the app wrote it, with what the upstream half must know.
     fn hand_on(&mut self, passage: Passage, effects: &mut Vec<Effect>) {
         let Passage {
@@ -226,7 +302,8 @@ impl Exchange {
                 || matches!(name, "content-length" | ROUTED_BY)
         });
         headers.push(CLUSTER_HEADER, agents.cluster.as_str());
-        let note = format!("{NOTE}{} {rest}", agents.provider);
+        let caller = self.report.consumer.as_deref().unwrap_or_default();
+        let note = format!("{NOTE}{} {caller} {rest}", agents.provider);
         effects.push(Effect::Remember(note));
         effects.push(Effect::RequestHeaders(headers));
         effects.push(Effect::Reroute);
@@ -239,35 +316,107 @@ const fn impossible(_error: Error) -> Fault {
     Fault::Internal("an edit of a request to the agents API")
 }
 
+/// How the paths of files end.
+const FILE: &str = "/content";
+
+/// What the answer's way back needs to know.
+pub(super) struct Passing {
+    agents: Rc<Agents>,
+    redaction: Option<Box<Redaction>>,
+    /// The answer is somebody's file.
+    is_file: bool,
+}
+
 /// How an answer passes.
 pub(super) enum Way {
     /// As it is.
     Whole,
     /// Event by event.
-    Events(Box<dyn Relay>),
-    /// It is held, for it failed.
+    Events(Events),
+    /// It is held: it failed, or has to be redacted as a whole.
     Held,
+}
+
+/// The events of a session on their way to the app.
+pub(super) struct Events {
+    relay: Box<dyn Relay>,
+    filter: Option<Box<Filter>>,
 }
 
 impl Way {
     /// Chooses by the answer's head.
-    pub(super) fn of(agents: &Agents, head: &Headers) -> Self {
-        if !(200..300).contains(&head.status()) || is_compressed(head) {
+    pub(super) fn of(passing: &mut Passing, head: &Headers, event_bytes_max: usize) -> Self {
+        if !is_success(head) || is_compressed(head) {
             Self::Held
-        } else if head.has_content_type("text/event-stream") {
-            Self::Events(agents.passage.relay())
+        } else if head.has_content_type("text/event-stream") && !passing.is_file {
+            let redaction = passing.redaction.take();
+            Self::Events(Events {
+                relay: passing.agents.passage.relay(),
+                filter: redaction.and_then(|it| it.into_filter(event_bytes_max)),
+            })
+        } else if passing
+            .redaction
+            .as_ref()
+            .is_some_and(|it| it.is_answer_changed())
+        {
+            Self::Held
         } else {
             Self::Whole
         }
     }
 }
 
-/// What is wrong with an answer that was held.
-pub(super) fn refusal(agents: &Agents, head: &Headers, body: &[u8]) -> Fault {
-    if is_compressed(head) {
-        return Fault::from(Upstream::compressed());
+pub(super) fn is_success(head: &Headers) -> bool {
+    (200..300).contains(&head.status())
+}
+
+impl Passing {
+    /// Whether the app wants to be told what was found.
+    pub(super) fn tells(&self) -> bool {
+        self.redaction.as_ref().is_some_and(|it| it.tells())
     }
-    agents.passage.refusal(head, body)
+
+    /// Answers with a body that was redacted.
+    pub(super) fn answer(
+        &self,
+        head: &Headers,
+        body: Vec<u8>,
+        report: &Report,
+        effects: &mut Vec<Effect>,
+    ) {
+        let mut head = opened(head, false);
+        head.set("content-length", body.len().to_string());
+        if self.tells() {
+            head.push(REDACTED_HEADER, report.redacted.to_string());
+        }
+        effects.push(Effect::AnswerHeaders(head));
+        effects.push(Effect::AnswerBody(body));
+    }
+
+    /// Takes an answer that was held; nothing where it stays as it is.
+    pub(super) fn whole(
+        &mut self,
+        head: &Headers,
+        body: &[u8],
+        report: &mut Report,
+    ) -> Result<Option<Vec<u8>>, Fault> {
+        if is_compressed(head) {
+            return Err(Fault::from(Upstream::compressed()));
+        }
+        if !is_success(head) {
+            return Err(self.agents.passage.refusal(head, body));
+        }
+        match &mut self.redaction {
+            Some(redaction) if !body.is_empty() => {
+                if self.is_file || !head.has_content_type("application/json") {
+                    redaction.file()?;
+                    return Ok(None);
+                }
+                redaction.answer(body, &mut report.redacted.answer)
+            }
+            _ => Ok(None),
+        }
+    }
 }
 
 /// The head as the app gets it: a provider's cookies are the gateway's, and events are not as long as they were.
@@ -279,7 +428,7 @@ pub(super) fn opened(head: &Headers, is_stream: bool) -> Headers {
 
 /// Passes a piece of a stream. Tells whether the stream goes on.
 pub(super) fn relayed(
-    relay: &mut dyn Relay,
+    events: &mut Events,
     bytes: &[u8],
     ends: bool,
     report: &mut Report,
@@ -287,16 +436,28 @@ pub(super) fn relayed(
 ) -> bool {
     let mut out = Vec::with_capacity(bytes.len());
     let mut sink = |_: crate::turn::Event<'_>| Ok(());
-    let fed = relay.push(bytes, &mut out, &mut sink).and_then(|()| {
+    let Events { relay, filter } = events;
+    let mut fed = relay.push(bytes, &mut out, &mut sink).and_then(|()| {
         if ends {
             relay.finish(&mut out, &mut sink)
         } else {
             Ok(())
         }
     });
+    if let Some(filter) = filter {
+        let came = std::mem::take(&mut out);
+        fed = filter
+            .push(&came, &mut out, &mut report.redacted.answer)
+            .and(fed);
+    }
     if let Err(fault) = &fed {
         report.fail_in_stream(fault);
-        relay.fail(fault, &mut out);
+        let mut told = Vec::new();
+        relay.fail(fault, &mut told);
+        match filter {
+            Some(filter) => filter.fail(&told, &mut out),
+            None => out.append(&mut told),
+        }
     }
     if out != bytes {
         effects.push(Effect::AnswerBody(out));

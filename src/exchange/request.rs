@@ -344,7 +344,7 @@ impl Exchange {
             self.report.consumer.as_deref(),
             &ask.model,
             &target.provider,
-            receiving.client,
+            receiving.client.sites(),
         );
         let redacted = match &mut redaction {
             Some(redaction) => redaction.request(ask.body, &mut self.report.redacted.request)?,

@@ -6,14 +6,14 @@
 
 use std::rc::Rc;
 
-use crate::client::{self, Client, sites::Holds, sites::Site};
+use crate::client::sites::{self, Holds, Site, Sites};
 use crate::document::{Fields, Kind, Node};
+use crate::fault::{Fault, Invalid};
 use crate::glob::Glob;
 use crate::redact::Plan;
 use crate::redact::document::Media;
 use crate::redact::places::{INCLUDED, JSON, KEPT, MEDIA, NUMBER_SHIFT, SHADOW, TEXT, TOKENS};
 use crate::redact::select::{Marks, Matcher, Selector};
-use crate::turn::Format;
 
 /// Who is redacted, and how.
 #[derive(Debug, Default)]
@@ -35,7 +35,7 @@ pub struct RedactionRule {
     pub tells: bool,
     /// Whether answers are redacted. Values are restored in them if not.
     pub redacts_answers: bool,
-    formats: Vec<(Format, Sides)>,
+    formats: Vec<(&'static Sites, Sides)>,
 }
 
 /// The places of one format.
@@ -101,17 +101,63 @@ impl Redaction {
         model: &str,
         provider: &str,
     ) -> Option<&Rc<RedactionRule>> {
-        let fits = |globs: &Option<Vec<Glob>>, name: &str| {
-            globs
-                .as_ref()
-                .is_none_or(|globs| globs.iter().any(|glob| glob.matches(name)))
+        let mut rules = self.of(consumer, provider);
+        rules.find(|rule| fits(rule.models.as_deref(), model))
+    }
+
+    /// The rule that holds where these models are asked at once, or, without any, one that is not known.
+    ///
+    /// # Errors
+    /// There is more than one.
+    pub fn find_for_all<'n>(
+        &self,
+        consumer: Option<&str>,
+        models: impl IntoIterator<Item = &'n str>,
+        provider: &str,
+    ) -> Result<Option<&Rc<RedactionRule>>, Fault> {
+        let mut found = models
+            .into_iter()
+            .map(|model| self.find(consumer, model, provider));
+        let Some(first) = found.next() else {
+            return match self.of(consumer, provider).next() {
+                Some(rule) if rule.models.is_some() => Err(by_model()),
+                rule => Ok(rule),
+            };
         };
-        self.rules.iter().find(|rule| {
-            fits(&rule.consumers, consumer.unwrap_or_default())
-                && fits(&rule.models, model)
-                && fits(&rule.providers, provider)
+        let is_first = |rule: Option<&Rc<RedactionRule>>| match (rule, first) {
+            (Some(rule), Some(first)) => Rc::ptr_eq(rule, first),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        if found.all(is_first) {
+            Ok(first)
+        } else {
+            Err(by_model())
+        }
+    }
+
+    /// The rules for a consumer's calls to a provider.
+    fn of(
+        &self,
+        consumer: Option<&str>,
+        provider: &str,
+    ) -> impl Iterator<Item = &Rc<RedactionRule>> {
+        self.rules.iter().filter(move |rule| {
+            fits(rule.consumers.as_deref(), consumer.unwrap_or_default())
+                && fits(rule.providers.as_deref(), provider)
         })
     }
+}
+
+fn fits(globs: Option<&[Glob]>, name: &str) -> bool {
+    globs.is_none_or(|globs| globs.iter().any(|glob| glob.matches(name)))
+}
+
+/// Nobody knows here which rule holds, so nothing passes.
+fn by_model() -> Fault {
+    let problem = "decides in this gateway's policy how the request is redacted, and is not one that is known here; \
+                   the admin has to redact this consumer's agents by a rule without models";
+    Invalid::blocked("model", problem).into()
 }
 
 impl RedactionRule {
@@ -142,8 +188,7 @@ impl RedactionRule {
         let plan = Plan::read(fields, variable)?;
         let (request, answer) = select.unwrap_or_default();
         let mut formats = Vec::new();
-        for client in client::ALL {
-            let sites = client.sites();
+        for sites in sites::all() {
             let read = |sites: &[Site], select: &Select| {
                 let matcher = select.compile(sites);
                 if matcher.is_none() {
@@ -162,7 +207,7 @@ impl RedactionRule {
                 }
                 (Ok(_), Ok(None)) => return None,
             };
-            formats.push((client.format(), sides));
+            formats.push((sites, sides));
         }
         Some(Self {
             consumers,
@@ -176,10 +221,11 @@ impl RedactionRule {
         })
     }
 
-    /// The places of a format.
+    /// The places of a format, by what the format says of them.
     #[must_use]
-    pub fn sides(&self, format: Format) -> Option<&Sides> {
-        let found = self.formats.iter().find(|(known, _)| *known == format);
+    pub fn sides(&self, sites: &Sites) -> Option<&Sides> {
+        let mut formats = self.formats.iter();
+        let found = formats.find(|(known, _)| std::ptr::eq(*known, sites));
         found.map(|(_, sides)| sides)
     }
 }
@@ -286,8 +332,7 @@ fn read_selector(text: &str, is_answer: bool, is_include: bool) -> Result<Select
         let problem = "picks by what it finds, which a stream shows too late; use names, indexes and wildcards";
         return Err(problem.to_owned());
     }
-    let is_met = |client: &&dyn Client| {
-        let sites = client.sites();
+    let is_met = |sites: &&Sites| {
         let own = if is_answer {
             sites.answer
         } else {
@@ -297,14 +342,13 @@ fn read_selector(text: &str, is_answer: bool, is_include: bool) -> Result<Select
             sites.others.contains(&name) || own.iter().any(|(site, _)| begins_with(site, name))
         })
     };
-    if !client::ALL.iter().any(is_met) {
+    if !sites::all().any(|sites| is_met(&sites)) {
         return Err(
             "begins with a member that no client format has; '$..' reaches what the formats do not know"
                 .to_owned(),
         );
     }
-    let is_kept = |client: &&dyn Client| {
-        let sites = client.sites();
+    let is_kept = |sites: &&Sites| {
         let own = if is_answer {
             sites.answer
         } else {
@@ -317,7 +361,7 @@ fn read_selector(text: &str, is_answer: bool, is_include: bool) -> Result<Select
                     .is_ok_and(|site| site.has(&selector))
         })
     };
-    if is_include && client::ALL.iter().any(is_kept) {
+    if is_include && sites::all().any(|sites| is_kept(&sites)) {
         return Err("selects keys, ids, names or enumerations, which are never touched".to_owned());
     }
     Ok(selector)
@@ -337,8 +381,7 @@ mod tests {
 
     #[test]
     fn every_site_of_every_format_is_a_selector() {
-        for client in client::ALL {
-            let sites = client.sites();
+        for sites in sites::all() {
             for (site, _) in sites.request.iter().chain(sites.answer) {
                 assert!(site.parse::<Selector>().is_ok(), "{site}");
             }

@@ -4,11 +4,13 @@
 //! tools write is text. Keys, ids, names of tools and models, and enumerations never are: those that stand near text are
 //! listed as kept, so that a selector which takes in whole objects leaves them alone. What cannot be read as text is media.
 
+mod agents;
 mod chat;
 mod completions;
 mod embeddings;
 mod responses;
 
+pub use agents::AGENTS;
 pub(super) use chat::CHAT;
 pub(super) use completions::COMPLETIONS;
 pub(super) use embeddings::EMBEDDINGS;
@@ -27,6 +29,12 @@ pub struct Sites {
     pub parts: &'static [&'static str],
     /// The members of a request and of an answer at the top, besides those that the sites name.
     pub others: &'static [&'static str],
+}
+
+/// The places of everything that apps speak.
+pub fn all() -> impl Iterator<Item = &'static Sites> {
+    let turns = super::ALL.iter().map(|client| client.sites());
+    turns.chain([&AGENTS])
 }
 
 /// A place, and what it holds.
@@ -87,6 +95,8 @@ pub enum At {
     Name(&'static str),
     /// The item that this member of the event numbers.
     Number(&'static str),
+    /// The item that has the id in this member of the event, or in this member of that.
+    Id(&'static str, &'static str),
 }
 
 /// What an event's member is.

@@ -12,7 +12,7 @@ pub(super) use stream::Filter;
 
 use std::rc::Rc;
 
-use crate::client::Client;
+use crate::client::sites::Sites;
 use crate::codec::json::{self, Edits, span_of, unescape, validate, write_string_content};
 use crate::fault::{Fault, Invalid, Policy as Blocked, Upstream};
 use crate::limits::{ADMIN_BYTES_MAX, REDACTIONS_MAX};
@@ -20,13 +20,13 @@ use crate::policy::{Policy, RedactionRule, Sides};
 use crate::redact::document::{Media, Redactor, Refusal};
 use crate::redact::places::{Found, Layout, Places};
 use crate::redact::select::Matcher;
-use crate::redact::{Counts, Tenant, Vault};
+use crate::redact::{Action, Counts, Folded, Tenant, Vault};
 use channel::Channel;
 
 /// What is redacted in one exchange.
 pub(super) struct Redaction {
     rule: Rc<RedactionRule>,
-    client: &'static dyn Client,
+    sites: &'static Sites,
     /// What the answer gets back.
     vault: Vault,
 }
@@ -38,14 +38,54 @@ impl Redaction {
         consumer: Option<&str>,
         model: &str,
         provider: &str,
-        client: &'static dyn Client,
+        sites: &'static Sites,
     ) -> Option<Box<Self>> {
         let rule = policy.redaction.find(consumer, model, provider)?;
-        Some(Box::new(Self {
+        Some(Self::by(rule, consumer, sites))
+    }
+
+    /// The redaction by a rule.
+    pub(super) fn by(
+        rule: &Rc<RedactionRule>,
+        consumer: Option<&str>,
+        sites: &'static Sites,
+    ) -> Box<Self> {
+        Box::new(Self {
             rule: Rc::clone(rule),
-            client,
+            sites,
             vault: Vault::new(Tenant::new(consumer.unwrap_or_default())),
-        }))
+        })
+    }
+
+    /// Refuses what was written in a path's query, where nothing can stand in its place.
+    pub(super) fn query(&self, query: &str, counts: &mut Counts) -> Result<(), Fault> {
+        let plan = &self.rule.plan;
+        if self.sides(&self.rule)?.request.is_none() {
+            return Ok(());
+        }
+        let mut refused = None;
+        plan.scan(&decoded(query), &mut Folded::new(), |finding| {
+            counts.add(plan, &finding);
+            if finding.action != Action::Report {
+                refused.get_or_insert(finding.kind);
+            }
+        });
+        refused.map_or(Ok(()), |kind| {
+            let entity = plan.name(kind);
+            let problem = format!(
+                "holds {entity}, which this gateway's policy does not let pass; take it out"
+            );
+            Err(Invalid::blocked("query", problem).into())
+        })
+    }
+
+    /// Refuses a file in an answer, which cannot be looked into, unless the policy lets files pass.
+    pub(super) fn file(&self) -> Result<(), Fault> {
+        if !self.rule.redacts_answers || self.rule.media == Media::Pass {
+            return Ok(());
+        }
+        let problem = "is a file, which cannot be looked into, and this gateway's policy lets none through unread";
+        Err(Invalid::blocked("path", problem).into())
     }
 
     /// Whether answers tell what was found.
@@ -80,7 +120,7 @@ impl Redaction {
         let mut redactor = Redactor::new(&rule.plan, body, &mut self.vault, counts);
         let places = Places::new(matcher, Layout::default());
         let mut out = Vec::new();
-        let parts = self.client.sites().parts;
+        let parts = self.sites.parts;
         redactor
             .redact(places, body, rule.media, parts)
             .and_then(|()| redactor.finish(&mut out))
@@ -164,7 +204,7 @@ impl Redaction {
     }
 
     /// Whether the answer may differ from what the provider wrote.
-    fn is_answer_changed(&self) -> bool {
+    pub(super) fn is_answer_changed(&self) -> bool {
         self.rule.redacts_answers || !self.vault.is_empty()
     }
 
@@ -175,7 +215,7 @@ impl Redaction {
     }
 
     fn sides<'r>(&self, rule: &'r RedactionRule) -> Result<&'r Sides, Fault> {
-        let sides = rule.sides(self.client.format());
+        let sides = rule.sides(self.sites);
         sides.ok_or(Fault::Internal("a format without places"))
     }
 
@@ -242,6 +282,30 @@ fn put(source: &str, value: &str, json: &str, edits: &mut Edits) -> Result<(), j
 /// What stands in the place of text in another form.
 fn hollow(value: &str) -> &'static str {
     if value.starts_with('[') { "[]" } else { "null" }
+}
+
+/// A query as it is read: percent-encoded bytes and pluses decoded.
+fn decoded(query: &str) -> String {
+    let mut bytes = Vec::with_capacity(query.len());
+    let mut rest = query.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        let encoded = match (first, tail) {
+            (b'%', [high, low, tail @ ..]) => hex(*high, *low).map(|byte| (byte, tail)),
+            (b'+', tail) => Some((b' ', tail)),
+            _ => None,
+        };
+        let (byte, tail) = encoded.unwrap_or((*first, rest));
+        rest = tail;
+        bytes.push(byte);
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn hex(high: u8, low: u8) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let byte = digit(high)?.checked_mul(16)?.checked_add(digit(low)?)?;
+    u8::try_from(byte).ok()
 }
 
 fn param(at: String) -> String {

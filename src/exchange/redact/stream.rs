@@ -7,7 +7,7 @@
 //! or the whole answer, in which both pieces stand together, would be redacted otherwise. On a failure what is held is
 //! dropped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::client::sites::{At, Events, Is, Typed};
 use crate::codec::json::{
@@ -36,6 +36,8 @@ struct Flow {
     redaction: Redaction,
     /// The texts that have begun, by their path in the whole answer.
     open: BTreeMap<String, Open>,
+    /// The texts whose findings were counted, for they come again when they are whole.
+    counted: BTreeSet<String>,
     /// What every event of a stream of pieces says of the answer, as JSON members.
     head: String,
     /// How many events were added, by which those behind have later numbers.
@@ -74,10 +76,12 @@ impl Filter {
         for (selector, marks) in [
             ("$.*", TEXT),
             ("$..*", TEXT),
+            ("$['type','id','item_id','call_id','status']", KEPT),
             (
-                "$..['type','id','item_id','call_id','status','partial_image_b64']",
+                "$['event_id','session_id','turn_id','partial_image_b64','obfuscation']",
                 KEPT,
             ),
+            ("$.*['type','id','call_id','status','model','role']", KEPT),
         ] {
             if let Ok(selector) = selector.parse::<Selector>() {
                 let _added = everything.add(&selector, marks);
@@ -88,6 +92,7 @@ impl Filter {
             flow: Flow {
                 redaction,
                 open: BTreeMap::new(),
+                counted: BTreeSet::new(),
                 head: String::new(),
                 added: 0,
                 everything,
@@ -160,7 +165,7 @@ impl Flow {
         }
         let text = validate(data).map_err(unreadable)?;
         let mut edits = Edits::new(REDACTIONS_MAX, ADMIN_BYTES_MAX);
-        match self.redaction.client.sites().events {
+        match self.redaction.sites.events {
             Events::Pieces {
                 renamed,
                 items,
@@ -252,7 +257,7 @@ impl Flow {
                     format!("the provider's answer has more than {CHANNELS_MAX} texts at once");
                 return Err(Fault::from(Upstream::broken("upstream_too_large", message)).into());
             }
-            let is_typed = matches!(self.redaction.client.sites().events, Events::Typed(_));
+            let is_typed = matches!(self.redaction.sites.events, Events::Typed(_));
             let open = Open {
                 channel: Channel::new(&self.redaction, is_json),
                 path: piece.path.iter().map(Owned::from).collect(),
@@ -264,6 +269,7 @@ impl Flow {
                 },
             };
             self.open.insert(key.to_owned(), open);
+            self.is_uncounted(key.to_owned());
         }
         let mut goes = String::new();
         if let Some(open) = self.open.get_mut(key) {
@@ -296,7 +302,7 @@ impl Flow {
             if rest.is_empty() {
                 continue;
             }
-            match self.redaction.client.sites().events {
+            match self.redaction.sites.events {
                 Events::Pieces { renamed, .. } => self.write_piece(&open, renamed, &rest, out),
                 Events::Typed(_) => {
                     let number = number.map(|number| number.saturating_add(self.added));
@@ -398,19 +404,54 @@ impl Flow {
                         self.piece(&prefix, content, is_json, &piece, (block, text), counts)?;
                     put_text(text, content, &came, &goes, edits)?;
                 }
-                // The pieces were counted.
                 found @ (Found::Text { .. } | Found::Media { .. } | Found::Shadow { .. }) => {
                     let mut again = Counts::default();
-                    self.redaction.put_whole(text, found, edits, &mut again)?;
+                    let counts = if self.is_uncounted(key(&piece.path)) {
+                        &mut *counts
+                    } else {
+                        &mut again
+                    };
+                    self.redaction.put_whole(text, found, edits, counts)?;
                 }
             }
         }
+        self.beside(&event, row, text, edits, counts)?;
         if let Some(shadow) = event.member("logprobs")
             && self.redaction.rule.redacts_answers
         {
             put(text, shadow, hollow(shadow), edits)?;
         }
         self.renumber(&event, text, edits)
+    }
+
+    /// Takes what an event holds besides its part, at the root of what selectors speak of.
+    fn beside(
+        &mut self,
+        event: &Event<'_>,
+        row: &Typed,
+        text: &str,
+        edits: &mut Edits,
+        counts: &mut Counts,
+    ) -> Result<(), Stop> {
+        let rule = self.rule();
+        let matcher = &self.redaction.sides(&rule)?.answer;
+        for member in event.members.iter().filter(|it| it.key != *row.member) {
+            let name = member.key.clone();
+            let step = Step::Name {
+                name,
+                is_known: true,
+            };
+            let places = Places::new(matcher, Layout::default()).at(vec![step]);
+            for piece in walked(places, member.value)? {
+                self.redaction.put_whole(text, piece.found, edits, counts)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the findings of a whole text are still to be counted. Beyond the bound they are not.
+    fn is_uncounted(&mut self, key: String) -> bool {
+        self.counted.len() < CHANNELS_MAX && self.counted.insert(key)
     }
 
     fn renumber(&self, event: &Event<'_>, text: &str, edits: &mut Edits) -> Result<(), Stop> {
@@ -549,6 +590,21 @@ impl<'e> Event<'e> {
         found.map(|member| member.value)
     }
 
+    /// The id in a member, or in a member of that; empty where there is none.
+    fn id(&self, name: &str, inner: &str) -> Text<'e> {
+        let mut value = self.member(name);
+        if let Some(object) = value.filter(|it| it.starts_with('{')) {
+            let mut members = Members::new(object).flatten();
+            value = members.find(|it| it.key == *inner).map(|it| it.value);
+        }
+        let content = value.and_then(string_content).unwrap_or_default();
+        let mut id = String::new();
+        match unescape(content, &mut id) {
+            Ok(()) => Text::from(id),
+            Err(_) => Text::default(),
+        }
+    }
+
     /// Where the event's part stands in the whole answer.
     fn path(&self, path: &[At]) -> Vec<Step<'e>> {
         let step = |at: &At| match at {
@@ -562,6 +618,10 @@ impl<'e> Event<'e> {
                     .and_then(|number| number.parse().ok())
                     .unwrap_or(0),
                 is_told: true,
+            },
+            At::Id(member, inner) => Step::Name {
+                name: self.id(member, inner),
+                is_known: true,
             },
         };
         path.iter().map(step).collect()
@@ -583,6 +643,11 @@ fn write_again(
                 let mut piece = Vec::with_capacity(text.len());
                 write_string(&mut piece, text);
                 edits.replace(member.value_span, &piece)?;
+            }
+            // Apps may take an event with an id that they know for one that they have.
+            ("event_id", _) => {
+                let id = member.value.trim_end_matches('"');
+                edits.replace(member.value_span, format!("{id}_held\"").as_bytes())?;
             }
             ("sequence_number", Some(number)) => {
                 edits.replace(member.value_span, number.to_string().as_bytes())?;
