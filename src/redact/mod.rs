@@ -7,6 +7,7 @@
 //! Detectors (`detector`) are called by single bytes and read a bounded number of bytes, so work is linear in any text.
 //! No value is kept, printed or logged; a [`Finding`] says where one is.
 
+mod block;
 mod candidate;
 mod checksum;
 mod context;
@@ -17,6 +18,7 @@ mod plan;
 mod replace;
 mod scan;
 mod stream;
+mod trigger;
 mod view;
 
 pub use entity::{Entity, Group};

@@ -11,8 +11,9 @@
 
 use super::candidate::{Candidate, Tail};
 use super::context::Topics;
-use super::detector::{Sight, detect, is_trigger};
+use super::detector::{Row, Seen, Sight, detect};
 use super::plan::Plan;
+use super::trigger::Triggers;
 use super::view::{View, is_local};
 
 /// The longest start of a match before its trigger.
@@ -29,6 +30,9 @@ pub(super) struct Scan {
     /// Where the last match ends.
     taken: usize,
     topics: Topics,
+    seen: Seen,
+    /// The last digits in groups.
+    row: Row,
 }
 
 /// A match, or a piece of one whose tail has not ended.
@@ -49,6 +53,8 @@ impl Scan {
             open: None,
             taken: 0,
             topics: Topics::new(),
+            seen: Seen::new(),
+            row: Row::new(),
         }
     }
 
@@ -60,6 +66,7 @@ impl Scan {
         is_end: bool,
         found: &mut impl FnMut(Piece),
     ) -> usize {
+        let mut triggers = Triggers::new(view);
         loop {
             if let Some((mut open, from)) = self.open.take() {
                 let (to, is_over) = open.tail.advance(view, open.end);
@@ -78,35 +85,36 @@ impl Scan {
                     return to;
                 }
             }
-            let Some(offset) = first_trigger(view.rest(self.next)) else {
+            let Some(at) = triggers.next(self.next) else {
                 self.next = view.end();
                 break;
             };
-            let at = self.next.wrapping_add(offset);
             self.next = at;
+            // Whether it is one depends on the byte behind it.
+            if !is_end && at.wrapping_add(1) == view.end() {
+                break;
+            }
             let Ok(byte) = view.ahead(at) else {
                 break;
             };
+            if byte.is_ascii_digit() && at < self.seen.word {
+                self.next = at.wrapping_add(1);
+                continue;
+            }
             let mut sight = Sight {
                 view: *view,
                 topics: &mut self.topics,
                 plan,
                 best: None,
                 taken: self.taken,
+                seen: self.seen,
             };
-            if detect(&mut sight, at, byte).is_err() {
+            if detect(&mut sight, &mut self.row, at, byte).is_err() {
                 break;
             }
             let best = sight.best;
+            self.seen = sight.seen;
             self.next = at.wrapping_add(1);
-            if byte.is_ascii_digit() {
-                // The digits behind the first call nobody.
-                let digits = view
-                    .rest(at)
-                    .iter()
-                    .take_while(|byte| byte.is_ascii_digit());
-                self.next = at.wrapping_add(digits.count());
-            }
             if let Some(candidate) = best {
                 self.take(candidate, found);
             }
@@ -163,43 +171,3 @@ impl Piece {
         }
     }
 }
-
-/// What may call a detector, by byte.
-const TRIGGERS: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0_u8;
-    while byte < 128 {
-        if let Some(slot) = table.split_at_mut(byte as usize).1.first_mut() {
-            *slot = is_trigger(byte);
-        }
-        byte = byte.wrapping_add(1);
-    }
-    table
-};
-
-/// How far the first trigger is. First few bytes one by one, since triggers come in crowds; then blocks without a branch
-/// between their bytes, so that they fit vectors.
-#[inline]
-fn first_trigger(bytes: &[u8]) -> Option<usize> {
-    let is_known = |&byte: &u8| TRIGGERS.get(usize::from(byte)).copied().unwrap_or(false);
-    let (near, far) = bytes.split_at_checked(NEAR_BYTES).unwrap_or((bytes, &[]));
-    if let Some(offset) = near.iter().position(is_known) {
-        return Some(offset);
-    }
-    let (blocks, _) = far.as_chunks::<BLOCK_BYTES>();
-    let has_trigger = |block: &&[u8; BLOCK_BYTES]| {
-        block
-            .iter()
-            .fold(false, |any, &byte| any | is_trigger(byte))
-    };
-    let clear = blocks
-        .iter()
-        .take_while(|block| !has_trigger(block))
-        .count();
-    let skipped = clear.wrapping_mul(BLOCK_BYTES);
-    let offset = far.get(skipped..)?.iter().position(is_known)?;
-    Some(near.len().wrapping_add(skipped).wrapping_add(offset))
-}
-
-const NEAR_BYTES: usize = 8;
-const BLOCK_BYTES: usize = 32;

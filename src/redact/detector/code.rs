@@ -31,6 +31,11 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     }
     let end = view.run(at, WORD_BYTES_MAX, is_word)?;
     let word = view.part(start..end);
+    sight.seen.word = end;
+    if word.len() == 8 && is_uuid(&view, start)? {
+        sight.seen.word = start + UUID_BYTES;
+        return Ok(());
+    }
     token::detect_word(sight, start, end)?;
     if word.len() < 6 || word.len() > 64 || !is_edge(view.ahead(end)?) {
         if letters == 0 && matches!(word.len(), 1 | 2 | 4) {
@@ -38,9 +43,33 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
         }
         return Ok(());
     }
-    wallet::detect(sight, start, end);
-    identity(sight, start, word);
+    // The name in an address of mail.
+    if view.ahead(end)? != b'@' {
+        wallet::detect(sight, start, end);
+        identity(sight, start, word);
+    }
     Ok(())
+}
+
+const UUID_BYTES: usize = 36;
+
+/// `8-4-4-4-12` hexadecimal digits.
+fn is_uuid(view: &View<'_>, start: usize) -> Result<bool, More> {
+    let mut at = start;
+    for length in [8, 4, 4, 4, 12] {
+        if at > start {
+            if view.ahead(at)? != b'-' {
+                return Ok(false);
+            }
+            at += 1;
+        }
+        let end = view.run(at, length, |byte| byte.is_ascii_hexdigit())?;
+        if end != at + length {
+            return Ok(false);
+        }
+        at = end;
+    }
+    Ok(is_edge(view.ahead(at)?))
 }
 
 /// Ids that are one word, by their length.
@@ -152,6 +181,12 @@ fn iban(sight: &mut Sight<'_, '_>, start: usize) -> Result<(), More> {
     let Some(length) = iban_length(&view, start)? else {
         return Ok(());
     };
+    // In most countries digits follow, or four letters.
+    let fourth = start + 4;
+    let fifth = fourth + usize::from(matches!(view.ahead(fourth)?, b' ' | b'-'));
+    if is_numeric(&view, start)? && !view.ahead(fifth)?.is_ascii_digit() {
+        return Ok(());
+    }
     let mut text = [0; 34];
     let mut at = start;
     for slot in text.iter_mut().take(length) {
@@ -171,6 +206,14 @@ fn iban(sight: &mut Sight<'_, '_>, start: usize) -> Result<(), More> {
         sight.offer(Entity::Iban, start, at, 98);
     }
     Ok(())
+}
+
+/// Whether a country's accounts begin with a digit behind the check digits.
+fn is_numeric(view: &View<'_>, start: usize) -> Result<bool, More> {
+    const LETTERS: &[u8] = b"AZBHBGGEGBGIGTIEKWLVMTMUNLPKPSQAROSCVGIQNIRU";
+    let head = [view.ahead(start)?, view.ahead(start + 1)?].map(|byte| byte.to_ascii_uppercase());
+    let (pairs, _) = LETTERS.as_chunks::<2>();
+    Ok(!pairs.contains(&head))
 }
 
 fn iban_length(view: &View<'_>, start: usize) -> Result<Option<usize>, More> {

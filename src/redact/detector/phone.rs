@@ -47,6 +47,9 @@ pub(super) fn detect_marked(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), 
         end = position;
     }
     let digits = digits.get(..count).unwrap_or_default();
+    if count < 7 {
+        return Ok(());
+    }
     let Some(end) = extended(&view, end)? else {
         return Ok(());
     };
@@ -98,12 +101,11 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) -> Result<(
     if !(7..=14).contains(&count) || sight.plan.strength(Entity::Phone, 90).is_none() {
         return Ok(());
     }
-    let alone = alone(number);
-    let is_date = number.is(&[4, 2, 2]) || number.is(&[2, 2, 4]);
-    if is_date || number.separators().any(|separator| separator == b'/') {
+    if matches!(number.shape, 0x422 | 0x224) || number.separator == b'/' {
         return Ok(());
     }
-    let score = if sight.has(number.start, PHONE) && is_possible(number) {
+    let alone = alone(number);
+    let score = if is_possible(number) && sight.has(number.start, PHONE) {
         let is_other = number.is_bare() && sight.has(number.start, &[Topic::Commerce]);
         if is_other { alone } else { alone.max(70) }
     } else {
@@ -120,56 +122,52 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) -> Result<(
 
 /// Whether the words may make a phone number of it.
 fn is_possible(number: &Prefix<'_>) -> bool {
-    let groups = number.lengths().count();
-    let are_groups = number.lengths().all(|length| (1..=8).contains(&length)) && groups <= 6;
     if number.is_bare() {
-        (8..=13).contains(&number.digits.len())
-    } else {
-        are_groups && number.lengths().last().is_some_and(|length| length >= 2)
+        return (8..=13).contains(&number.digits.len());
     }
+    let are_groups = number.lengths_back().all(|length| length <= 8);
+    let is_last_long = number.lengths_back().next().is_some_and(|last| last > 1);
+    are_groups && is_last_long && number.shape < 1 << 24
 }
 
 /// What it is worth by its shape.
 fn alone(number: &Prefix<'_>) -> u8 {
     let digits = number.digits;
-    let separator = number.separators().next();
-    let is_uniform = number.is_separated_by(b"- .");
+    let separator = number.separator;
+    if !number.is_separated_by(b"- .") {
+        return 0;
+    }
     let american = match digits {
         [1, rest @ ..] if digits.len() == 11 => rest,
         [0, 0, 1, rest @ ..] if digits.len() == 13 => rest,
         _ => digits,
     };
-    let is_split = is_uniform
-        && (number.is(&[3, 3, 4]) || number.is(&[1, 3, 3, 4]) || number.is(&[3, 3, 3, 4]));
-    if is_split && is_american(american) {
+    if matches!(number.shape, 0x334 | 0x1334 | 0x3334) && is_american(american) {
         return match separator {
-            Some(b'-') => 75,
-            Some(b'.') => 65,
+            b'-' => 75,
+            b'.' => 65,
             _ => 60,
         };
     }
-    let is_chinese = matches!(digits, [1, 3..=9, ..]) && digits.len() == 11;
-    if is_chinese && is_uniform && number.is(&[3, 4, 4]) {
-        return 60;
-    }
-    if digits.len() == 10
-        && number.is(&[5, 5])
-        && separator != Some(b'.')
-        && matches!(digits, [6..=9, ..])
-    {
-        return 55;
-    }
-    let is_pairs = number.is(&[2, 2, 2, 2, 2]) && is_uniform;
-    let first = number.lengths().next().unwrap_or(0);
-    let is_trunk = digits.len() >= 10
-        && digits.len() <= 11
-        && is_uniform
-        && separator != Some(b'.')
-        && (2..=5).contains(&first)
-        && number.lengths().skip(1).all(|length| length >= 3);
-    match digits {
-        [0, 1..=9, ..] if is_pairs => 65,
-        [0, 1..=9, ..] if is_trunk => 60,
+    match (number.shape, digits) {
+        // China, India.
+        (0x344, [1, 3..=9, ..]) => 60,
+        (0x55, [6..=9, ..]) if separator != b'.' => 55,
+        // France.
+        (0x22222, [0, 1..=9, ..]) => 65,
+        (shape, [0, 1..=9, ..]) if is_trunk(shape, digits.len()) && separator != b'.' => 60,
         _ => 0,
     }
+}
+
+/// A national number behind 0: an area of two to five digits, and groups of three or more.
+fn is_trunk(shape: u64, digits: usize) -> bool {
+    let (first, groups) = match shape {
+        0x10..=0xFF => (shape >> 4, [shape & 15, 3]),
+        0x100..=0xFFF => (shape >> 8, [shape >> 4 & 15, shape & 15]),
+        _ => return false,
+    };
+    (10..=11).contains(&digits)
+        && (2..=5).contains(&first)
+        && groups.iter().all(|&length| length >= 3)
 }
