@@ -21,6 +21,7 @@ macro_rules! topics {
 }
 
 topics! {
+    Card: "card" "cards" "credit" "debit" "visa" "mastercard" "amex" "maestro" "pan" "ccn" "kreditkarte" "carte" "tarjeta";
     Cvv: "cvv" "cvc" "cvv2" "cvc2" "csc" "cvn";
     Bic: "bic" "swift";
     Routing: "routing" "aba" "rtn" "transit";
@@ -114,8 +115,19 @@ impl Topics {
 
     /// Whether a word of one of these topics stands before what begins at `start`.
     pub(super) fn has(&mut self, view: &View<'_>, start: usize, topics: &[Topic]) -> bool {
+        self.has_within(view, start, topics, REACH_BYTES)
+    }
+
+    /// The same, but the word begins within so many bytes.
+    pub(super) fn has_within(
+        &mut self,
+        view: &View<'_>,
+        start: usize,
+        topics: &[Topic],
+        reach: usize,
+    ) -> bool {
         self.read(view, start);
-        let first = start.saturating_sub(REACH_BYTES);
+        let first = start.saturating_sub(reach);
         topics.iter().any(|topic| {
             let last = self.last.get(usize::from(*topic as u8));
             last.is_some_and(|&last| last > first && last <= start)

@@ -12,9 +12,23 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
         return;
     }
     if luhn(number.digits) {
-        let score = if length == 12 { 60 } else { 95 };
+        // Lists of random integers hold what looks like a long card.
+        let is_listed = length > 16 && number.is_bare() && is_listed(sight, number);
+        let score = match length {
+            12 => 60,
+            _ if is_listed && !sight.has(number.start, &[Topic::Card]) => 45,
+            _ => 95,
+        };
         sight.offer(Entity::PaymentCard, number.start, number.end, score);
     }
+}
+
+/// Whether a comma stands behind it or before it.
+fn is_listed(sight: &Sight<'_, '_>, number: &Prefix<'_>) -> bool {
+    let view = sight.view;
+    let start = view.run_back(number.start, 8, |byte| byte.is_ascii_whitespace());
+    // What ends a number was read with it.
+    view.rest(number.end).first() == Some(&b',') || view.before(start) == b','
 }
 
 /// Three or four digits behind a word that speaks of them.

@@ -128,7 +128,8 @@ fn by_words(sight: &mut Sight<'_, '_>, start: usize, word: &[u8]) {
     let end = start + word.len();
     let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
     let letters = word.len() - digits;
-    if letters == 0 || digits < 4 || word.len() > 16 {
+    let is_hex = word.starts_with(b"0x") || sight.view.before(start) == b'-';
+    if letters == 0 || digits < 4 || word.len() > 16 || is_hex {
         return;
     }
     if word.len() == 9 && letters <= 2 && is_dea(word) && sight.has(start, &[Topic::Dea]) {
@@ -148,11 +149,14 @@ fn grouped(sight: &mut Sight<'_, '_>, start: usize, end: usize) -> Result<(), Mo
     let mut word = [0; 11];
     let mut count = 0;
     let mut at = start;
+    // A bit for each character with a separator before it.
+    let mut cuts = 0_u16;
     let is_rut = end - start < 4;
     let separators: &[u8] = if is_rut { b".-" } else { b"-" };
     for slot in &mut word {
         let byte = view.ahead(at)?;
         let is_separator = separators.contains(&byte);
+        cuts |= u16::from(is_separator) << count;
         at += usize::from(is_separator);
         *slot = if is_separator { view.ahead(at)? } else { byte };
         if !is_word(*slot) {
@@ -164,12 +168,12 @@ fn grouped(sight: &mut Sight<'_, '_>, start: usize, end: usize) -> Result<(), Mo
     if !is_edge(view.ahead(at)?) {
         return Ok(());
     }
-    let separators_written = (at - start) - count;
     let word = word.get(..count).unwrap_or_default();
-    if count == 11 && separators_written == 2 && is_mbi(word) {
+    if count == 11 && cuts == 0b1001_0000 && is_mbi(word) {
         sight.offer(Entity::UsMbi, start, at, 85);
     }
-    if is_rut && separators_written == 3 && (8..=9).contains(&count) && is_rut_right(word) {
+    let is_printed = matches!((count, cuts), (9, 0b1_0010_0100) | (8, 0b1001_0010));
+    if is_rut && is_printed && is_rut_right(word) {
         sight.offer(Entity::ClRut, start, at, 85);
     }
     Ok(())
@@ -210,7 +214,7 @@ fn iban(sight: &mut Sight<'_, '_>, start: usize) -> Result<(), More> {
 
 /// Whether a country's accounts begin with a digit behind the check digits.
 fn is_numeric(view: &View<'_>, start: usize) -> Result<bool, More> {
-    const LETTERS: &[u8] = b"AZBHBGGEGBGIGTIEKWLVMTMUNLPKPSQAROSCVGIQNIRU";
+    const LETTERS: &[u8] = b"AZBGBHBYDOFKGBGEGIGTHNIEIQITJOKWLCLVMDMTMUNINLPKPSQAROSCSMSVVGYE";
     let head = [view.ahead(start)?, view.ahead(start + 1)?].map(|byte| byte.to_ascii_uppercase());
     let (pairs, _) = LETTERS.as_chunks::<2>();
     Ok(!pairs.contains(&head))

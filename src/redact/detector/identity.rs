@@ -494,6 +494,9 @@ fn birth(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
         number.value(behind, behind + third),
     ];
     let years = 1900..2100;
+    if first != 4 && matches!(third, 1 | 3) {
+        return;
+    }
     let is_dated = match parts {
         [year, month, day] if years.contains(&year) => is_date(day, month),
         [one, other, year] if years.contains(&year) || year < 100 => {

@@ -85,6 +85,12 @@ impl Sight<'_, '_> {
         self.topics.has(&self.view, start, topics)
     }
 
+    /// The same, but the word stands right before it.
+    fn has_near(&mut self, start: usize, topics: &[Topic]) -> bool {
+        let reach = 24;
+        self.topics.has_within(&self.view, start, topics, reach)
+    }
+
     /// Whether nothing that scores so without words counts, and there are none.
     fn is_silent(&mut self, start: usize, score: u8) -> bool {
         !self.plan.counts(score) && self.topics.is_silent(&self.view, start)

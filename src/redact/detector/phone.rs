@@ -60,13 +60,71 @@ pub(super) fn detect_marked(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), 
         [1, national @ ..] if is_international => {
             85_u8.saturating_mul(u8::from(is_american(national)))
         }
-        [2..=9, rest @ ..] if is_international && (7..=14).contains(&rest.len()) => 80,
+        [2..=9, ..] if is_international => 80_u8.saturating_mul(u8::from(is_planned(digits))),
         [2..=9, ..] if is_american(digits) => 75,
-        [0, ..] if (9..=12).contains(&count) => 65,
+        [0, 1..=9, ..] if mark == b'(' && (9..=12).contains(&count) => 65,
         _ => 0,
     };
     sight.offer(Entity::Phone, at, end, score);
     Ok(())
+}
+
+/// Country codes whose national numbers have these lengths; those of others have five to twelve digits.
+const PLANS: &[(u16, u8, u8)] = &[
+    (7, 10, 10),
+    (27, 9, 9),
+    (30, 10, 10),
+    (31, 9, 9),
+    (32, 8, 9),
+    (33, 9, 9),
+    (34, 9, 9),
+    (36, 8, 9),
+    (39, 6, 12),
+    (40, 9, 9),
+    (41, 9, 9),
+    (44, 9, 11),
+    (45, 8, 8),
+    (46, 7, 10),
+    (47, 8, 8),
+    (48, 9, 9),
+    (49, 6, 13),
+    (52, 10, 11),
+    (55, 10, 11),
+    (61, 9, 10),
+    (64, 8, 10),
+    (65, 8, 8),
+    (81, 9, 11),
+    (82, 8, 11),
+    (86, 10, 12),
+    (90, 10, 10),
+    (91, 10, 11),
+    (351, 9, 9),
+    (353, 7, 10),
+    (358, 6, 12),
+    (852, 8, 8),
+    (971, 8, 9),
+    (972, 8, 9),
+];
+
+/// Whether an international number has a length that its country uses.
+fn is_planned(digits: &[u8]) -> bool {
+    let code = |length: usize| {
+        let digits = digits.get(..length).unwrap_or_default();
+        digits.iter().fold(0_u16, |code, &digit| {
+            code.wrapping_mul(10).wrapping_add(u16::from(digit))
+        })
+    };
+    let plan = PLANS
+        .iter()
+        .find(|&&(plan, ..)| [1, 2, 3].map(code).contains(&plan));
+    let (length, least, most) = match plan {
+        Some(&(0..10, least, most)) => (1, least, most),
+        Some(&(10..100, least, most)) => (2, least, most),
+        Some(&(_, least, most)) => (3, least, most),
+        None => (2, 6, 12),
+    };
+    let national = digits.len().saturating_sub(length);
+    (usize::from(least)..=usize::from(most)).contains(&national)
 }
 
 /// Where a number ends with its extension; nothing if it goes on as something else.
@@ -127,7 +185,9 @@ fn is_possible(number: &Prefix<'_>) -> bool {
     }
     let are_groups = number.lengths_back().all(|length| length <= 8);
     let is_last_long = number.lengths_back().next().is_some_and(|last| last > 1);
-    are_groups && is_last_long && number.shape < 1 << 24
+    // `1.234567` is a number.
+    let is_decimal = number.separator == b'.' && number.shape < 0x100;
+    are_groups && is_last_long && !is_decimal && number.shape < 1 << 24
 }
 
 /// What it is worth by its shape.
@@ -154,7 +214,7 @@ fn alone(number: &Prefix<'_>) -> u8 {
         (0x344, [1, 3..=9, ..]) => 60,
         (0x55, [6..=9, ..]) if separator != b'.' => 55,
         // France.
-        (0x22222, [0, 1..=9, ..]) => 65,
+        (0x22222, [0, 1..=9, ..]) if !number.is_followed => 65,
         (shape, [0, 1..=9, ..]) if is_trunk(shape, digits.len()) && separator != b'.' => 60,
         _ => 0,
     }
