@@ -4,11 +4,8 @@
 //! JSON. The figures are published: `UPDATE_REDACTION=1 cargo test --test redact` writes docs/redaction.md anew.
 #![expect(
     clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
     clippy::indexing_slicing,
-    clippy::panic,
     clippy::print_stdout,
     clippy::string_slice,
     clippy::unwrap_used,
@@ -126,6 +123,8 @@ fn measured() -> Vec<Measured> {
             let mut random = Random(77);
             let hits = (0..VALUES * 4).filter(|number| {
                 let value = wrong(&mut random);
+                // Behind the word, whatever could be a phone number is one.
+                let label = if entity == "phone" { "figure" } else { label };
                 let (text, span) = surrounded(number % 4, label, &value);
                 let is_hit = is_found(entity, &text, &span);
                 if is_hit && std::env::var_os("SHOW_MISSES").is_some() {
@@ -362,7 +361,7 @@ fn scores(row: &Measured) -> String {
         let own = found
             .iter()
             .find(|finding| finding.entity.name() == row.entity);
-        own.map_or("-".to_owned(), |finding| finding.score.to_string())
+        own.map_or_else(|| "-".to_owned(), |finding| finding.score.to_string())
     };
     let labelled = surrounded(3, row.label, &row.example).0;
     format!("{} / {}", score(&row.example), score(&labelled))
@@ -395,7 +394,7 @@ fn page() -> String {
         let right = row.right.map(|count| count.to_string()).join(" | ");
         let wrong = row
             .wrong
-            .map_or("none made".to_owned(), |count| count.to_string());
+            .map_or_else(|| "none made".to_owned(), |count| count.to_string());
         writeln!(
             out,
             "| `{}` | `{example}{dots}` | {} | {} | {right} | {wrong} | {} |",
@@ -448,6 +447,8 @@ fn everyday_numbers_stay() {
     }
 }
 
+type Disguise = Box<dyn Fn(&str) -> String>;
+
 /// The ways to write a value that a reader still reads.
 #[test]
 fn disguised_values_are_found() {
@@ -474,7 +475,7 @@ fn disguised_values_are_found() {
             .replace('o', "\u{3BF}")
     };
     let spaced = |text: &str| text.replace(' ', "\u{A0}").replace('-', "\u{2011}");
-    let disguises: [(&str, Box<dyn Fn(&str) -> String>); 8] = [
+    let disguises: [(&str, Disguise); 8] = [
         ("full-width", Box::new(wide)),
         ("Arabic digits", Box::new(arabic)),
         ("zero-width spaces", Box::new(with("\u{200B}"))),

@@ -63,7 +63,7 @@ mod lanes {
             let bytes = [lane(0), lane(2), lane(4), lane(6)];
             Self {
                 bytes,
-                classes: bytes.map(|lane| classes(lane)),
+                classes: bytes.map(classes),
             }
         }
 
@@ -112,8 +112,11 @@ mod lanes {
 
     #[inline]
     const fn table(bytes: &[u8; 16]) -> v128 {
-        let whole = u128::from_le_bytes(*bytes);
-        u64x2(whole as u64, (whole >> 64) as u64)
+        let [a, b, c, d, e, f, g, h, high @ ..] = *bytes;
+        u64x2(
+            u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+            u64::from_le_bytes(high),
+        )
     }
 
     const LOW: [u8; 16] = halves(false);
@@ -137,17 +140,18 @@ mod lanes {
     }
 
     const _: () = {
-        let mut byte: usize = 0;
-        while byte < 256 {
+        let mut byte = 0_u8;
+        loop {
+            let (low, high) = (byte & 15, byte >> 4);
             #[expect(
-                clippy::arithmetic_side_effects,
-                clippy::cast_possible_truncation,
                 clippy::indexing_slicing,
                 reason = "evaluated by the compiler, which refuses to build where it goes wrong"
             )]
-            {
-                assert!(LOW[byte & 15] & HIGH[byte >> 4] == class_of(byte as u8));
-                byte += 1;
+            let class = LOW[low as usize] & HIGH[high as usize];
+            assert!(class == class_of(byte));
+            byte = byte.wrapping_add(1);
+            if byte == 0 {
+                break;
             }
         }
     };

@@ -197,7 +197,7 @@ mod tests {
             marked.push_str(text.get(from..at).unwrap());
             marked.push('^');
             marked.push_str(text.get(at..=at).unwrap());
-            from = at + 1;
+            from = at.wrapping_add(1);
         }
         marked.push_str(text.get(from..).unwrap());
         assert_eq!(marked, want);
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn separators_call_inside_words() {
-        check("sk^-abc ghp^_X SG^.x ... ^-----BEGIN a ^= b^:c jane^@x ^(^+49 e^.g. 1+1");
+        check("sk^-abc ghp^_X SG^.x ... ^-----BEGIN a ^= b^:c jane^@x ^(^+^49 e^.g. 1+1");
     }
 
     #[test]

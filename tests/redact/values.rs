@@ -76,7 +76,13 @@ fn luhn(digits: &[u32]) -> bool {
         (_, double @ 10..) => double - 9,
         (_, double) => double,
     };
-    digits.iter().rev().enumerate().map(doubled).sum::<u32>() % 10 == 0
+    digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(doubled)
+        .sum::<u32>()
+        .is_multiple_of(10)
 }
 
 fn sum(digits: &[u32], weights: &[u32]) -> u32 {
@@ -281,7 +287,7 @@ pub(crate) fn kinds() -> Vec<Kind> {
         "card_cvv", "cvv", like!("<3d>" | "<4d>"), "without a word before it";
         "iban", "iban", (|it| iban(it, true), Some(|it| iban(it, false))), "countries outside the registry";
         "bic", "bic", like!("<4A>DE<2A>" | "<4A>US<2A>XXX", "<4a>de<2a>"), "outside assignments";
-        "us_routing", "routing number", checked!(["0<8d>", "12<7d>", "21<7d>"], |d| sum(d, &[3, 7, 1, 3, 7, 1, 3, 7, 1]) % 10 == 0 && matches!(number(&d[..2]), 0..=12 | 21..=32)), "without a word";
+        "us_routing", "routing number", checked!(["0<8d>", "12<7d>", "21<7d>"], |d| sum(d, &[3, 7, 1, 3, 7, 1, 3, 7, 1]).is_multiple_of(10) && matches!(number(&d[..2]), 0..=12 | 21..=32)), "without a word";
         "bank_account", "account number", like!("<8d>" | "<10d>"), "without a word; twelve digits";
         "bitcoin_address", "wallet", like!("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa" | "3J98t1WpEZ73CNmQviecrnyiWrnqRhWNLy" | "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb" | "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5"), "test networks";
         "ethereum_address", "wallet", like!("0x<40h>", "0x<39h>" | "0x<41h>"), "the case of letters is not checked";
@@ -304,12 +310,12 @@ pub(crate) fn kinds() -> Vec<Kind> {
         "fr_insee", "nir", checked!(["1<2d>0675<8d>", "1 <2d> 06 75 <3d> <3d> <2d>"], |d| 97 - number(&d[..13]) % 97 == number(&d[13..])), "Corsica's letters; without the key";
         "es_nif", "nif", checked!(["<8d><1A>"], |d| u32::from(b"TRWAGMYFPDXBNJZSQVHLCKE"[usize::try_from(number(&d[..8]) % 23).unwrap()] - b'A') + 10 == d[8]), "firms";
         "it_codice_fiscale", "codice fiscale", checked!(["<6A><2d><1A>15<1A><3d><1A>"], fiscal), "";
-        "pl_pesel", "pesel", checked!(["8<1d>0<1d>1<6d>"], |d| sum(d, &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]) % 10 == 0 && date(&d[4..6], &d[2..4])), "without a word";
-        "nl_bsn", "bsn", checked!(["<9d>"], |d| number(d) > 0 && (sum(&d[..8], &[9, 8, 7, 6, 5, 4, 3, 2]) + 10 * d[8]) % 11 == 0), "without a word";
+        "pl_pesel", "pesel", checked!(["8<1d>0<1d>1<6d>"], |d| sum(d, &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]).is_multiple_of(10) && date(&d[4..6], &d[2..4])), "without a word";
+        "nl_bsn", "bsn", checked!(["<9d>"], |d| number(d) > 0 && (sum(&d[..8], &[9, 8, 7, 6, 5, 4, 3, 2]) + 10 * d[8]).is_multiple_of(11)), "without a word";
         "be_national_number", "national number", checked!(["<2d>.05.1<1d>-<3d>.<2d>"], |d| { let d: Vec<u32> = d.to_vec(); 97 - number(&d[..9]) % 97 == number(&d[9..]) || 97 - (2_000_000_000 + number(&d[..9])) % 97 == number(&d[9..]) }), "in one piece without a word";
         "se_personnummer", "personnummer", checked!(["<2d>051<1d>-<4d>", "8<1d>051<1d>-<4d>"], luhn), "with `+`";
         "fi_hetu", "hetu", checked!(["1<1d>05<1d>0-<3d><1X>"], |d| { let n: Vec<u32> = d[..9].to_vec(); u32::from(b"0123456789ABCDEFHJKLMNPRSTUVWXY"[usize::try_from(number(&n) % 31).unwrap()]) == u32::from(char::from_digit(d[9], 36).unwrap().to_ascii_uppercase()) }), "with `+`";
-        "no_fodselsnummer", "fodselsnummer", checked!(["1<1d>05<7d>"], |d| sum(d, &[3, 7, 6, 1, 8, 9, 4, 5, 2, 1]) % 11 == 0 && sum(d, &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1]) % 11 == 0), "";
+        "no_fodselsnummer", "fodselsnummer", checked!(["1<1d>05<7d>"], |d| sum(d, &[3, 7, 6, 1, 8, 9, 4, 5, 2, 1]).is_multiple_of(11) && sum(d, &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1]).is_multiple_of(11)), "";
         "dk_cpr", "cpr", like!("1<1d>05<1d>0-<4d>", "3<1d>15<1d>0-<4d>"), "without a word";
         "pt_nif", "nif fiscal", checked!(["2<8d>"], |d| { let check = 11 - sum(&d[..8], &[9, 8, 7, 6, 5, 4, 3, 2]) % 11; d[8] == if check > 9 { 0 } else { check } }), "without a word";
         "tr_tckn", "tckn", checked!(["1<10d>"], |d| (7 * (d[0] + d[2] + d[4] + d[6] + d[8]) + 9 * (d[1] + d[3] + d[5] + d[7])) % 10 == d[9] && d[..10].iter().sum::<u32>() % 10 == d[10]), "without a word";
@@ -321,7 +327,7 @@ pub(crate) fn kinds() -> Vec<Kind> {
         "kr_rrn", "rrn", like!("<1d>00515-1<6d>" | "020111-3<6d>", "<1d>01515-1<6d>"), "the check digit is not checked: new numbers have none";
         "sg_nric", "nric", checked!(["S<7d><1A>"], |d| u32::from(b"JZIHGFEDCBA"[(sum(&d[1..8], &[2, 7, 6, 5, 4, 3, 2]) % 11) as usize] - b'A') + 10 == d[8]), "";
         "th_id", "thai id", checked!(["1-<4d>-<5d>-<2d>-<1d>"], |d| (11 - sum(d, &[13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2]) % 11) % 10 == d[12]), "in one piece without a word";
-        "au_tfn", "tfn", checked!(["<3d> <3d> <3d>"], |d| sum(d, &[1, 4, 3, 7, 5, 8, 6, 9, 10]) % 11 == 0), "without a word";
+        "au_tfn", "tfn", checked!(["<3d> <3d> <3d>"], |d| sum(d, &[1, 4, 3, 7, 5, 8, 6, 9, 10]).is_multiple_of(11)), "without a word";
         "au_abn", "abn", checked!(["<2d> <3d> <3d> <3d>"], |d| d[0] > 0 && sum(d, &[10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19]) % 89 == 10), "in one piece without a word";
         "au_medicare", "medicare", checked!(["2<3d> <5d> <1d>"], |d| sum(&d[..8], &[1, 3, 7, 9, 1, 3, 7, 9]) % 10 == d[8]), "in one piece without a word";
         "passport", "passport", like!("C<8d>" | "<9d>" | "AB<7d>"), "without a word";

@@ -8,7 +8,6 @@ use crate::redact::candidate::Tail;
 use crate::redact::entity::Entity;
 use crate::redact::view::{More, View};
 
-const NAME_BYTES_MAX: usize = 40;
 /// What of a value decides; the rest is swallowed.
 const VALUE_BYTES: usize = 48;
 
@@ -113,14 +112,7 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
             }
         }
         Promise::Bic => {
-            let (letters, rest) = value.split_at_checked(6).unwrap_or_default();
-            let is_bic =
-                letters.iter().all(u8::is_ascii_uppercase) && matches!(value.len(), 8 | 11);
-            if is_bic
-                && rest
-                    .iter()
-                    .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
-            {
+            if is_bic(value) {
                 sight.offer(Entity::Bic, start, end, 85);
             }
         }
@@ -136,6 +128,15 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
         Promise::Header => {}
     }
     Ok(())
+}
+
+/// Four letters for the bank, two for the country, two for the place, and perhaps three for the branch.
+fn is_bic(value: &[u8]) -> bool {
+    let (letters, rest) = value.split_at_checked(6).unwrap_or_default();
+    let is_rest = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    matches!(value.len(), 8 | 11)
+        && letters.iter().all(u8::is_ascii_uppercase)
+        && rest.iter().all(is_rest)
 }
 
 /// What the name before a separator promises.
@@ -189,7 +190,7 @@ const fn is_name_byte(byte: u8) -> bool {
 /// Whether some name ends in these two letters.
 fn may_end(last: [u8; 2]) -> bool {
     let [before, last] = last.map(|byte| byte | 0x20);
-    let is_near = matches!(last, b'a'..=b'z') && matches!(before, b'a'..=b'z');
+    let is_near = last.is_ascii_lowercase() && before.is_ascii_lowercase();
     let befores = LAST.get(usize::from(last & 31)).copied().unwrap_or(0);
     is_near && befores >> (before & 31) & 1 == 1
 }
@@ -374,11 +375,11 @@ fn entropy(value: &[u8]) -> f32 {
 /// `n log2 n` up to the longest value that is looked at.
 const TERMS: [f32; VALUE_BYTES + 1] = [
     0.0, 0.0, 2.0, 4.754_9, 8.0, 11.609_6, 15.509_8, 19.651_5, 24.0, 28.529_3, 33.219_3, 38.053_7,
-    43.019_6, 48.105_7, 53.303_0, 58.603_4, 64.0, 69.486_9, 75.058_7, 80.710_6, 86.438_6, 92.238_7,
-    98.107_5, 104.041_9, 110.039_1, 116.096_4, 122.211_4, 128.382_0, 134.605_9, 140.881_4,
-    147.206_7, 153.580_1, 160.0, 166.465_0, 172.973_7, 179.524_9, 186.117_3, 192.749_8, 199.421_2,
-    206.130_7, 212.877_1, 219.659_6, 226.477_3, 233.329_4, 240.215_0, 247.133_4, 254.083_8,
-    261.065_7, 268.078_2,
+    43.019_6, 48.105_7, 53.303, 58.603_4, 64.0, 69.486_9, 75.058_7, 80.710_6, 86.438_6, 92.238_7,
+    98.107_5, 104.041_9, 110.039_1, 116.096_4, 122.211_4, 128.382, 134.605_9, 140.881_4, 147.206_7,
+    153.580_1, 160.0, 166.465, 172.973_7, 179.524_9, 186.117_3, 192.749_8, 199.421_2, 206.130_7,
+    212.877_1, 219.659_6, 226.477_3, 233.329_4, 240.215, 247.133_4, 254.083_8, 261.065_7,
+    268.078_2,
 ];
 
 /// `Authorization: Bearer ...`; the scheme stays.

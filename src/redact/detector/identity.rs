@@ -177,6 +177,10 @@ fn ten(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
         offer(sight, Entity::UsNpi, number, &[Topic::Npi], 80, 20);
     }
     let is_pair = number.shape == 0x64 && number.is_separated_by(b"-");
+    if is_pair && is_finnish(digits, number.digit(9) | b'0') {
+        sight.offer(Entity::FiHetu, number.start, number.end, 85);
+        return;
+    }
     if (is_pair || is_bare) && luhn(digits) && is_date(number.value(4, 6), number.value(2, 4)) {
         let alone = if is_pair { 70 } else { 30 };
         offer(
@@ -353,11 +357,11 @@ fn is_tckn(number: &Prefix<'_>) -> bool {
 fn twelve(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
     let digits = number.digits;
     let is_bare = number.is_bare();
-    let is_palindrome = digits.iter().eq(digits.iter().rev());
     // With a fourth group it is a card's number, even a wrong one.
     let is_grouped =
         number.shape == 0x444 && number.is_separated_by(b"- ") && !is_in_row(sight, number);
-    if (is_bare || is_grouped) && number.digit(0) > 1 && verhoeff(digits) && !is_palindrome {
+    let is_palindrome = || digits.iter().eq(digits.iter().rev());
+    if (is_bare || is_grouped) && number.digit(0) > 1 && verhoeff(digits) && !is_palindrome() {
         offer(
             sight,
             Entity::InAadhaar,
@@ -369,8 +373,8 @@ fn twelve(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
     }
     let is_pair = number.shape == 0x84 && number.is_separated_by(b"-");
     let is_dated =
-        is_date(number.value(6, 8), number.value(4, 6)) && matches!(number.value(0, 2), 19 | 20);
-    if (is_bare || is_pair) && is_dated && luhn(digits.get(2..).unwrap_or_default()) {
+        || is_date(number.value(6, 8), number.value(4, 6)) && matches!(number.value(0, 2), 19 | 20);
+    if (is_bare || is_pair) && is_dated() && luhn(digits.get(2..).unwrap_or_default()) {
         offer(
             sight,
             Entity::SePersonnummer,

@@ -171,7 +171,13 @@ fn detect_digit(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize) -> Result<(
             address::detect_ipv4(sight, at)?;
         }
         let number = row.number(&view, at)?;
-        if number.count() > 2 {
+        let is_inner = before == b' ' && view.before(at.wrapping_sub(1)).is_ascii_digit();
+        // Cards, phones and ids that stand behind other groups.
+        let may_begin = matches!(
+            number.head(),
+            0x444 | 0x465 | 0x464 | 0x456 | 0x334 | 0x344 | 0x324 | 0x451
+        );
+        if number.count() > 2 && (!is_inner || length > 6 || may_begin) {
             for prefix in number.prefixes() {
                 detect_number(sight, &prefix)?;
             }
@@ -196,7 +202,7 @@ fn detect_digit(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize) -> Result<(
 fn detect_number(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) -> Result<(), More> {
     if number.is_bare() {
         match number.digits.len() {
-            3 | 4 => card::detect_cvv(sight, number.start, number.end),
+            3 | 4 if !number.is_followed => card::detect_cvv(sight, number.start, number.end),
             // Up to ten digits are something only if words say so.
             6..=10 if !sight.is_silent(number.start, BARE_SCORE) => {}
             11.. => {}

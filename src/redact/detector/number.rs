@@ -210,9 +210,10 @@ impl<'r> Number<'r> {
         last.map_or(0, |group| group.sum.wrapping_sub(self.passed))
     }
 
-    /// How long the first group is.
-    pub(in crate::redact) fn first_length(&self) -> u8 {
-        self.groups.first().map_or(0, |group| group.length)
+    /// The lengths of its first three groups, four bits each.
+    pub(in crate::redact) fn head(&self) -> u64 {
+        let groups = self.groups.iter().take(3);
+        groups.fold(0, |head, group| head << 4 | u64::from(group.length.min(15)))
     }
 
     /// What may be a number by itself: the groups up to each place where it may end.

@@ -162,6 +162,15 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) -> Result<(
     if matches!(number.shape, 0x422 | 0x224) || number.separator == b'/' {
         return Ok(());
     }
+    // Of equal groups in a longer row none is a number by itself.
+    if number.is_followed
+        && matches!(
+            number.shape,
+            0x44 | 0x444 | 0x333 | 0x3333 | 0x2222 | 0x22222
+        )
+    {
+        return Ok(());
+    }
     let alone = alone(number);
     let score = if is_possible(number) && sight.has(number.start, PHONE) {
         let is_other = number.is_bare() && sight.has(number.start, &[Topic::Commerce]);
