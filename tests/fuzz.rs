@@ -1032,10 +1032,11 @@ fn redaction() {
     let mut plans = 0;
     fuzz("redaction", inputs() / 10, |random, input| {
         input.extend_from_slice(section);
-        if random.below(2) == 0 {
-            mutate_json(random, input, text);
-        } else {
-            mutate(random, input, text);
+        // Most of what is mutated is refused: the section as it is keeps texts coming.
+        match random.below(3) {
+            0 => mutate_json(random, input, text),
+            1 => mutate(random, input, text),
+            _ => {}
         }
         let plan = document::parse(input)
             .ok()
