@@ -1,7 +1,8 @@
 //! Speed of the redaction scanner with every detector on, natively and in wasm.
 //!
 //! `whole` scans 64 KiB of prose, of code, of records dense with findings; `message` a chat message of 4 KiB; `stream` deltas of
-//! four characters; `flood` texts made to cost. Of many runs the fastest counts: others share the machine.
+//! four characters; `own` patterns and a list beside the detectors, also on texts made to keep patterns busy; `flood` texts made to
+//! cost. Of many runs the fastest counts: others share the machine.
 //!
 //!     cargo bench --bench redact [word]                          # only benchmarks whose name holds the word
 //!     cargo bench --bench redact --target wasm32-wasip1 [word]   # in node's V8, the engine that Envoy has
@@ -101,6 +102,17 @@ fn main() {
             &mut stream(&message),
         );
     }
+    for (name, text) in [
+        ("english", ENGLISH),
+        ("code", CODE),
+        ("records", &records),
+        ("letters", "a"),
+        ("digits", "1234567890"),
+        ("nearly", "TKT-12345 host-1.corp 1234 "),
+    ] {
+        let text = repeated(text, TEXT_BYTES);
+        bench(&format!("own {name}"), TEXT_BYTES, &mut own(&text));
+    }
     for &(name, unit) in FLOODS {
         let text = if unit.is_empty() {
             base64()
@@ -176,6 +188,31 @@ fn scan(text: &str) -> impl FnMut() -> usize {
     }
 }
 
+/// Patterns and a list beside the detectors.
+fn own(text: &str) -> impl FnMut() -> usize {
+    let section = br#"{"entities": {"all": "mask"}, "on_overrun": "skip",
+        "patterns": [
+            {"name": "ticket", "pattern": "\\bTKT-\\d{6}\\b", "action": "mask"},
+            {"name": "badge", "pattern": "\\b\\d{5}\\b", "action": "mask", "context": ["badge"]},
+            {"name": "host", "pattern": "\\b[a-z]{2,12}-\\d{2}\\.corp\\b", "action": "mask"},
+            {"name": "greedy", "pattern": "[a-z1-9 ]{1,200}#", "action": "mask"}
+        ],
+        "lists": [{"name": "projects", "words": ["Falcon", "Blue Harbor", "Nightjar", "Osprey"], "action": "mask"}]
+    }"#;
+    let root = tollgate::document::parse(section);
+    let plan = root.ok().and_then(|root| {
+        tollgate::document::read(&root, |fields| Plan::read(fields, &|_| None)).ok()
+    });
+    let mut folded = Folded::new();
+    move || {
+        let mut found = 0;
+        if let Some(plan) = &plan {
+            plan.scan(black_box(text), &mut folded, |_| found += 1);
+        }
+        found
+    }
+}
+
 /// Deltas of four characters.
 fn stream(text: &str) -> impl FnMut() -> usize {
     let letters: Vec<char> = text.chars().collect();
@@ -186,7 +223,7 @@ fn stream(text: &str) -> impl FnMut() -> usize {
     let plan = Plan::all(Action::Mask);
     let mut out = String::new();
     move || {
-        let mut stream = Stream::new();
+        let mut stream = Stream::default();
         out.clear();
         for delta in &deltas {
             stream.push(&plan, black_box(delta), &mut out, |_| {});

@@ -51,3 +51,7 @@ pub const INPUTS_MAX: usize = 2_048;
 pub const CALLS_AT_ONCE: usize = 8;
 /// How long one of them may take before it counts as lost.
 pub const CALL_TIMEOUT_MS: u64 = 60_000;
+/// Values of one request that its answer gets back.
+pub const PLACEHOLDERS_MAX: usize = 4_096;
+/// The same in bytes, with their placeholders.
+pub const PLACEHOLDER_BYTES_MAX: usize = MIB;

@@ -42,7 +42,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("auth", &["secret"]),
-    ("redact", &["document", "secret"]),
+    ("redact", &["codec", "document", "limits"]),
     ("turn", &["codec", "fault"]),
     ("codec", &[]),
     ("document", &[]),

@@ -1,13 +1,13 @@
 //! What a detector offers, and which of two that overlap is kept.
 
-use super::entity::Entity;
-use super::plan::Strength;
+use super::action::Strength;
+use super::kind::Kind;
 use super::view::{View, is_base64url};
 
 /// A match in the folded text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Candidate {
-    pub(super) entity: Entity,
+    pub(super) kind: Kind,
     pub(super) start: usize,
     pub(super) end: usize,
     /// In percent.

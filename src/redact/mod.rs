@@ -7,6 +7,8 @@
 //! Detectors (`detector`) are called by single bytes and read a bounded number of bytes, so work is linear in any text.
 //! No value is kept, printed or logged; a [`Finding`] says where one is.
 
+mod action;
+mod allow;
 mod block;
 mod candidate;
 mod checksum;
@@ -14,19 +16,33 @@ mod context;
 mod detector;
 mod entity;
 mod fold;
+mod kind;
+mod own;
+mod placeholder;
 mod plan;
 mod replace;
+mod restore;
 mod scan;
 mod stream;
 mod trigger;
+mod vault;
 mod view;
 
+pub use action::Action;
 pub use entity::{Entity, Group};
 pub use fold::Folded;
-pub use plan::{Action, Plan};
+pub use kind::Kind;
+pub use placeholder::Tenant;
+pub use plan::Plan;
+pub use restore::{Escaping, Restore};
 pub use stream::{Finding, Stream};
+pub use vault::Vault;
 
 #[cfg(test)]
+mod described;
+#[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod restored;
 #[cfg(test)]
 mod tests;

@@ -1,47 +1,44 @@
 //! What stands in a finding's place. A value comes in pieces and is never kept whole: of a long one its beginning, its
 //! end and its hash are enough.
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use super::action::Action;
+use super::kind::Kind;
+use super::placeholder::{Mark, Tenant};
+use super::plan::Plan;
+use super::vault::{Kept, Vault};
 
-use super::entity::Entity;
-use super::plan::{ALLOWED_BYTES_MAX, Action, Plan};
-
-/// How many of a hash's bytes are written.
-const HASH_BYTES: usize = 8;
+/// The longest value that can be allowed, restored or shown in part.
+pub(super) const VALUE_BYTES_MAX: usize = 512;
 /// The most that `partial` keeps.
 const LAST_MAX: usize = 8;
 
 /// A value that is being replaced. It has no `Debug`.
 pub(super) struct Value {
     action: Action,
-    entity: Entity,
+    kind: Kind,
     /// The value, as long as it is short.
     head: String,
     is_long: bool,
     /// The last letters and digits.
     last: Vec<char>,
-    hash: Option<Hmac<Sha256>>,
+    mark: Option<Mark>,
 }
 
 impl Value {
-    pub(super) fn new(plan: &Plan, entity: Entity) -> Self {
-        let action = plan.action(entity).unwrap_or(Action::Mask);
-        let key = plan.hash_key.as_ref().filter(|_| action == Action::Hash);
-        // HMAC takes keys of any length.
-        let mut hash =
-            key.and_then(|key| Hmac::<Sha256>::new_from_slice(key.reveal().as_bytes()).ok());
-        if let Some(hash) = &mut hash {
-            hash.update(entity.name().as_bytes());
-            hash.update(&[0]);
-        }
+    pub(super) fn new(plan: &Plan, kind: Kind, tenant: Tenant) -> Self {
+        let action = plan.action(kind).unwrap_or(Action::Mask);
+        let mark = plan.key.as_ref().and_then(|key| match action {
+            Action::Hash => Some(key.hash(plan.name(kind))),
+            Action::Placeholder => Some(key.placeholder(tenant, plan.name(kind))),
+            Action::Report | Action::Mask | Action::Partial { .. } | Action::Block => None,
+        });
         Self {
             action,
-            entity,
+            kind,
             head: String::new(),
             is_long: false,
             last: Vec::new(),
-            hash,
+            mark,
         }
     }
 
@@ -51,13 +48,14 @@ impl Value {
 
     /// Takes the next piece.
     pub(super) fn push(&mut self, piece: &str) {
-        if let Some(hash) = &mut self.hash {
-            hash.update(piece.as_bytes());
+        if let Some(mark) = &mut self.mark {
+            mark.update(piece);
         }
-        let room = ALLOWED_BYTES_MAX.saturating_sub(self.head.len());
-        match piece.get(..) {
-            Some(piece) if piece.len() <= room && !self.is_long => self.head.push_str(piece),
-            _ => self.is_long = true,
+        let room = VALUE_BYTES_MAX.saturating_sub(self.head.len());
+        if piece.len() <= room && !self.is_long {
+            self.head.push_str(piece);
+        } else {
+            self.is_long = true;
         }
         if matches!(self.action, Action::Partial { .. }) {
             let letters = piece
@@ -72,39 +70,56 @@ impl Value {
         }
     }
 
-    /// The whole value, if it is short enough to be allowed.
+    /// The whole value, if it is short.
     pub(super) fn whole(&self) -> Option<&str> {
         (!self.is_long).then_some(self.head.as_str())
     }
 
     /// Writes what stands in the value's place. Where it stays or all is refused, that is nothing.
-    pub(super) fn finish(self, out: &mut String) {
+    pub(super) fn finish(mut self, plan: &Plan, vault: Option<&mut Vault>, out: &mut String) {
+        let start = out.len();
         match self.action {
             Action::Report | Action::Block => {}
-            Action::Mask => {
-                out.push('[');
-                self.push_label(out);
-                out.push(']');
-            }
+            Action::Mask => self.write_mask(plan, out),
             Action::Partial { keep_last } => self.write_partial(usize::from(keep_last), out),
             Action::Hash => {
-                out.push('[');
-                self.push_label(out);
-                if let Some(hash) = self.hash {
+                self.write_label(plan, out);
+                if let Some(mark) = self.mark {
                     out.push('_');
-                    for byte in hash.finalize().into_bytes().iter().take(HASH_BYTES) {
-                        for nibble in [byte >> 4, byte & 15] {
-                            out.extend(char::from_digit(u32::from(nibble), 16));
-                        }
-                    }
+                    mark.write_hash(out);
                 }
                 out.push(']');
+            }
+            Action::Placeholder => {
+                self.write_label(plan, out);
+                if let Some(mark) = self.mark.take() {
+                    out.push('_');
+                    mark.write_letters(out);
+                }
+                out.push(']');
+                let placeholder = out.get(start..).unwrap_or_default();
+                let kept = vault.map(|vault| vault.keep(placeholder, self.whole()));
+                if kept == Some(Kept::Taken) {
+                    out.truncate(start);
+                    self.write_mask(plan, out);
+                }
             }
         }
     }
 
-    fn push_label(&self, out: &mut String) {
-        let name = self.entity.name().chars();
+    fn write_mask(&self, plan: &Plan, out: &mut String) {
+        if let Some(with) = plan.mask(self.kind) {
+            out.push_str(with);
+            return;
+        }
+        self.write_label(plan, out);
+        out.push(']');
+    }
+
+    /// Writes a bracket and the name in capitals.
+    fn write_label(&self, plan: &Plan, out: &mut String) {
+        out.push('[');
+        let name = plan.name(self.kind).chars();
         out.extend(name.map(|letter| letter.to_ascii_uppercase()));
     }
 

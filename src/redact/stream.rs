@@ -4,12 +4,16 @@
 //! they come, and what replaces it is written at its end. One stream belongs to one channel: a choice's content, one tool
 //! call's arguments.
 
+use super::action::Action;
 use super::candidate::Candidate;
-use super::entity::Entity;
 use super::fold::Folded;
-use super::plan::{Action, Plan};
+use super::kind::Kind;
+use super::own::Depth;
+use super::placeholder::Tenant;
+use super::plan::Plan;
 use super::replace::Value;
 use super::scan::{Piece, Scan};
+use super::vault::Vault;
 use super::view::{LOOK_BACK_BYTES, View};
 use core::ops::Range;
 
@@ -19,8 +23,8 @@ const SLACK_BYTES: usize = 256;
 /// Something that was found. It does not hold the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What it is.
-    pub entity: Entity,
+    /// What it is; [`Plan::name`] names it.
+    pub kind: Kind,
     /// Where it is, in bytes of the text.
     pub span: Range<usize>,
     /// How sure that is, in percent.
@@ -42,7 +46,8 @@ pub struct Stream {
     done: usize,
     /// A match whose tail goes on, and where it began.
     open: Option<(Value, usize)>,
-    blocked: Option<Entity>,
+    blocked: Option<Kind>,
+    tenant: Tenant,
 }
 
 impl core::fmt::Debug for Stream {
@@ -57,14 +62,14 @@ impl core::fmt::Debug for Stream {
 
 impl Default for Stream {
     fn default() -> Self {
-        Self::new()
+        Self::new(Tenant::default())
     }
 }
 
 impl Stream {
-    /// Nothing has come yet.
+    /// Nothing has come yet. The tenant is the request's, so that its values have the same placeholders.
     #[must_use]
-    pub const fn new() -> Self {
+    pub const fn new(tenant: Tenant) -> Self {
         Self {
             scan: Scan::new(),
             folded: Folded::new(),
@@ -74,6 +79,7 @@ impl Stream {
             done: 0,
             open: None,
             blocked: None,
+            tenant,
         }
     }
 
@@ -88,9 +94,9 @@ impl Stream {
         self.text.len()
     }
 
-    /// The entity for which all is refused. Nothing comes out any more then.
+    /// The kind of finding for which all is refused. Nothing comes out any more then.
     #[must_use]
-    pub const fn blocked(&self) -> Option<Entity> {
+    pub const fn blocked(&self) -> Option<Kind> {
         self.blocked
     }
 
@@ -126,43 +132,48 @@ impl Stream {
             &folded.steps,
         );
         let (done, open, blocked) = (&mut self.done, &mut self.open, &mut self.blocked);
-        let text_base = self.text_base;
-        let decided = self.scan.advance(plan, &view, is_end, &mut |piece: Piece| {
-            if blocked.is_some() {
-                return;
-            }
-            let start = folded.start(text, piece.from.wrapping_sub(base));
-            let end = folded.end(text, piece.to.wrapping_sub(base)).max(*done);
-            let (mut value, from) = open.take().unwrap_or_else(|| {
-                out.push_str(part(text, *done, start));
-                *done = start;
-                let value = Value::new(plan, piece.candidate.entity);
-                (value, start.wrapping_add(text_base))
-            });
-            let bytes = part(text, *done, end);
-            value.push(bytes);
-            if value.action() == Action::Report {
-                out.push_str(bytes);
-            }
-            *done = end;
-            if !piece.is_last {
-                *open = Some((value, from));
-                return;
-            }
-            if let Some(allowed) = value.whole().filter(|whole| plan.is_allowed(whole)) {
-                if value.action() != Action::Report {
-                    out.push_str(allowed);
+        let (text_base, tenant) = (self.text_base, self.tenant);
+        let decided = self
+            .scan
+            .advance(plan, &view, is_end, plan.depth(), &mut |piece: Piece| {
+                if blocked.is_some() {
+                    return;
                 }
-                return;
-            }
-            let span = from..end.wrapping_add(text_base);
-            let finding = finding(&piece.candidate, span, value.action());
-            if finding.action == Action::Block {
-                *blocked = blocked.or(Some(finding.entity));
-            }
-            value.finish(out);
-            found(finding);
-        });
+                let start = folded.start(text, piece.from.wrapping_sub(base));
+                let end = folded.end(text, piece.to.wrapping_sub(base)).max(*done);
+                let (mut value, from) = open.take().unwrap_or_else(|| {
+                    out.push_str(part(text, *done, start));
+                    *done = start;
+                    let value = Value::new(plan, piece.candidate.kind, tenant);
+                    (value, start.wrapping_add(text_base))
+                });
+                let bytes = part(text, *done, end);
+                value.push(bytes);
+                if value.action() == Action::Report {
+                    out.push_str(bytes);
+                }
+                *done = end;
+                if !piece.is_last {
+                    *open = Some((value, from));
+                    return;
+                }
+                if let Some(allowed) = value
+                    .whole()
+                    .filter(|whole| plan.is_allowed(piece.candidate.kind, whole))
+                {
+                    if value.action() != Action::Report {
+                        out.push_str(allowed);
+                    }
+                    return;
+                }
+                let span = from..end.wrapping_add(text_base);
+                let finding = finding(&piece.candidate, span, value.action());
+                if finding.action == Action::Block {
+                    *blocked = blocked.or(Some(finding.kind));
+                }
+                value.finish(plan, None, out);
+                found(finding);
+            });
         if self.open.is_none() && self.blocked.is_none() {
             let is_all = decided >= view.end();
             let end = if is_all {
@@ -199,6 +210,21 @@ impl Stream {
 impl Plan {
     /// Finds everything in a whole text, in the order of the places. `folded` is room that is used again.
     pub fn scan(&self, text: &str, folded: &mut Folded, mut found: impl FnMut(Finding)) {
+        self.search(text, folded, self.depth(), |candidate, span| {
+            if let Some(action) = self.action(candidate.kind) {
+                found(finding(&candidate, span, action));
+            }
+        });
+    }
+
+    /// The same as candidates, decoding encoded runs so often.
+    pub(super) fn search(
+        &self,
+        text: &str,
+        folded: &mut Folded,
+        depth: Depth,
+        mut found: impl FnMut(Candidate, Range<usize>),
+    ) {
         folded.fold(text);
         let folded = &*folded;
         let view = View::new(
@@ -208,34 +234,46 @@ impl Plan {
             #[cfg(test)]
             &folded.steps,
         );
-        Scan::new().advance(self, &view, true, &mut |piece: Piece| {
-            let candidate = piece.candidate;
+        Scan::new().advance(self, &view, true, depth, &mut |piece: Piece| {
             let span = folded.start(text, piece.from)..folded.end(text, piece.to);
             let value = text.get(span.clone()).unwrap_or_default();
-            if let Some(action) = self
-                .action(candidate.entity)
-                .filter(|_| !self.is_allowed(value))
-            {
-                found(finding(&candidate, span, action));
+            if !self.is_allowed(piece.candidate.kind, value) {
+                found(piece.candidate, span);
             }
         });
     }
 
     /// Writes what stands in the place of a finding's value. For `report` and `block` that is the value itself.
-    pub fn replace(&self, finding: &Finding, value: &str, out: &mut String) {
+    pub fn replace(&self, finding: &Finding, value: &str, tenant: Tenant, out: &mut String) {
+        self.write(finding, value, tenant, None, out);
+    }
+
+    /// The same for a request: what its answer is to get back is kept in the vault.
+    pub fn hide(&self, finding: &Finding, value: &str, vault: &mut Vault, out: &mut String) {
+        self.write(finding, value, vault.tenant(), Some(vault), out);
+    }
+
+    fn write(
+        &self,
+        finding: &Finding,
+        value: &str,
+        tenant: Tenant,
+        vault: Option<&mut Vault>,
+        out: &mut String,
+    ) {
         if matches!(finding.action, Action::Report | Action::Block) {
             out.push_str(value);
             return;
         }
-        let mut replaced = Value::new(self, finding.entity);
+        let mut replaced = Value::new(self, finding.kind, tenant);
         replaced.push(value);
-        replaced.finish(out);
+        replaced.finish(self, vault, out);
     }
 }
 
 const fn finding(candidate: &Candidate, span: Range<usize>, action: Action) -> Finding {
     Finding {
-        entity: candidate.entity,
+        kind: candidate.kind,
         span,
         score: candidate.score,
         action,

@@ -12,7 +12,11 @@ fn found(text: &str) -> Vec<String> {
     let plan = Plan::all(Action::Mask);
     let mut found = Vec::new();
     plan.scan(text, &mut Folded::new(), |finding| {
-        found.push(format!("{}:{}", finding.entity.name(), &text[finding.span]));
+        found.push(format!(
+            "{}:{}",
+            plan.name(finding.kind),
+            &text[finding.span]
+        ));
     });
     found
 }

@@ -109,9 +109,9 @@ struct Text {
 }
 
 impl Text {
-    const fn new() -> Self {
+    fn new() -> Self {
         Self {
-            stream: Stream::new(),
+            stream: Stream::default(),
             base: 0,
             pushed: 0,
             redacted: String::new(),
@@ -144,7 +144,7 @@ impl Text {
                 .saturating_add(self.pushed)
                 .saturating_add(broken.len());
             self.pushed = 0;
-            self.stream = Stream::new();
+            self.stream = Stream::default();
             read = read.saturating_add(broken.len());
         }
         if is_end {
@@ -159,7 +159,13 @@ impl Text {
         let base = self.base;
         self.stream
             .push(&options.plan, text, &mut self.redacted, |finding| {
-                write_finding(&finding, base, "", &mut lines);
+                write_finding(
+                    options.plan.name(finding.kind),
+                    &finding,
+                    base,
+                    "",
+                    &mut lines,
+                );
             });
         self.write(&lines, options, out)
     }
@@ -169,7 +175,13 @@ impl Text {
         let base = self.base;
         self.stream
             .finish(&options.plan, &mut self.redacted, |finding| {
-                write_finding(&finding, base, "", &mut lines);
+                write_finding(
+                    options.plan.name(finding.kind),
+                    &finding,
+                    base,
+                    "",
+                    &mut lines,
+                );
             });
         self.write(&lines, options, out)
     }
@@ -230,7 +242,7 @@ fn scan_node(
         push_json(&mut place, path);
         place.push(',');
         plan.scan(text, folded, |finding| {
-            write_finding(&finding, 0, &place, lines)
+            write_finding(plan.name(finding.kind), &finding, 0, &place, lines)
         });
     }
     for (at, item) in node.as_list().into_iter().flatten().enumerate() {
@@ -249,11 +261,11 @@ fn scan_node(
     }
 }
 
-fn write_finding(finding: &Finding, base: usize, place: &str, out: &mut String) {
+fn write_finding(name: &str, finding: &Finding, base: usize, place: &str, out: &mut String) {
     let _infallible = writeln!(
         out,
         "{{{place}\"entity\":\"{}\",\"start\":{},\"end\":{},\"score\":{:.2},\"action\":\"{}\"}}",
-        finding.entity.name(),
+        name,
         finding.span.start.saturating_add(base),
         finding.span.end.saturating_add(base),
         f32::from(finding.score) / 100.0,

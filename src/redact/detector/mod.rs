@@ -19,6 +19,7 @@ mod wallet;
 use super::candidate::{Candidate, Tail};
 use super::context::{Topic, Topics};
 use super::entity::Entity;
+use super::kind::Kind;
 use super::plan::Plan;
 use super::view::{More, View, is_name, is_word};
 use number::Prefix;
@@ -64,11 +65,12 @@ impl Sight<'_, '_> {
 
     /// Offers a match that is sure, and goes on for as long as its tail does.
     fn offer_open(&mut self, entity: Entity, start: usize, end: usize, score: u8, tail: Tail) {
-        let Some(strength) = self.plan.strength(entity, score) else {
+        let kind = Kind::Entity(entity);
+        let Some(strength) = self.plan.strength(kind, score) else {
             return;
         };
         let candidate = Candidate {
-            entity,
+            kind,
             start,
             end,
             score,
