@@ -89,6 +89,11 @@ impl Invalid {
         Self::new("unsupported_parameter", param, problem)
     }
 
+    /// The field holds what the policy lets nobody send.
+    pub fn blocked(param: impl Into<String>, problem: impl Into<Cow<'static, str>>) -> Self {
+        Self::new("content_blocked", param, problem)
+    }
+
     fn new(
         code: &'static str,
         param: impl Into<String>,
@@ -118,6 +123,11 @@ pub enum Policy {
     Format,
     /// The attempt went to a host or cluster whose provider is no target of the model.
     Target,
+    /// The answer holds what the policy blocks.
+    Blocked {
+        /// What it is, by its name in the policy.
+        entity: String,
+    },
 }
 
 /// An upstream's error, already in OpenAI's terms.
@@ -208,7 +218,7 @@ impl Fault {
                 Client::TooLarge { .. } => 413,
                 Client::EmptyBody | Client::Json { .. } | Client::Invalid(_) => 400,
             },
-            Self::Policy(Policy::Format) => 400,
+            Self::Policy(Policy::Format | Policy::Blocked { .. }) => 400,
             Self::Policy(Policy::Missing) => 503,
             Self::Policy(Policy::Credential { .. } | Policy::Target)
             | Self::Host(_)
@@ -222,7 +232,9 @@ impl Fault {
     pub fn kind(&self) -> &str {
         match self {
             Self::Client(Client::Unauthenticated) => "authentication_error",
-            Self::Client(_) | Self::Policy(Policy::Format) => "invalid_request_error",
+            Self::Client(_) | Self::Policy(Policy::Format | Policy::Blocked { .. }) => {
+                "invalid_request_error"
+            }
             Self::Upstream(upstream) => &upstream.kind,
             Self::Policy(_) | Self::Host(_) | Self::Internal(_) => "server_error",
         }
@@ -247,6 +259,7 @@ impl Fault {
                 Policy::Credential { .. } => "credential_missing",
                 Policy::Format => "unsupported_api",
                 Policy::Target => "target_missing",
+                Policy::Blocked { .. } => "content_blocked",
             },
             Self::Upstream(upstream) => return upstream.code.as_deref(),
             Self::Host(_) => "gateway_configuration",
@@ -316,6 +329,10 @@ impl fmt::Display for Policy {
                 f,
                 "the gateway has no credential for provider '{provider}'; its admin has to set \
                  {variables} and list it in vm_config.environment_variables"
+            ),
+            Self::Blocked { entity } => write!(
+                f,
+                "the model's answer holds {entity}, which this gateway's policy blocks"
             ),
             Self::Format => {
                 f.write_str("the provider of this model cannot serve this API; choose another model")

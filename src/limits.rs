@@ -51,6 +51,10 @@ pub const INPUTS_MAX: usize = 2_048;
 pub const CALLS_AT_ONCE: usize = 8;
 /// How long one of them may take before it counts as lost.
 pub const CALL_TIMEOUT_MS: u64 = 60_000;
+/// What redaction replaces in one body at most.
+pub const REDACTIONS_MAX: usize = 65_536;
+/// Texts of one streamed answer that are redacted at once: each choice's content, each tool call's arguments, ..
+pub const CHANNELS_MAX: usize = 4_096;
 /// Values of one request that its answer gets back.
 pub const PLACEHOLDERS_MAX: usize = 4_096;
 /// The same in bytes, with their placeholders.

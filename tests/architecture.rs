@@ -25,13 +25,13 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "exchange",
         &[
-            "policy", "client", "provider", "turn", "codec", "fault", "limits",
+            "policy", "client", "provider", "redact", "turn", "codec", "fault", "limits",
         ],
     ),
     (
         "policy",
         &[
-            "client", "provider", "turn", "document", "fault", "glob", "limits", "secret",
+            "client", "provider", "redact", "turn", "document", "fault", "glob", "limits", "secret",
         ],
     ),
     ("client", &["turn", "codec", "fault", "limits"]),

@@ -4,7 +4,7 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::time::{Duration, UNIX_EPOCH};
 
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::{BufferType, LogLevel, MapType, Status};
+use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType, Status};
 
 use crate::exchange::{Body, Dispatch, Host, Lost};
 use crate::limits::CALL_TIMEOUT_MS;
@@ -95,6 +95,15 @@ pub(super) fn plugin_configuration() -> Option<Vec<u8>> {
     hostcalls::get_buffer(BufferType::PluginConfiguration, 0, usize::MAX)
         .ok()
         .flatten()
+}
+
+/// A counter by its name; the same number for the same name.
+pub(super) fn counter(name: &str) -> Result<u32, Status> {
+    hostcalls::define_metric(MetricType::Counter, name)
+}
+
+pub(super) fn count(counter: u32, times: u32) -> Result<(), Status> {
+    hostcalls::increment_metric(counter, i64::from(times))
 }
 
 pub(super) fn tick_every(period: Duration) -> Result<(), Status> {

@@ -9,6 +9,7 @@ use crate::exchange::{Effect, Exchange, Flow, Input, Lost};
 use crate::turn::Headers;
 
 use super::host::{self, Buffer, Properties, Side};
+use super::metrics::Metrics;
 use super::watch::Watch;
 
 /// Names in filter state, where Envoy puts `wasm.` before them.
@@ -26,15 +27,16 @@ pub(super) struct Http {
     /// The calls of our own that are on their way: the proxy's token for each, and its number.
     calls: Vec<(u32, usize)>,
     watch: Rc<Watch>,
+    metrics: Rc<Metrics>,
     /// The upstream half's line is left to the edge half, which sees the whole exchange.
     logs: bool,
 }
 
 impl Http {
-    pub(super) const fn new(
+    pub(super) fn new(
         context_id: u32,
         exchange: Exchange,
-        watch: Rc<Watch>,
+        (watch, metrics): (Rc<Watch>, Rc<Metrics>),
         logs: bool,
     ) -> Self {
         Self {
@@ -44,6 +46,7 @@ impl Http {
             held_bytes: None,
             calls: Vec::new(),
             watch,
+            metrics,
             logs,
         }
     }
@@ -224,12 +227,15 @@ impl HttpContext for Http {
 
     fn on_log(&mut self) {
         self.watch.gone(self.context_id);
-        if self.logs && host::logs_info() {
+        if self.logs {
             let note = host::property(&["filter_state", "wasm.tollgate_report"]);
             let note = note.and_then(|note| String::from_utf8(note).ok());
             let report = self.exchange.report(note.as_deref());
-            let took_ms = host::now().unix_ms.saturating_sub(report.began.unix_ms);
-            log::info!("{report} ms={took_ms}");
+            self.metrics.count(report);
+            if host::logs_info() {
+                let took_ms = host::now().unix_ms.saturating_sub(report.began.unix_ms);
+                log::info!("{report} ms={took_ms}");
+            }
         }
     }
 }

@@ -13,12 +13,14 @@ use crate::turn::Headers;
 
 use super::host;
 use super::http::Http;
+use super::metrics::Metrics;
 use super::watch::Watch;
 
 #[derive(Default)]
 pub(super) struct Root {
     running: Option<Running>,
     watch: Rc<Watch>,
+    metrics: Rc<Metrics>,
 }
 
 /// The policy as it serves.
@@ -91,8 +93,8 @@ impl RootContext for Root {
         };
         let exchange = Exchange::new(*placement, policy.clone());
         let logs = *placement != Placement::Upstream;
-        let watch = self.watch.clone();
-        Some(Box::new(Http::new(context_id, exchange, watch, logs)))
+        let shared = (self.watch.clone(), self.metrics.clone());
+        Some(Box::new(Http::new(context_id, exchange, shared, logs)))
     }
 
     fn get_type(&self) -> Option<ContextType> {

@@ -11,6 +11,7 @@
 
 use super::ask::ask;
 use super::read::{Path, Reader, required, unsupported, wrong_kind, wrong_value};
+use super::sites::{self, Sites};
 use super::{Client, Embeds};
 use crate::codec::base64;
 use crate::codec::json::{Kind, Text, write_string, write_u64};
@@ -29,6 +30,10 @@ impl Client for Embeddings {
 
     fn path(&self) -> &'static str {
         "/v1/embeddings"
+    }
+
+    fn sites(&self) -> &'static Sites {
+        &sites::EMBEDDINGS
     }
 
     fn ask<'a>(&self, body: &'a [u8]) -> Result<Ask<'a>, Fault> {

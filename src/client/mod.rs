@@ -17,8 +17,11 @@ pub mod models;
 mod parameters;
 mod read;
 pub mod responses;
+pub mod sites;
 
 use std::fmt;
+
+use sites::Sites;
 
 use crate::fault::Fault;
 use crate::turn::{Ask, Embed, Encoding, Event, Format, Request, Usage};
@@ -38,6 +41,9 @@ pub trait Client: fmt::Debug + Sync {
 
     /// The path that apps post to, without the query.
     fn path(&self) -> &'static str;
+
+    /// Where text stands in it.
+    fn sites(&self) -> &'static Sites;
 
     /// Reads what routing needs.
     ///

@@ -10,9 +10,10 @@ use crate::limits::Limits;
 use crate::provider::{Decoder, Path, Relay};
 use crate::turn::{Detail, Event, Headers};
 
+use super::redact::Filter;
 use super::{
-    Body, DROPPED_HEADER, Effect, Flow, GUARDRAIL_HEADER, Host, INVOKED_MODEL_HEADER, Lost, Report,
-    Turn, Waiting,
+    Body, DROPPED_HEADER, Effect, Flow, GUARDRAIL_HEADER, Host, INVOKED_MODEL_HEADER, Lost,
+    REDACTED_HEADER, Report, Turn, Waiting,
 };
 
 /// An answer on its way to the app.
@@ -26,6 +27,7 @@ pub(super) enum Answer {
         turn: Turn,
         head: Option<Headers>,
         stream: Stream,
+        filter: Option<Box<Filter>>,
     },
     /// The app has been told how it ended; what still comes is swallowed.
     Spent,
@@ -67,7 +69,7 @@ impl Answer {
         report.status = head.status();
         let begun = match waiting {
             Waiting::Edge if is_openai_shaped(&head) => Self::Passing,
-            Waiting::Turn(turn) if turn.streams(&head) => Self::stream(turn, head),
+            Waiting::Turn(turn) if turn.streams(&head) => Self::stream(turn, head, limits),
             waiting @ (Waiting::Edge | Waiting::Turn(_) | Waiting::Embedding(_)) => {
                 Self::Collecting { waiting, head }
             }
@@ -108,7 +110,7 @@ impl Answer {
         )
     }
 
-    fn stream(turn: Turn, head: Headers) -> Self {
+    fn stream(mut turn: Turn, head: Headers, limits: Limits) -> Self {
         let stream = match turn.target.path(turn.client.format()) {
             Some(Path::Edited(edit)) => Stream::Relayed(edit.relay(turn.opening.include_usage)),
             Some(Path::Translated(translate)) => Stream::Translated {
@@ -120,10 +122,14 @@ impl Answer {
                 return Self::Collecting { waiting, head };
             }
         };
+        let redaction = turn.redaction.take();
+        turn.tells_redacted = redaction.as_ref().is_some_and(|it| it.tells());
+        let filter = redaction.and_then(|it| it.into_filter(limits.event_bytes_max));
         Self::Streaming {
             turn,
             head: Some(head),
             stream,
+            filter,
         }
     }
 
@@ -208,6 +214,7 @@ impl Answer {
                 passed.remove("set-cookie");
                 if let Waiting::Turn(turn) = waiting {
                     turn.tell_dropped(&mut passed);
+                    turn.tell_redacted(report, &mut passed);
                 }
                 if passed != *head {
                     effects.push(Effect::AnswerHeaders(passed));
@@ -278,17 +285,28 @@ impl Answer {
         report: &mut Report,
         effects: &mut Vec<Effect>,
     ) -> Flow {
-        let Self::Streaming { turn, head, stream } = self else {
+        let Self::Streaming {
+            turn,
+            head,
+            stream,
+            filter,
+        } = self
+        else {
             return Flow::Continue;
         };
         let mut out = Vec::new();
-        let fed = stream.push(bytes, &mut out, report).and_then(|()| {
+        let mut fed = stream.push(bytes, &mut out, report).and_then(|()| {
             if ends {
                 stream.finish(&mut out, report)
             } else {
                 Ok(())
             }
         });
+        if let Some(filter) = filter {
+            let came = std::mem::take(&mut out);
+            let filtered = filter.push(&came, &mut out, &mut report.redacted.answer);
+            fed = filtered.and(fed);
+        }
         match fed {
             Ok(()) if out.is_empty() && head.is_some() => {
                 effects.push(Effect::AnswerBody(out));
@@ -302,13 +320,18 @@ impl Answer {
             }
             Err(fault) => {
                 report.fail_in_stream(&fault);
-                if !stream.fail(&fault, &mut out) {
-                    turn.client.write_stream_fault(&fault, &mut out);
+                let mut told = Vec::new();
+                if !stream.fail(&fault, &mut told) {
+                    turn.client.write_stream_fault(&fault, &mut told);
+                }
+                match filter {
+                    Some(filter) => filter.fail(&told, &mut out),
+                    None => out.append(&mut told),
                 }
             }
         }
         if let Some(head) = head.take() {
-            turn.open(stream, head, effects);
+            turn.open(stream, head, report, effects);
         }
         // A relay changes few bytes: where it changed none, the host has them already.
         if out != bytes {
@@ -356,7 +379,7 @@ impl Turn {
 
     /// Turns a whole body back; nothing where it is in the app's format already.
     fn whole(
-        &self,
+        &mut self,
         head: &Headers,
         bytes: &[u8],
         report: &mut Report,
@@ -388,7 +411,12 @@ impl Turn {
                 "the provider answered in one piece where a stream was due",
             )));
         }
-        Ok((!out.is_empty()).then_some(out))
+        let Some(redaction) = &mut self.redaction else {
+            return Ok((!out.is_empty()).then_some(out));
+        };
+        let whole = if out.is_empty() { bytes } else { &out };
+        let redacted = redaction.answer(whole, &mut report.redacted.answer)?;
+        Ok(redacted.or_else(|| (!out.is_empty()).then_some(out)))
     }
 
     /// Fails where a whole answer says of itself that it failed, or cannot be read.
@@ -411,13 +439,14 @@ impl Turn {
         head.push("content-type", "application/json");
         head.push("content-length", body.len().to_string());
         self.tell_dropped(&mut head);
+        self.tell_redacted(report, &mut head);
         self.tell_details(report, &mut head);
         effects.push(Effect::AnswerHeaders(head));
         effects.push(Effect::AnswerBody(body));
     }
 
     /// Lets a stream's head go.
-    fn open(&self, stream: &Stream, head: Headers, effects: &mut Vec<Effect>) {
+    fn open(&self, stream: &Stream, head: Headers, report: &Report, effects: &mut Vec<Effect>) {
         let mut opened = match stream {
             Stream::Relayed(_) => {
                 let mut head = head;
@@ -432,6 +461,7 @@ impl Turn {
             }
         };
         self.tell_dropped(&mut opened);
+        self.tell_redacted(report, &mut opened);
         effects.push(Effect::AnswerHeaders(opened));
     }
 
@@ -444,6 +474,14 @@ impl Turn {
         {
             head.push(GUARDRAIL_HEADER, trace.as_str());
         }
+    }
+
+    /// Tells what was found; of a stream, what was found in its request.
+    fn tell_redacted(&self, report: &Report, head: &mut Headers) {
+        if !self.tells_redacted && !self.redaction.as_ref().is_some_and(|it| it.tells()) {
+            return;
+        }
+        head.push(REDACTED_HEADER, report.redacted.to_string());
     }
 
     fn tell_dropped(&self, head: &mut Headers) {

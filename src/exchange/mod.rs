@@ -19,10 +19,11 @@
 
 mod answer;
 mod embed;
+mod redact;
 mod report;
 mod request;
 
-pub use report::Report;
+pub use report::{Redacted, Report};
 
 use std::rc::Rc;
 
@@ -36,6 +37,7 @@ use crate::turn::{Headers, Now};
 
 use answer::Answer;
 use embed::Embedding;
+use redact::Redaction;
 use request::Receiving;
 
 /// The header by which a route picks the cluster; Envoy's `cluster_header`.
@@ -45,6 +47,8 @@ pub const SESSION_HEADER: &str = "x-tollgate-session";
 /// The answer's header that names the parameters left behind.
 pub const DROPPED_HEADER: &str = "x-tollgate-dropped";
 
+/// The answer's header that tells what was redacted, where the policy wants that.
+pub const REDACTED_HEADER: &str = "x-tollgate-redacted";
 /// The answer's header that names the model which a provider's router chose.
 pub const INVOKED_MODEL_HEADER: &str = "x-tollgate-invoked-model";
 /// Where a request has this header with `true`, and the policy the trace on, the answer has it with what the
@@ -220,6 +224,9 @@ struct Turn {
     target: Rc<dyn Target>,
     opening: Opening,
     dropped: Vec<String>,
+    redaction: Option<Box<Redaction>>,
+    /// The same of a stream, whose filter has the redaction.
+    tells_redacted: bool,
     /// The app wants to know what a guardrail found.
     shows_guardrail: bool,
 }

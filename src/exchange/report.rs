@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::fault::Fault;
+use crate::redact::Counts;
 use crate::turn::{Now, Usage};
 
 /// What is known of an exchange so far.
@@ -26,10 +27,65 @@ pub struct Report {
     pub stream: bool,
     /// What it cost, as far as the upstream said.
     pub usage: Option<Usage>,
+    /// What was redacted.
+    pub redacted: Redacted,
     /// The model that a router chose, for the answer's head.
     pub(super) invoked_model: Option<String>,
     /// What a guardrail found, for the answer's head.
     pub(super) guardrail: Option<String>,
+}
+
+/// What was found in a request and in its answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Redacted {
+    /// On the way in.
+    pub request: Counts,
+    /// On the way back.
+    pub answer: Counts,
+}
+
+impl Redacted {
+    /// Each way by its name in policies.
+    pub fn ways(&self) -> [(&'static str, &Counts); 2] {
+        [("request", &self.request), ("answer", &self.answer)]
+    }
+
+    /// Reads what `Display` writes. What is none of it is left out.
+    fn parse(text: &str) -> Self {
+        let mut redacted = Self::default();
+        for count in text.split(',') {
+            let Some((place, times)) = count.split_once('=') else {
+                continue;
+            };
+            let mut words = place.splitn(3, '.');
+            let counts = match words.next() {
+                Some("request") => &mut redacted.request,
+                Some("answer") => &mut redacted.answer,
+                _ => continue,
+            };
+            if let (Some(action), Some(entity), Ok(times)) =
+                (words.next(), words.next(), times.parse())
+            {
+                counts.add_times(entity, action, times);
+            }
+        }
+        redacted
+    }
+}
+
+impl fmt::Display for Redacted {
+    /// `request.mask.email=2,answer.block.us_ssn=1`, or `-`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut comma = "";
+        for (way, counts) in self.ways() {
+            for count in counts.iter() {
+                let (action, entity) = (&count.action, Name(Some(&count.entity)));
+                write!(f, "{comma}{way}.{action}.{entity}={}", count.times)?;
+                comma = ",";
+            }
+        }
+        f.write_str(if comma.is_empty() { "-" } else { "" })
+    }
 }
 
 impl Report {
@@ -70,6 +126,9 @@ impl Report {
                 ..Usage::default()
             });
         }
+        if let Some(redacted) = next("redacted") {
+            self.redacted = Redacted::parse(redacted);
+        }
     }
 }
 
@@ -101,14 +160,16 @@ impl fmt::Display for Part<'_> {
         let provider = Name(provider.as_deref());
         let code = Name(code.as_deref());
         write!(f, "provider={provider} code={code} ")?;
+        let redacted = &self.0.redacted;
         match usage {
             Some(usage) => write!(
                 f,
                 "input_tokens={} cached_tokens={} output_tokens={}",
                 usage.input_tokens, usage.cached_tokens, usage.output_tokens
-            ),
-            None => f.write_str("input_tokens=- cached_tokens=- output_tokens=-"),
+            )?,
+            None => f.write_str("input_tokens=- cached_tokens=- output_tokens=-")?,
         }
+        write!(f, " redacted={redacted}")
     }
 }
 
@@ -141,6 +202,7 @@ mod tests {
                 output_tokens: 3,
                 ..Usage::default()
             }),
+            redacted: Redacted::parse("request.mask.email=2,answer.block.us_ssn=1,odd,x.y.z=1"),
             ..Report::default()
         };
         let mut heard = Report {
@@ -151,7 +213,7 @@ mod tests {
         assert_eq!(
             heard.to_string(),
             "consumer=- model=claude status=0 stream=false provider=bedrock code=upstream_truncated \
-             input_tokens=7 cached_tokens=0 output_tokens=3"
+             input_tokens=7 cached_tokens=0 output_tokens=3 redacted=request.mask.email=2,answer.block.us_ssn=1"
         );
     }
 

@@ -13,6 +13,7 @@ use crate::provider::{Call, Path};
 use crate::turn::{Ask, Headers, Now, Session, Uncarried};
 
 use super::embed::{Direct, Embedding};
+use super::redact::Redaction;
 use super::{
     Body, CLUSTER_HEADER, Effect, Exchange, Flow, GUARDRAIL_HEADER, Host, SESSION_HEADER, State,
     Turn, Waiting,
@@ -29,8 +30,13 @@ pub(super) struct Receiving {
 enum From {
     /// An app, as this caller.
     App(Caller),
-    /// The edge half; the attempt is for the model of this public name.
-    Edge(String),
+    /// The edge half.
+    Edge {
+        /// The public name of the model that the attempt is for.
+        model: String,
+        /// Who called, by its name in the policy.
+        caller: Option<String>,
+    },
 }
 
 /// How a call gets to its provider.
@@ -184,9 +190,12 @@ impl Exchange {
         let policy = self.policy.clone();
         let model = match &receiving.from {
             From::App(caller) => policy.model(caller, &ask.model)?,
-            From::Edge(name) => policy
-                .route(name)
-                .ok_or(Fault::Policy(fault::Policy::Target))?,
+            From::Edge { model, caller } => {
+                self.report.consumer.clone_from(caller);
+                policy
+                    .route(model)
+                    .ok_or(Fault::Policy(fault::Policy::Target))?
+            }
         };
         self.report.model = Some(ask.model.to_string());
         let entropy = host.entropy();
@@ -203,6 +212,17 @@ impl Exchange {
             Placement::Upstream => (attempted(model, host)?, None),
         };
         self.report.provider = Some(target.provider.clone());
+        let mut redaction = Redaction::find(
+            &policy,
+            self.report.consumer.as_deref(),
+            &ask.model,
+            &target.provider,
+            receiving.client,
+        );
+        let redacted = match &mut redaction {
+            Some(redaction) => redaction.request(ask.body, &mut self.report.redacted.request)?,
+            None => None,
+        };
         let turn = Turn {
             client: receiving.client,
             target: target.target.clone(),
@@ -215,13 +235,22 @@ impl Exchange {
                 echo: String::new(),
             },
             dropped: Vec::new(),
+            redaction,
+            tells_redacted: false,
             shows_guardrail: receiving.headers.text(GUARDRAIL_HEADER) == Some("true"),
         };
         let route = Route {
             cluster,
             direct_cluster: target.direct_cluster.clone(),
         };
-        self.call(host.now(), turn, ask, receiving.headers, &route, effects)
+        let (now, came) = (host.now(), ask.body.as_bytes());
+        match &redacted {
+            None => self.call(now, turn, (ask, came), receiving.headers, &route, effects),
+            Some(body) => {
+                let ask = turn.client.ask(body)?;
+                self.call(now, turn, (&ask, came), receiving.headers, &route, effects)
+            }
+        }
     }
 
     /// Sends the request on as the app wrote it, with what the upstream half must know.
@@ -238,18 +267,24 @@ impl Exchange {
             name.starts_with(':') || PASSING.contains(&name) || TO_UPSTREAM_HALF.contains(&name)
         });
         headers.push(CLUSTER_HEADER, model.cluster.as_str());
-        effects.push(Effect::Remember(note(receiving.client, &ask.model, &whose)));
+        let caller = self.report.consumer.as_deref().unwrap_or_default();
+        effects.push(Effect::Remember(note(
+            receiving.client,
+            &ask.model,
+            &whose,
+            caller,
+        )));
         effects.push(Effect::RequestHeaders(headers));
         effects.push(Effect::Reroute);
         self.state = State::Waiting(Waiting::Edge);
     }
 
-    /// Writes and signs the call to the target.
+    /// Writes and signs the call to the target. `came` is the body that the host holds.
     fn call(
         &mut self,
         now: Now,
         mut turn: Turn,
-        ask: &Ask<'_>,
+        (ask, came): (&Ask<'_>, &[u8]),
         mut headers: Headers,
         route: &Route<'_>,
         effects: &mut Vec<Effect>,
@@ -302,7 +337,7 @@ impl Exchange {
         headers.push("content-length", call.body.len().to_string());
         headers.append(call.headers);
         effects.push(Effect::RequestHeaders(headers));
-        if call.body != ask.body.as_bytes() {
+        if call.body != came {
             effects.push(Effect::RequestBody(call.body));
         }
         if is_routed {
@@ -378,6 +413,7 @@ fn attempt(mut headers: Headers, host: &dyn Host) -> Result<Receiving, Fault> {
             "the request reached the upstream half of the filter without passing the edge half; the \
              gateway's admin has to load the filter with root_id edge on the listener",
         ))?;
+    // A consumer's name has no blank.
     let mut words = note.split(' ');
     let (format, model) = (words.next().unwrap_or_default(), words.next());
     // In the app's place: an earlier attempt has taken the app's own header away.
@@ -386,7 +422,11 @@ fn attempt(mut headers: Headers, host: &dyn Host) -> Result<Receiving, Fault> {
         .iter()
         .find(|client| client.format().name() == format)
         .ok_or(Fault::Internal("the edge half's note"))?;
-    let from = From::Edge(model.unwrap_or_default().to_owned());
+    let caller = words.next().filter(|caller| !caller.is_empty());
+    let from = From::Edge {
+        model: model.unwrap_or_default().to_owned(),
+        caller: caller.map(str::to_owned),
+    };
     Ok(Receiving {
         client: *client,
         headers,
@@ -396,8 +436,8 @@ fn attempt(mut headers: Headers, host: &dyn Host) -> Result<Receiving, Fault> {
 
 /// What the upstream half must know of a request: it cannot tell from headers, which an earlier
 /// attempt has changed.
-fn note(client: &dyn Client, model: &str, whose: &str) -> String {
-    format!("{} {model} {whose}", client.format().name())
+fn note(client: &dyn Client, model: &str, whose: &str, caller: &str) -> String {
+    format!("{} {model} {whose} {caller}", client.format().name())
 }
 
 /// What [`Exchange::whose`] wrote: the caller, or the hash that stands for caller and conversation.

@@ -9,11 +9,13 @@
 mod consumer;
 mod model;
 mod names;
+mod redaction;
 #[cfg(test)]
 mod sample;
 
 pub use consumer::{Caller, Consumer};
 pub use model::{Model, Target};
+pub use redaction::{Redaction, RedactionRule, Sides};
 
 use std::rc::Rc;
 
@@ -39,6 +41,8 @@ pub struct Policy {
     pub parameters: Parameters,
     /// The bounds of the buffers.
     pub limits: Limits,
+    /// What is redacted, for whom.
+    pub redaction: Redaction,
     names: Names<usize>,
     register: Register,
     /// Whether those whom no consumer matches may come in.
@@ -118,8 +122,21 @@ impl Policy {
             let is_open = is_open.unwrap_or(false);
             let mut register = Register::default();
             let consumers = register.read(fields, &models.names, is_open);
+            let known = redaction::Names {
+                consumers: consumers.iter().map(|it| it.name.as_str()).collect(),
+                providers: providers.names().collect(),
+            };
+            // The edge half redacts nothing, and its VM need not know the key.
+            let unused = |_: &str| Some("0".repeat(32));
+            let redaction = match placement {
+                Placement::Edge => Redaction::read(fields, &known, &unused),
+                Placement::Single | Placement::Upstream => {
+                    Redaction::read(fields, &known, variable)
+                }
+            };
             Some(Self {
                 placement,
+                redaction,
                 consumers,
                 models: models.compiled,
                 parameters,

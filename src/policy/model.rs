@@ -87,6 +87,11 @@ struct Slot {
 }
 
 impl<'n> Providers<'n> {
+    /// Their names.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'n str> {
+        self.0.iter().map(|(name, _)| *name)
+    }
+
     /// Reads the field `providers`.
     pub(super) fn read(
         fields: &mut Fields<'n>,

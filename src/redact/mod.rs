@@ -13,29 +13,36 @@ mod block;
 mod candidate;
 mod checksum;
 mod context;
+mod counts;
 mod detector;
+pub mod document;
 mod entity;
 mod fold;
 mod kind;
+mod leaves;
 mod own;
 mod placeholder;
+pub mod places;
 mod plan;
 mod replace;
 mod restore;
 mod scan;
+pub mod select;
 mod stream;
 mod trigger;
 mod vault;
 mod view;
 
 pub use action::Action;
+pub use counts::{Count, Counts};
 pub use entity::{Entity, Group};
 pub use fold::Folded;
 pub use kind::Kind;
+pub use leaves::Leaves;
 pub use placeholder::Tenant;
 pub use plan::Plan;
 pub use restore::{Escaping, Restore};
-pub use stream::{Finding, Stream};
+pub use stream::{Finding, Sink, Stream};
 pub use vault::Vault;
 
 #[cfg(test)]

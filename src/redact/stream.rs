@@ -33,6 +33,35 @@ pub struct Finding {
     pub action: Action,
 }
 
+/// Takes what becomes of a text, from front to back.
+pub trait Sink {
+    /// This piece of the text stays.
+    fn copied(&mut self, text: &str);
+
+    /// So many bytes of the text are part of a value that may be replaced.
+    fn taken(&mut self, bytes: usize);
+
+    /// What stands in the place of all that was taken since the last time; of a value that stays after all, the value.
+    fn replaced(&mut self, text: &str);
+
+    /// Where a request keeps what its answer is to get back.
+    fn vault(&mut self) -> Option<&mut Vault> {
+        None
+    }
+}
+
+impl Sink for String {
+    fn copied(&mut self, text: &str) {
+        self.push_str(text);
+    }
+
+    fn taken(&mut self, _bytes: usize) {}
+
+    fn replaced(&mut self, text: &str) {
+        self.push_str(text);
+    }
+}
+
 /// The redaction of one text that comes in pieces.
 pub struct Stream {
     scan: Scan,
@@ -101,7 +130,13 @@ impl Stream {
     }
 
     /// Takes the next piece. What is decided is added to `out`.
-    pub fn push(&mut self, plan: &Plan, piece: &str, out: &mut String, found: impl FnMut(Finding)) {
+    pub fn push(
+        &mut self,
+        plan: &Plan,
+        piece: &str,
+        out: &mut impl Sink,
+        found: impl FnMut(Finding),
+    ) {
         self.text.push_str(piece);
         self.run(plan, false, out, found);
         self.trim();
@@ -110,13 +145,19 @@ impl Stream {
     /// The text is over: all that is held comes out.
     ///
     /// A stream that breaks off is not finished but dropped, and what it holds with it.
-    pub fn finish(&mut self, plan: &Plan, out: &mut String, found: impl FnMut(Finding)) {
+    pub fn finish(&mut self, plan: &Plan, out: &mut impl Sink, found: impl FnMut(Finding)) {
         self.run(plan, true, out, found);
         self.text.clear();
         self.done = 0;
     }
 
-    fn run(&mut self, plan: &Plan, is_end: bool, out: &mut String, mut found: impl FnMut(Finding)) {
+    fn run(
+        &mut self,
+        plan: &Plan,
+        is_end: bool,
+        out: &mut impl Sink,
+        mut found: impl FnMut(Finding),
+    ) {
         if self.blocked.is_some() {
             self.text.clear();
             self.done = 0;
@@ -142,7 +183,7 @@ impl Stream {
                 let start = folded.start(text, piece.from.wrapping_sub(base));
                 let end = folded.end(text, piece.to.wrapping_sub(base)).max(*done);
                 let (mut value, from) = open.take().unwrap_or_else(|| {
-                    out.push_str(part(text, *done, start));
+                    out.copied(part(text, *done, start));
                     *done = start;
                     let value = Value::new(plan, piece.candidate.kind, tenant);
                     (value, start.wrapping_add(text_base))
@@ -150,29 +191,22 @@ impl Stream {
                 let bytes = part(text, *done, end);
                 value.push(bytes);
                 if value.action() == Action::Report {
-                    out.push_str(bytes);
+                    out.copied(bytes);
+                } else {
+                    out.taken(bytes.len());
                 }
                 *done = end;
                 if !piece.is_last {
                     *open = Some((value, from));
                     return;
                 }
-                if let Some(allowed) = value
-                    .whole()
-                    .filter(|whole| plan.is_allowed(piece.candidate.kind, whole))
-                {
-                    if value.action() != Action::Report {
-                        out.push_str(allowed);
-                    }
-                    return;
-                }
                 let span = from..end.wrapping_add(text_base);
-                let finding = finding(&piece.candidate, span, value.action());
-                if finding.action == Action::Block {
-                    *blocked = blocked.or(Some(finding.kind));
+                if let Some(finding) = close(plan, value, &piece.candidate, span, out) {
+                    if finding.action == Action::Block {
+                        *blocked = blocked.or(Some(finding.kind));
+                    }
+                    found(finding);
                 }
-                value.finish(plan, None, out);
-                found(finding);
             });
         if self.open.is_none() && self.blocked.is_none() {
             let is_all = decided >= view.end();
@@ -182,7 +216,7 @@ impl Stream {
                 folded.start(text, decided.wrapping_sub(base))
             };
             let end = end.max(self.done);
-            out.push_str(part(text, self.done, end));
+            out.copied(part(text, self.done, end));
             self.done = end;
         }
     }
@@ -205,6 +239,32 @@ impl Stream {
         self.folded_base = self.folded_base.wrapping_add(keep);
         self.done = self.done.saturating_sub(start);
     }
+}
+
+/// Ends a value: what stands in its place goes out. Nothing was found where the admin lets it through.
+fn close(
+    plan: &Plan,
+    value: Value,
+    candidate: &Candidate,
+    span: Range<usize>,
+    out: &mut impl Sink,
+) -> Option<Finding> {
+    let action = value.action();
+    let allowed = value
+        .whole()
+        .filter(|whole| plan.is_allowed(candidate.kind, whole));
+    if let Some(allowed) = allowed {
+        if action != Action::Report {
+            out.replaced(allowed);
+        }
+        return None;
+    }
+    if action != Action::Report {
+        let mut replaced = String::new();
+        value.finish(plan, out.vault(), &mut replaced);
+        out.replaced(&replaced);
+    }
+    Some(finding(candidate, span, action))
 }
 
 impl Plan {

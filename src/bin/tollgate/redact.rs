@@ -8,7 +8,7 @@ use std::io::{self, BufRead as _, Read as _, Write};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tollgate::document;
+use tollgate::document::{self, Fields, Kind};
 use tollgate::redact::{Action, Finding, Folded, Plan, Stream};
 
 pub(crate) const USAGE: &str = "\
@@ -21,7 +21,8 @@ start and end count bytes of the input; the value is never written.
   --jsonl        stdin is JSON lines; findings also name the line (from 1) and the
                  string's path, and count bytes of the string without its escapes
   --redacted     write the redacted text instead (not with --jsonl)
-  --policy FILE  YAML or JSON with a `redaction` section; without it everything is masked";
+  --policy FILE  YAML or JSON with a `redaction` section, of which the first rule is taken;
+                 without it everything is masked";
 
 type Failure = String;
 
@@ -77,7 +78,17 @@ fn read_plan(path: &str) -> Result<Plan, Failure> {
     let root = document::parse(&json).map_err(shown)?;
     let variable = |name: &str| std::env::var(name).ok();
     let plan = document::read(&root, |fields| {
-        fields.map("redaction", |fields| Plan::read(fields, &variable))
+        // A rule's other fields say for whom and where; here it is for all.
+        let read = |fields: &mut Fields<'_>| {
+            let plan = Plan::read(fields, &variable);
+            fields.skip_rest();
+            plan
+        };
+        if fields.kind("redaction") == Some(Kind::List) {
+            let rules = fields.maps("redaction", |_, fields| read(fields));
+            return rules.into_iter().next();
+        }
+        fields.map("redaction", read)
     });
     plan.map_err(|problems| format!("{path}:\n{problems}"))
 }

@@ -18,6 +18,7 @@ mod whole;
 pub(super) mod wire;
 
 use super::ask::ask;
+use super::sites::{self, Sites};
 use super::{Client, Opening, Writer, error};
 use crate::fault::Fault;
 use crate::turn::{Ask, Format, Request};
@@ -33,6 +34,10 @@ impl Client for Chat {
 
     fn path(&self) -> &'static str {
         "/v1/chat/completions"
+    }
+
+    fn sites(&self) -> &'static Sites {
+        &sites::CHAT
     }
 
     fn ask<'a>(&self, body: &'a [u8]) -> Result<Ask<'a>, Fault> {

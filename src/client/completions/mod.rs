@@ -10,6 +10,7 @@ mod decode;
 mod write;
 
 use super::ask::ask;
+use super::sites::{self, Sites};
 use super::{Client, Opening, Writer, error};
 use crate::fault::Fault;
 use crate::turn::{Ask, Format, Request};
@@ -25,6 +26,10 @@ impl Client for Completions {
 
     fn path(&self) -> &'static str {
         "/v1/completions"
+    }
+
+    fn sites(&self) -> &'static Sites {
+        &sites::COMPLETIONS
     }
 
     fn ask<'a>(&self, body: &'a [u8]) -> Result<Ask<'a>, Fault> {

@@ -22,6 +22,7 @@ mod tools;
 mod writer;
 
 use super::ask::ask;
+use super::sites::{self, Sites};
 use super::{Client, Opening, Writer};
 use crate::fault::{self, Fault, Invalid};
 use crate::turn::{Ask, Format, Request};
@@ -37,6 +38,10 @@ impl Client for Responses {
 
     fn path(&self) -> &'static str {
         "/v1/responses"
+    }
+
+    fn sites(&self) -> &'static Sites {
+        &sites::RESPONSES
     }
 
     fn ask<'a>(&self, body: &'a [u8]) -> Result<Ask<'a>, Fault> {

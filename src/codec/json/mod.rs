@@ -18,7 +18,7 @@ use std::ops::Range;
 
 pub use edits::Edits;
 pub use members::{Member, Members};
-pub use text::{Text, is_blank, string_content, unescape};
+pub use text::{Places, Text, is_blank, string_content, unescape};
 pub use validate::{DEPTH_MAX, validate};
 pub use walk::{Kind, Walk};
 pub use write::{write_string, write_string_content, write_u64};

@@ -81,7 +81,7 @@ pub fn unescape(content: &str, out: &mut String) -> Result<(), Error> {
     for piece in pieces(content) {
         match piece? {
             Piece::Plain(text) => out.push_str(text),
-            Piece::Escaped(character) => out.push(character),
+            Piece::Escaped(character, _) => out.push(character),
         }
     }
     Ok(())
@@ -95,14 +95,61 @@ pub fn is_blank(content: &str) -> bool {
     (content.is_empty() || content.starts_with('\\'))
         && pieces(content).all(|piece| match piece {
             Ok(Piece::Plain(text)) => text.trim_start().is_empty(),
-            Ok(Piece::Escaped(character)) => character.is_whitespace(),
+            Ok(Piece::Escaped(character, _)) => character.is_whitespace(),
             Err(_) => false,
         })
 }
 
+/// Where the places of a text are in the escaped content that stands for it. They are asked for in ascending order, so
+/// that each byte is passed once.
+#[derive(Clone, Copy)]
+pub struct Places<'a> {
+    content: &'a str,
+    /// How much of the content was passed, and of the text that it stands for.
+    passed: usize,
+    text_passed: usize,
+}
+
+impl<'a> Places<'a> {
+    /// Stands at the beginning of `content`.
+    #[must_use]
+    pub const fn new(content: &'a str) -> Self {
+        Self {
+            content,
+            passed: 0,
+            text_passed: 0,
+        }
+    }
+
+    /// Goes on to a byte of the text, and tells where it is in the content. What is passed already stays passed.
+    pub fn find(&mut self, text_at: usize) -> usize {
+        let rest = self.content.get(self.passed..).unwrap_or_default();
+        for piece in pieces(rest) {
+            let due = text_at.saturating_sub(self.text_passed);
+            let Ok(piece) = piece else { break };
+            if due == 0 {
+                break;
+            }
+            match piece {
+                Piece::Plain(text) => {
+                    let bytes = text.len().min(due);
+                    self.passed = self.passed.saturating_add(bytes);
+                    self.text_passed = self.text_passed.saturating_add(bytes);
+                }
+                Piece::Escaped(character, bytes) => {
+                    self.passed = self.passed.saturating_add(bytes);
+                    self.text_passed = self.text_passed.saturating_add(character.len_utf8());
+                }
+            }
+        }
+        self.passed
+    }
+}
+
 enum Piece<'a> {
     Plain(&'a str),
-    Escaped(char),
+    /// A character, and how many bytes its escape has.
+    Escaped(char, usize),
 }
 
 /// Cuts escaped content at its escapes. After an error there is nothing more.
@@ -120,7 +167,10 @@ fn pieces(content: &str) -> impl Iterator<Item = Result<Piece<'_>, Error>> {
         };
         let offset = content.len().saturating_sub(rest.len());
         let (piece, tail) = match escape(escaped) {
-            Some((character, tail)) => (Ok(Piece::Escaped(character)), tail),
+            Some((character, tail)) => {
+                let bytes = rest.len().saturating_sub(tail.len());
+                (Ok(Piece::Escaped(character, bytes)), tail)
+            }
             None => (Err(Error::Syntax { offset }), ""),
         };
         rest = tail;
@@ -208,6 +258,18 @@ mod tests {
         for content in [r"ab\", r"ab\x", r"ab\u12", r"ab\u+123", r"ab\u12é"] {
             check(content, Err(Error::Syntax { offset: 2 }));
         }
+    }
+
+    #[test]
+    fn places_of_the_text_are_found_in_the_content() {
+        let content = r"a\u00e9\ud83d\ude00b\nc";
+        let mut text = String::new();
+        unescape(content, &mut text).unwrap();
+        let mut places = Places::new(content);
+        let found: Vec<_> = text.char_indices().map(|(at, _)| places.find(at)).collect();
+        assert_eq!(found, [0, 1, 7, 19, 20, 22]);
+        assert_eq!(places.find(text.len()), content.len());
+        assert_eq!(places.find(99), content.len());
     }
 
     #[test]

@@ -85,6 +85,17 @@ impl<'a> Walk<'a> {
         self.advance(b']')
     }
 
+    /// The next value as it is written; it stays the next.
+    pub fn peek(&self) -> Result<&'a str, Error> {
+        let mut cursor = Cursor {
+            rest: self.cursor.rest,
+            whole_bytes: self.cursor.whole_bytes,
+        };
+        let start = cursor.offset();
+        skip_value(&mut cursor)?;
+        slice(self.source, &(start..cursor.offset()))
+    }
+
     /// Takes the next value as it is written.
     pub fn skip(&mut self) -> Result<&'a str, Error> {
         let start = self.cursor.offset();
@@ -161,6 +172,15 @@ mod tests {
     #[test]
     fn what_is_skipped_comes_as_it_is_written() {
         check(r#"{"a":[1, {"b":2}],"c":0}"#, 1, r#"{a=[1, {"b":2}];c=0;}"#);
+    }
+
+    #[test]
+    fn what_was_looked_at_is_still_next() {
+        let mut walk = Walk::new("[[1, 2],3]");
+        walk.open();
+        assert_eq!(walk.next_item(), Ok(true));
+        assert_eq!(walk.peek(), Ok("[1, 2]"));
+        assert_eq!(walk.skip(), Ok("[1, 2]"));
     }
 
     #[test]

@@ -1,0 +1,101 @@
+//! Where text stands in each format: in a request, in an answer, and in the events of a stream.
+//!
+//! Places are told as JSONPath, the language in which an admin adds to them or takes from them. What people, models and
+//! tools write is text. Keys, ids, names of tools and models, and enumerations never are: those that stand near text are
+//! listed as kept, so that a selector which takes in whole objects leaves them alone. What cannot be read as text is media.
+
+mod chat;
+mod completions;
+mod embeddings;
+mod responses;
+
+pub(super) use chat::CHAT;
+pub(super) use completions::COMPLETIONS;
+pub(super) use embeddings::EMBEDDINGS;
+pub(super) use responses::RESPONSES;
+
+/// The places of one format.
+#[derive(Debug)]
+pub struct Sites {
+    /// In a request.
+    pub request: &'static [Site],
+    /// In a whole answer.
+    pub answer: &'static [Site],
+    /// In the events of a stream.
+    pub events: Events,
+    /// What stands in the place of media that were taken out, by [`Holds::Media`]'s number.
+    pub parts: &'static [&'static str],
+    /// The members of a request and of an answer at the top, besides those that the sites name.
+    pub others: &'static [&'static str],
+}
+
+/// A place, and what it holds.
+pub type Site = (&'static str, Holds);
+
+/// What a place holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// Text, if it is a string.
+    Text,
+    /// JSON as text, if it is a string.
+    Json,
+    /// What is never touched.
+    Kept,
+    /// An image, audio or a file; the number of what may stand in its place. 0 where nothing may.
+    Media(u8),
+    /// The same text again in another form, token by token.
+    Shadow,
+    /// Text, if it is a string; text as the numbers of its tokens, if it is a number.
+    Tokens,
+}
+
+/// How a stream's events are parts of the whole answer.
+#[derive(Debug, Clone, Copy)]
+pub enum Events {
+    /// There are no streams.
+    None,
+    /// Each event looks like the answer and holds pieces of its texts; items are told apart by their `index`.
+    Pieces {
+        /// A member that is called otherwise here, and its name there.
+        renamed: Option<(&'static str, &'static str)>,
+        /// The items that end one by one, and the member which says that one has.
+        items: &'static str,
+        /// Says that an item has ended, where it is not null.
+        end: &'static str,
+    },
+    /// Each event says what it is by its `type`.
+    Typed(&'static [Typed]),
+}
+
+/// An event of one type.
+#[derive(Debug, Clone, Copy)]
+pub struct Typed {
+    /// The type.
+    pub name: &'static str,
+    /// The member with the text or the part.
+    pub member: &'static str,
+    /// Where it stands in the whole answer.
+    pub path: &'static [At],
+    /// What it is.
+    pub is: Is,
+}
+
+/// A step of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum At {
+    /// A member.
+    Name(&'static str),
+    /// The item that this member of the event numbers.
+    Number(&'static str),
+}
+
+/// What an event's member is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Is {
+    /// A piece of a text.
+    Piece,
+    /// A part of the answer as it begins.
+    Begun,
+    /// A text or part that is complete: no more pieces come for what is in it.
+    Complete,
+}

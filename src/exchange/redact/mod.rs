@@ -1,0 +1,263 @@
+//! Redaction of one exchange: what leaves, and what comes back.
+//!
+//! It works on the app's own format, on both ways, in the half that knows the provider: before a request is edited or
+//! translated, and behind whatever turns the answer back. So it is the same for every provider, each retry is redacted
+//! anew for where it goes, and an answer is redacted as the app would see it. `channel` redacts one text of an answer,
+//! `stream` the events of a streamed one.
+
+mod channel;
+mod stream;
+
+pub(super) use stream::Filter;
+
+use std::rc::Rc;
+
+use crate::client::Client;
+use crate::codec::json::{self, Edits, span_of, unescape, validate, write_string_content};
+use crate::fault::{Fault, Invalid, Policy as Blocked, Upstream};
+use crate::limits::{ADMIN_BYTES_MAX, REDACTIONS_MAX};
+use crate::policy::{Policy, RedactionRule, Sides};
+use crate::redact::document::{Media, Redactor, Refusal};
+use crate::redact::places::{Found, Layout, Places};
+use crate::redact::select::Matcher;
+use crate::redact::{Counts, Tenant, Vault};
+use channel::Channel;
+
+/// What is redacted in one exchange.
+pub(super) struct Redaction {
+    rule: Rc<RedactionRule>,
+    client: &'static dyn Client,
+    /// What the answer gets back.
+    vault: Vault,
+}
+
+impl Redaction {
+    /// The redaction of a request that goes to this provider; nothing where no rule holds.
+    pub(super) fn find(
+        policy: &Policy,
+        consumer: Option<&str>,
+        model: &str,
+        provider: &str,
+        client: &'static dyn Client,
+    ) -> Option<Box<Self>> {
+        let rule = policy.redaction.find(consumer, model, provider)?;
+        Some(Box::new(Self {
+            rule: Rc::clone(rule),
+            client,
+            vault: Vault::new(Tenant::new(consumer.unwrap_or_default())),
+        }))
+    }
+
+    /// Whether answers tell what was found.
+    pub(super) fn tells(&self) -> bool {
+        self.rule.tells
+    }
+
+    /// Redacts a request's body, which was validated; nothing where it stays as it is.
+    pub(super) fn request(
+        &mut self,
+        body: &str,
+        counts: &mut Counts,
+    ) -> Result<Option<Vec<u8>>, Fault> {
+        let rule = Rc::clone(&self.rule);
+        let Some(matcher) = self.sides(&rule)?.request.as_ref() else {
+            return Ok(None);
+        };
+        let refused = |refusal| match refusal {
+            Refusal::Blocked { kind, at } => {
+                let entity = rule.plan.name(kind);
+                let problem =
+                    format!("holds {entity}, which this gateway's policy blocks; take it out");
+                Fault::from(Invalid::blocked(param(at), problem))
+            }
+            Refusal::Media { at } => Fault::from(Invalid::blocked(
+                param(at),
+                "images, audio, files and tokens cannot be looked into, and this gateway's policy \
+                 lets none through unread; send text",
+            )),
+            Refusal::Json(error) => too_much(error),
+        };
+        let mut redactor = Redactor::new(&rule.plan, body, &mut self.vault, counts);
+        let places = Places::new(matcher, Layout::default());
+        let mut out = Vec::new();
+        let parts = self.client.sites().parts;
+        redactor
+            .redact(places, body, rule.media, parts)
+            .and_then(|()| redactor.finish(&mut out))
+            .map(|has_changed| has_changed.then_some(out))
+            .map_err(refused)
+    }
+
+    /// Redacts a whole answer; nothing where it stays as it is.
+    pub(super) fn answer(
+        &mut self,
+        body: &[u8],
+        counts: &mut Counts,
+    ) -> Result<Option<Vec<u8>>, Fault> {
+        if !self.is_answer_changed() {
+            return Ok(None);
+        }
+        let rule = Rc::clone(&self.rule);
+        let matcher = &self.sides(&rule)?.answer;
+        let text = validate(body).map_err(unreadable)?;
+        let mut out = Vec::new();
+        if !self.vault.is_empty() {
+            let edits = self.restored(matcher, text, counts)?;
+            if edits.is_empty() {
+                return Ok(None);
+            }
+            edits.apply(body, &mut out).map_err(too_much)?;
+            return Ok(Some(out));
+        }
+        let mut redactor = Redactor::new(&rule.plan, text, &mut self.vault, counts);
+        redactor
+            .redact(
+                Places::new(matcher, Layout::default()),
+                text,
+                Media::Pass,
+                &[],
+            )
+            .and_then(|()| redactor.finish(&mut out))
+            .map(|has_changed| has_changed.then_some(out))
+            .map_err(|refusal| match refusal {
+                Refusal::Blocked { kind, .. } => self.blocked(kind),
+                Refusal::Media { .. } => Fault::Internal("an answer was refused for its media"),
+                Refusal::Json(error) => too_much(error),
+            })
+    }
+
+    /// The edits of an answer that gets values back: its texts are made anew.
+    fn restored(&self, matcher: &Matcher, text: &str, counts: &mut Counts) -> Result<Edits, Fault> {
+        let mut edits = Edits::new(REDACTIONS_MAX, ADMIN_BYTES_MAX);
+        let mut walk = Places::new(matcher, Layout::default());
+        walk.walk(text, &mut |found, _| {
+            self.put_whole(text, found, &mut edits, counts)
+        })
+        .map_err(Stop::into_fault)?;
+        Ok(edits)
+    }
+
+    /// Redacts a text that is whole, as a part of `source`.
+    fn put_whole(
+        &self,
+        source: &str,
+        found: Found<'_>,
+        edits: &mut Edits,
+        counts: &mut Counts,
+    ) -> Result<(), Stop> {
+        match found {
+            Found::Text { content, is_json } => {
+                let mut text = String::new();
+                unescape(content, &mut text)?;
+                let mut channel = Channel::new(self, is_json);
+                let mut redacted = String::new();
+                channel.push(self, &text, &mut redacted, counts)?;
+                channel.finish(self, &mut redacted, counts)?;
+                put_text(source, content, &text, &redacted, edits)?;
+            }
+            Found::Shadow { value } if self.rule.redacts_answers => {
+                put(source, value, hollow(value), edits)?;
+            }
+            Found::Media { .. } | Found::Shadow { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Whether the answer may differ from what the provider wrote.
+    fn is_answer_changed(&self) -> bool {
+        self.rule.redacts_answers || !self.vault.is_empty()
+    }
+
+    /// Makes the filter of a streamed answer; nothing where it stays as it is.
+    pub(super) fn into_filter(self: Box<Self>, event_bytes_max: usize) -> Option<Box<Filter>> {
+        self.is_answer_changed()
+            .then(|| Box::new(Filter::new(*self, event_bytes_max)))
+    }
+
+    fn sides<'r>(&self, rule: &'r RedactionRule) -> Result<&'r Sides, Fault> {
+        let sides = rule.sides(self.client.format());
+        sides.ok_or(Fault::Internal("a format without places"))
+    }
+
+    /// The fault of an answer in which the plan blocks something.
+    fn blocked(&self, kind: crate::redact::Kind) -> Fault {
+        let entity = self.rule.plan.name(kind).to_owned();
+        Fault::Policy(Blocked::Blocked { entity })
+    }
+}
+
+/// Why a walk over an answer stopped.
+enum Stop {
+    Fault(Fault),
+    Json(json::Error),
+}
+
+impl Stop {
+    fn into_fault(self) -> Fault {
+        match self {
+            Self::Fault(fault) => fault,
+            Self::Json(error) => too_much(error),
+        }
+    }
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<json::Error> for Stop {
+    fn from(error: json::Error) -> Self {
+        Self::Json(error)
+    }
+}
+
+/// Puts a text in the place of the string whose content is `content`, if it is another.
+fn put_text(
+    source: &str,
+    content: &str,
+    text: &str,
+    redacted: &str,
+    edits: &mut Edits,
+) -> Result<(), json::Error> {
+    if text == redacted {
+        return Ok(());
+    }
+    let mut escaped = Vec::with_capacity(redacted.len());
+    write_string_content(&mut escaped, redacted);
+    let span = span_of(source.as_bytes(), content.as_bytes()).unwrap_or_default();
+    edits.replace(span, &escaped)
+}
+
+/// Puts JSON in the place of a value, if it is other JSON.
+fn put(source: &str, value: &str, json: &str, edits: &mut Edits) -> Result<(), json::Error> {
+    if value == json {
+        return Ok(());
+    }
+    let span = span_of(source.as_bytes(), value.as_bytes()).unwrap_or_default();
+    edits.replace(span, json.as_bytes())
+}
+
+/// What stands in the place of text in another form.
+fn hollow(value: &str) -> &'static str {
+    if value.starts_with('[') { "[]" } else { "null" }
+}
+
+fn param(at: String) -> String {
+    if at.is_empty() { "body".to_owned() } else { at }
+}
+
+fn unreadable(_error: json::Error) -> Fault {
+    let message = "the provider's answer cannot be read, so it cannot be redacted";
+    Upstream::broken("upstream_corrupt", message).into()
+}
+
+/// A body with more findings than can be replaced, or in which a member comes twice.
+fn too_much(error: json::Error) -> Fault {
+    Upstream::broken(
+        "redaction_failed",
+        format!("the gateway could not redact the body: {error}"),
+    )
+    .into()
+}

@@ -1,0 +1,615 @@
+//! The events of a streamed answer on their way to the app.
+//!
+//! Each text of the answer is a channel: events bring pieces of it, and what is decided of a piece stands in its place. A
+//! piece of which nothing is decided stays as an empty one, so that no event is lost. What is still held when the text
+//! ends goes out before that in an event of its own, made like those that brought it. A text ends where the format says
+//! so: with a choice's finish reason, or with the event that repeats it whole. It does not end where another one goes on,
+//! or the whole answer, in which both pieces stand together, would be redacted otherwise. On a failure what is held is
+//! dropped.
+
+use std::collections::BTreeMap;
+
+use crate::client::sites::{At, Events, Is, Typed};
+use crate::codec::json::{
+    Edits, Kind, Member, Members, Text, Walk, string_content, unescape, validate, write_string,
+    write_u64,
+};
+use crate::codec::sse;
+use crate::fault::{Fault, Upstream};
+use crate::limits::{ADMIN_BYTES_MAX, CHANNELS_MAX, REDACTIONS_MAX};
+use crate::policy::RedactionRule;
+use crate::redact::Counts;
+use crate::redact::places::{Found, KEPT, Layout, Places, Step, TEXT, write_path};
+use crate::redact::select::{Matcher, Selector};
+
+use super::channel::Channel;
+use super::{Redaction, Stop, hollow, put, put_text, unreadable};
+
+/// Redacts a streamed answer.
+pub(in crate::exchange) struct Filter {
+    blocks: sse::Decoder,
+    flow: Flow,
+}
+
+/// What is known of the stream, besides the block that is coming.
+struct Flow {
+    redaction: Redaction,
+    /// The texts that have begun, by their path in the whole answer.
+    open: BTreeMap<String, Open>,
+    /// What every event of a stream of pieces says of the answer, as JSON members.
+    head: String,
+    /// How many events were added, by which those behind have later numbers.
+    added: u64,
+    /// Takes in every string of an event that the format does not know.
+    everything: Matcher,
+    is_failing: bool,
+}
+
+/// A text that has begun.
+struct Open {
+    channel: Channel,
+    path: Vec<Owned>,
+    /// The event that began it, from which others of its kind are made.
+    name: Vec<u8>,
+    event: String,
+}
+
+/// A step of a path that outlives its event.
+enum Owned {
+    Name(String),
+    Item(usize),
+}
+
+/// A text in an event.
+struct Piece<'e> {
+    found: Found<'e>,
+    path: Vec<Step<'e>>,
+}
+
+impl Filter {
+    pub(super) fn new(redaction: Redaction, event_bytes_max: usize) -> Self {
+        // What the gateway writes of an event of the upstream's is not much longer.
+        let blocks = sse::Decoder::new(event_bytes_max.saturating_mul(8));
+        let mut everything = Matcher::default();
+        for (selector, marks) in [
+            ("$.*", TEXT),
+            ("$..*", TEXT),
+            (
+                "$..['type','id','item_id','call_id','status','partial_image_b64']",
+                KEPT,
+            ),
+        ] {
+            if let Ok(selector) = selector.parse::<Selector>() {
+                let _added = everything.add(&selector, marks);
+            }
+        }
+        Self {
+            blocks,
+            flow: Flow {
+                redaction,
+                open: BTreeMap::new(),
+                head: String::new(),
+                added: 0,
+                everything,
+                is_failing: false,
+            },
+        }
+    }
+
+    /// Takes what would have gone to the app; adds what goes.
+    pub(in crate::exchange) fn push(
+        &mut self,
+        bytes: &[u8],
+        out: &mut Vec<u8>,
+        counts: &mut Counts,
+    ) -> Result<(), Fault> {
+        let flow = &mut self.flow;
+        let pushed = self.blocks.push(bytes, |block| {
+            flow.take(&block, out, counts).map_err(Broken::Stop)
+        });
+        pushed.map_err(|broken| match broken {
+            Broken::Stop(stop) => stop.into_fault(),
+            Broken::Framing => out_of_step(),
+        })
+    }
+
+    /// Takes what tells the app of a failure. What is held, and the texts in the answer so far, are not told any more.
+    pub(in crate::exchange) fn fail(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        self.flow.open.clear();
+        self.flow.is_failing = true;
+        let before = out.len();
+        if self.push(bytes, out, &mut Counts::default()).is_err() {
+            out.truncate(before);
+        }
+    }
+}
+
+/// What is written by the gateway itself is whole.
+const fn out_of_step() -> Fault {
+    Fault::Internal("a stream's events were cut")
+}
+
+/// Why the decoder stopped.
+enum Broken {
+    Stop(Stop),
+    Framing,
+}
+
+impl From<sse::Error> for Broken {
+    fn from(_error: sse::Error) -> Self {
+        Self::Framing
+    }
+}
+
+impl Flow {
+    fn take(
+        &mut self,
+        block: &sse::Event<'_>,
+        out: &mut Vec<u8>,
+        counts: &mut Counts,
+    ) -> Result<(), Stop> {
+        let data = block.data.trim_ascii();
+        if data.is_empty() {
+            out.extend_from_slice(block.raw);
+            return Ok(());
+        }
+        if data == b"[DONE]" {
+            self.end("", None, out, counts)?;
+            out.extend_from_slice(block.raw);
+            return Ok(());
+        }
+        let text = validate(data).map_err(unreadable)?;
+        let mut edits = Edits::new(REDACTIONS_MAX, ADMIN_BYTES_MAX);
+        match self.redaction.client.sites().events {
+            Events::Pieces {
+                renamed,
+                items,
+                end,
+            } => {
+                let layout = Layout {
+                    renamed,
+                    by_index: true,
+                };
+                self.pieces(block, text, layout, (items, end), (&mut edits, out), counts)?;
+            }
+            Events::Typed(table) => self.typed(block, text, table, (&mut edits, out), counts)?,
+            Events::None => {}
+        }
+        if edits.is_empty() {
+            out.extend_from_slice(block.raw);
+            return Ok(());
+        }
+        let mut edited = Vec::with_capacity(text.len());
+        edits.apply(text.as_bytes(), &mut edited)?;
+        write_event(block.name.unwrap_or_default(), &edited, out);
+        Ok(())
+    }
+
+    fn rule(&self) -> std::rc::Rc<RedactionRule> {
+        std::rc::Rc::clone(&self.redaction.rule)
+    }
+
+    /// Takes an event that looks like the answer.
+    fn pieces(
+        &mut self,
+        block: &sse::Event<'_>,
+        text: &str,
+        layout: Layout,
+        (items, end): (&str, &str),
+        (edits, out): (&mut Edits, &mut Vec<u8>),
+        counts: &mut Counts,
+    ) -> Result<(), Stop> {
+        if self.head.is_empty() {
+            self.head = head(text)?;
+        }
+        let rule = self.rule();
+        let matcher = &self.redaction.sides(&rule)?.answer;
+        let found = walked(Places::new(matcher, layout), text)?;
+        let ended = ended(text, items, end)?;
+        for piece in found {
+            let is_piece = piece
+                .path
+                .iter()
+                .all(|step| matches!(step, Step::Name { .. } | Step::Item { is_told: true, .. }));
+            let Found::Text { content, is_json } = piece.found else {
+                self.redaction.put_whole(text, piece.found, edits, counts)?;
+                continue;
+            };
+            if !is_piece {
+                self.redaction.put_whole(text, piece.found, edits, counts)?;
+                continue;
+            }
+            let key = key(&piece.path);
+            let is_last = ended.iter().any(|prefix| is_below(&key, prefix));
+            let whole = self.piece(&key, content, is_json, &piece, (block, text), counts)?;
+            let (came, mut goes) = whole;
+            if is_last && let Some(mut open) = self.open.remove(&key) {
+                open.channel.finish(&self.redaction, &mut goes, counts)?;
+            }
+            put_text(text, content, &came, &goes, edits)?;
+        }
+        for prefix in &ended {
+            self.end(prefix, None, out, counts)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a piece of a text: what came, and what goes on now.
+    fn piece(
+        &mut self,
+        key: &str,
+        content: &str,
+        is_json: bool,
+        piece: &Piece<'_>,
+        (block, text): (&sse::Event<'_>, &str),
+        counts: &mut Counts,
+    ) -> Result<(String, String), Stop> {
+        let mut came = String::new();
+        unescape(content, &mut came)?;
+        if !self.open.contains_key(key) {
+            if self.open.len() >= CHANNELS_MAX {
+                let message =
+                    format!("the provider's answer has more than {CHANNELS_MAX} texts at once");
+                return Err(Fault::from(Upstream::broken("upstream_too_large", message)).into());
+            }
+            let is_typed = matches!(self.redaction.client.sites().events, Events::Typed(_));
+            let open = Open {
+                channel: Channel::new(&self.redaction, is_json),
+                path: piece.path.iter().map(Owned::from).collect(),
+                name: block.name.unwrap_or_default().to_owned(),
+                event: if is_typed {
+                    text.to_owned()
+                } else {
+                    String::new()
+                },
+            };
+            self.open.insert(key.to_owned(), open);
+        }
+        let mut goes = String::new();
+        if let Some(open) = self.open.get_mut(key) {
+            open.channel
+                .push(&self.redaction, &came, &mut goes, counts)?;
+        }
+        Ok((came, goes))
+    }
+
+    /// Ends the texts at and below a path: what is held of them goes out. `number` is that of the event behind.
+    fn end(
+        &mut self,
+        prefix: &str,
+        number: Option<u64>,
+        out: &mut Vec<u8>,
+        counts: &mut Counts,
+    ) -> Result<(), Stop> {
+        let keys = self.open.range(prefix.to_owned()..);
+        let keys = keys.take_while(|(key, _)| key.starts_with(prefix));
+        let ended: Vec<String> = keys
+            .filter(|(key, _)| is_below(key, prefix))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in ended {
+            let Some(mut open) = self.open.remove(&key) else {
+                continue;
+            };
+            let mut rest = String::new();
+            open.channel.finish(&self.redaction, &mut rest, counts)?;
+            if rest.is_empty() {
+                continue;
+            }
+            match self.redaction.client.sites().events {
+                Events::Pieces { renamed, .. } => self.write_piece(&open, renamed, &rest, out),
+                Events::Typed(_) => {
+                    let number = number.map(|number| number.saturating_add(self.added));
+                    write_again(&open, number, &rest, out)?;
+                    self.added = self.added.saturating_add(1);
+                }
+                Events::None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes an event with a piece of one text.
+    fn write_piece(
+        &self,
+        open: &Open,
+        renamed: Option<(&str, &str)>,
+        text: &str,
+        out: &mut Vec<u8>,
+    ) {
+        let mut data = b"{".to_vec();
+        data.extend_from_slice(self.head.as_bytes());
+        let mut closing = Vec::new();
+        let mut is_inside = true;
+        for (at, step) in open.path.iter().enumerate() {
+            match step {
+                Owned::Name(name) => {
+                    if !is_inside {
+                        data.push(b'{');
+                        closing.push("}");
+                    }
+                    is_inside = false;
+                    let here = renamed.filter(|(_, there)| name == there);
+                    write_string(&mut data, here.map_or(name.as_str(), |(here, _)| here));
+                    data.push(b':');
+                }
+                Owned::Item(index) => {
+                    data.extend_from_slice(b"[{\"index\":");
+                    write_u64(&mut data, u64::try_from(*index).unwrap_or(u64::MAX));
+                    data.push(b',');
+                    is_inside = true;
+                    // The items at the top are choices, which say that they go on.
+                    closing.push(if at == 1 {
+                        ",\"logprobs\":null,\"finish_reason\":null}]"
+                    } else {
+                        "}]"
+                    });
+                }
+            }
+        }
+        write_string(&mut data, text);
+        for end in closing.iter().rev() {
+            data.extend_from_slice(end.as_bytes());
+        }
+        data.push(b'}');
+        write_event(&open.name, &data, out);
+    }
+
+    /// Takes an event that says by its type what it is.
+    fn typed(
+        &mut self,
+        block: &sse::Event<'_>,
+        text: &str,
+        table: &[Typed],
+        (edits, out): (&mut Edits, &mut Vec<u8>),
+        counts: &mut Counts,
+    ) -> Result<(), Stop> {
+        let event = Event::read(text)?;
+        let row = table.iter().find(|row| event.kind == *row.name);
+        let Some((row, part)) = row.and_then(|row| Some((row, event.member(row.member)?))) else {
+            // Where the format says nothing of an event each of its strings is a text of its own.
+            let found = walked(Places::new(&self.everything, Layout::default()), text)?;
+            for piece in found {
+                self.redaction.put_whole(text, piece.found, edits, counts)?;
+            }
+            return self.renumber(&event, text, edits);
+        };
+        let path = event.path(row.path);
+        let prefix = key(&path);
+        let rule = self.rule();
+        let matcher = &self.redaction.sides(&rule)?.answer;
+        if row.is == Is::Complete {
+            self.end(&prefix, event.number, out, counts)?;
+        }
+        if self.is_failing && row.path.is_empty() {
+            // What was said so far may end in what was held back.
+            for member in Members::new(part).flatten() {
+                if member.key == "output" {
+                    put(text, member.value, "[]", edits)?;
+                }
+            }
+            return self.renumber(&event, text, edits);
+        }
+        let found = walked(Places::new(matcher, Layout::default()).at(path), part)?;
+        for piece in found {
+            match piece.found {
+                Found::Text { content, is_json } if row.is == Is::Piece => {
+                    let (came, goes) =
+                        self.piece(&prefix, content, is_json, &piece, (block, text), counts)?;
+                    put_text(text, content, &came, &goes, edits)?;
+                }
+                // The pieces were counted.
+                found @ (Found::Text { .. } | Found::Media { .. } | Found::Shadow { .. }) => {
+                    let mut again = Counts::default();
+                    self.redaction.put_whole(text, found, edits, &mut again)?;
+                }
+            }
+        }
+        if let Some(shadow) = event.member("logprobs")
+            && self.redaction.rule.redacts_answers
+        {
+            put(text, shadow, hollow(shadow), edits)?;
+        }
+        self.renumber(&event, text, edits)
+    }
+
+    fn renumber(&self, event: &Event<'_>, text: &str, edits: &mut Edits) -> Result<(), Stop> {
+        if let (Some(number), Some(written), true) = (
+            event.number,
+            event.member("sequence_number"),
+            self.added > 0,
+        ) {
+            let number = number.saturating_add(self.added).to_string();
+            put(text, written, &number, edits)?;
+        }
+        Ok(())
+    }
+}
+
+/// The texts of a part of an event.
+fn walked<'e>(mut places: Places<'_, 'e>, part: &'e str) -> Result<Vec<Piece<'e>>, Stop> {
+    let mut found = Vec::new();
+    places.walk(part, &mut |it, path| {
+        found.push(Piece {
+            found: it,
+            path: path.to_vec(),
+        });
+        Ok::<(), Stop>(())
+    })?;
+    Ok(found)
+}
+
+impl From<&Step<'_>> for Owned {
+    fn from(step: &Step<'_>) -> Self {
+        match step {
+            Step::Name { name, .. } => Self::Name(name.to_string()),
+            Step::Item { at, .. } => Self::Item(*at),
+        }
+    }
+}
+
+fn key(path: &[Step<'_>]) -> String {
+    let mut key = String::new();
+    write_path(path, false, &mut key);
+    key
+}
+
+/// Whether a path is this one or goes on below it.
+fn is_below(key: &str, prefix: &str) -> bool {
+    key.strip_prefix(prefix)
+        .is_some_and(|rest| prefix.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+/// What the events of one stream have in common.
+const HEAD: [&str; 6] = [
+    "id",
+    "object",
+    "created",
+    "model",
+    "system_fingerprint",
+    "service_tier",
+];
+
+fn head(text: &str) -> Result<String, Stop> {
+    let mut head = String::new();
+    for member in Members::new(text) {
+        let member = member?;
+        if HEAD.contains(&&*member.key) {
+            head.push('"');
+            head.push_str(&member.key);
+            head.push_str("\":");
+            head.push_str(member.value);
+            head.push(',');
+        }
+    }
+    Ok(head)
+}
+
+/// The paths of the items that end with this event.
+fn ended(text: &str, items: &str, end: &str) -> Result<Vec<String>, Stop> {
+    let mut ended = Vec::new();
+    for member in Members::new(text) {
+        let member = member?;
+        if member.key != *items || Walk::new(member.value).kind() != Kind::Array {
+            continue;
+        }
+        let mut walk = Walk::new(member.value);
+        walk.open();
+        let mut place = 0_usize;
+        while walk.next_item()? {
+            let item = walk.skip()?;
+            let (mut index, mut is_ended) = (place.to_string(), false);
+            place = place.saturating_add(1);
+            if Walk::new(item).kind() != Kind::Object {
+                continue;
+            }
+            for member in Members::new(item) {
+                let Member { key, value, .. } = member?;
+                if key == "index" {
+                    value.clone_into(&mut index);
+                }
+                is_ended |= key == *end && value != "null";
+            }
+            if is_ended {
+                ended.push(format!("{items}[{index}]"));
+            }
+        }
+    }
+    Ok(ended)
+}
+
+/// The members of an event with a type.
+struct Event<'e> {
+    kind: Text<'e>,
+    number: Option<u64>,
+    members: Vec<Member<'e>>,
+}
+
+impl<'e> Event<'e> {
+    fn read(text: &'e str) -> Result<Self, Stop> {
+        let members: Result<Vec<_>, _> = Members::new(text).collect();
+        let mut event = Self {
+            kind: Text::default(),
+            number: None,
+            members: members?,
+        };
+        if let Some(content) = event.member("type").and_then(string_content) {
+            let mut kind = String::new();
+            unescape(content, &mut kind)?;
+            event.kind = Text::from(kind);
+        }
+        event.number = event
+            .member("sequence_number")
+            .and_then(|number| number.parse().ok());
+        Ok(event)
+    }
+
+    fn member(&self, name: &str) -> Option<&'e str> {
+        let found = self.members.iter().find(|member| member.key == *name);
+        found.map(|member| member.value)
+    }
+
+    /// Where the event's part stands in the whole answer.
+    fn path(&self, path: &[At]) -> Vec<Step<'e>> {
+        let step = |at: &At| match at {
+            At::Name(name) => Step::Name {
+                name: Text::from(*name),
+                is_known: true,
+            },
+            At::Number(member) => Step::Item {
+                at: self
+                    .member(member)
+                    .and_then(|number| number.parse().ok())
+                    .unwrap_or(0),
+                is_told: true,
+            },
+        };
+        path.iter().map(step).collect()
+    }
+}
+
+/// Writes the event that began a text once more, with another piece of it.
+fn write_again(
+    open: &Open,
+    number: Option<u64>,
+    text: &str,
+    out: &mut Vec<u8>,
+) -> Result<(), Stop> {
+    let mut edits = Edits::new(4, ADMIN_BYTES_MAX);
+    for member in Members::new(&open.event) {
+        let member = member?;
+        match (&*member.key, number) {
+            ("delta", _) => {
+                let mut piece = Vec::with_capacity(text.len());
+                write_string(&mut piece, text);
+                edits.replace(member.value_span, &piece)?;
+            }
+            ("sequence_number", Some(number)) => {
+                edits.replace(member.value_span, number.to_string().as_bytes())?;
+            }
+            ("logprobs", _) => {
+                edits.replace(member.value_span, hollow(member.value).as_bytes())?;
+            }
+            _ => {}
+        }
+    }
+    let mut data = Vec::with_capacity(open.event.len());
+    edits.apply(open.event.as_bytes(), &mut data)?;
+    write_event(&open.name, &data, out);
+    Ok(())
+}
+
+fn write_event(name: &[u8], data: &[u8], out: &mut Vec<u8>) {
+    if !name.is_empty() {
+        out.extend_from_slice(b"event: ");
+        out.extend_from_slice(name);
+        out.push(b'\n');
+    }
+    out.extend_from_slice(b"data: ");
+    // JSON has line feeds between its tokens only, where blanks do as well.
+    out.extend(data.iter().map(|byte| match byte {
+        b'\n' | b'\r' => b' ',
+        byte => *byte,
+    }));
+    out.extend_from_slice(b"\n\n");
+}

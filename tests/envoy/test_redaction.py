@@ -1,0 +1,249 @@
+"""What is sensitive neither leaves nor comes back, whatever the format and the provider, and is told nowhere."""
+
+import base64
+import json
+import random
+
+import pytest
+from conftest import MODELS, png
+
+CARD, MAIL, NUMBER = "4111 1111 1111 1111", "jane.doe@mail-corp.org", "536-22-1234"
+PLANTED = [CARD, MAIL, NUMBER]
+TEXT = f"Card {CARD}, mail {MAIL} and SSN {NUMBER}, please."
+MASKED = "Card [PAYMENT_CARD], mail [EMAIL] and SSN [US_SSN], please."
+KEY = {"TOLLGATE_HASH_KEY": "0123456789abcdef0123"}
+
+
+def leaks(text):
+    """The planted values in a text, whatever stands between their parts."""
+    plain = "".join(text.split()).replace("-", "")
+    return [value for value in PLANTED if value in text or "".join(value.split()).replace("-", "") in plain]
+
+
+@pytest.fixture(scope="module")
+def redacting(directory, simulator, running):
+    """Gateways by placement and rules, each started once."""
+    from conftest import CREDENTIALS, Gateway
+
+    started = {}
+
+    def get(name, *rules, levels=("warning", "wasm:info")):
+        key = json.dumps([name, rules, levels])
+        if key not in started:
+
+            def change(policy):
+                policy["redaction"] = list(rules)
+
+            def edit(config):
+                # The shipped configs hand on the providers' credentials; here is one variable more.
+                text = json.dumps(config).replace('"AWS_SESSION_TOKEN"', '"AWS_SESSION_TOKEN", "TOLLGATE_HASH_KEY"')
+                config.clear()
+                config.update(json.loads(text))
+
+            started[key] = Gateway(directory, simulator, name, change=change, edit=edit, levels=levels, environment=CREDENTIALS | KEY)
+            running.append(started[key])
+            started[key].ready()
+        return started[key]
+
+    return get
+
+
+@pytest.fixture(params=["single", "split"])
+def placement(request):
+    return request.param
+
+
+MASK = {"entities": {"all": "mask"}}
+ANSWERS = {**MASK, "directions": ["answer"]}
+
+
+def post(gateway, path, **body):
+    return gateway.send("POST", path, json.dumps(body))
+
+
+def joined(answer):
+    """The text of a chat stream."""
+    *events, last = answer.data
+    assert last == "[DONE]"
+    choices = [choice for event in events for choice in json.loads(event)["choices"]]
+    return "".join(choice["delta"].get("content") or "" for choice in choices)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_chat_request_leaves_redacted(placement, redacting, simulator, model):
+    gateway = redacting(placement, MASK)
+    call = {"id": "call_1", "type": "function", "function": {"name": "mail", "arguments": json.dumps({"to": MAIL, "ssn": NUMBER})}}
+    messages = [
+        {"role": "system", "content": TEXT},
+        {"role": "user", "content": [{"type": "text", "text": TEXT}]},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": TEXT},
+        {"role": "user", "content": TEXT},
+    ]
+    tools = [{"type": "function", "function": {"name": "mail", "parameters": {"type": "object", "properties": {"to": {"type": "string"}}}}}]
+    answer = post(gateway, "/v1/chat/completions", model=model, messages=messages, tools=tools)
+    assert answer.status == 200, answer.text
+    [sent] = simulator.requests()
+    assert leaks(sent.raw.decode()) == []
+    assert sent.raw.decode().count("[EMAIL]") == 5 and MASKED in sent.raw.decode()
+    assert leaks(answer.text) == []
+
+
+@pytest.mark.parametrize("model", ["claude", "gpt", "gpt-openai"])
+def test_the_other_formats_leave_redacted(placement, redacting, simulator, model):
+    gateway = redacting(placement, MASK)
+    for path, body in [
+        ("/v1/responses", {"input": [{"role": "user", "content": [{"type": "input_text", "text": TEXT}]}], "instructions": TEXT}),
+        ("/v1/completions", {"prompt": TEXT}),
+    ]:
+        answer = post(gateway, path, model=model, **body)
+        assert answer.status == 200, answer.text
+        assert leaks(answer.text) == []
+    answer = post(gateway, "/v1/embeddings", model="titan-embed", input=[TEXT, "plain"])
+    assert answer.status == 200, answer.text
+    sent = simulator.requests()
+    assert len(sent) == 4
+    assert all(MASKED in each.raw.decode() for each in sent if b"plain" not in each.raw)
+    assert [leaks(each.raw.decode()) for each in sent] == [[]] * 4
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_streamed_answer_is_the_whole_one(placement, redacting, model):
+    gateway = redacting(placement, ANSWERS)
+    for seed in range(4):
+        parts = [TEXT, "fine", MAIL, "http://x.y/?a=b", "4111", "+1 (212) 555-0143", "é😀\n\"q\"", "AKIA", "user@", "sk-"]
+        text = " ".join(random.Random(seed).choices(parts, k=8))
+        whole = gateway.chat(model, text).json["choices"][0]["message"]["content"]
+        streamed = gateway.chat(model, text, stream=True)
+        assert joined(streamed) == whole
+        assert leaks(whole) == [] and leaks(streamed.text) == []
+
+
+@pytest.mark.parametrize("model", ["claude", "gpt", "gpt-openai"])
+def test_a_streamed_response_is_the_whole_one(placement, redacting, model):
+    gateway = redacting(placement, ANSWERS)
+    client = gateway.client()
+    whole = client.responses.create(model=model, input=TEXT)
+    text, numbers, last = "", [], None
+    with client.responses.create(model=model, input=TEXT, stream=True) as stream:
+        for event in stream:
+            numbers.append(event.sequence_number)
+            text += event.delta if event.type == "response.output_text.delta" else ""
+            if event.type == "response.output_text.done":
+                assert event.text == text
+            last = event
+    assert last.type == "response.completed"
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert last.response.output_text == text == whole.output_text
+    assert MASKED in text
+
+
+def test_what_is_blocked_never_leaves(placement, redacting, simulator):
+    gateway = redacting(placement, {"entities": {"us_ssn": "block"}})
+    for path, body in [("chat/completions", {"messages": [{"role": "user", "content": TEXT}]}), ("responses", {"input": TEXT})]:
+        answer = post(gateway, f"/v1/{path}", model="gpt", **body)
+        assert (answer.status, answer.error["code"]) == (400, "content_blocked")
+        assert "us_ssn" in answer.error["message"] and leaks(answer.text) == []
+        assert answer.error["param"] == ("messages[0].content" if "chat" in path else "input")
+    assert simulator.requests() == []
+
+
+@pytest.mark.parametrize("model", ["claude", "gpt"])
+def test_what_is_blocked_in_an_answer_ends_it(placement, redacting, model):
+    gateway = redacting(placement, {"entities": {"us_ssn": "block"}, "directions": ["answer"]})
+    answer = gateway.chat(model, TEXT)
+    assert (answer.status, answer.error["code"]) == (400, "content_blocked")
+    assert leaks(answer.text) == []
+    streamed = gateway.chat(model, TEXT, stream=True)
+    assert NUMBER not in streamed.text and "[DONE]" not in streamed.text
+    last = json.loads(streamed.data[-1])
+    assert last["error"]["code"] == "content_blocked"
+
+
+def test_an_image_is_refused_or_taken_out(placement, redacting, simulator):
+    url = "data:image/png;base64," + base64.b64encode(png()).decode()
+    content = [{"type": "text", "text": TEXT}, {"type": "image_url", "image_url": {"url": url}}]
+    messages = [{"role": "user", "content": content}]
+    answer = post(redacting(placement, MASK), "/v1/chat/completions", model="claude", messages=messages)
+    assert (answer.status, answer.error["code"]) == (400, "content_blocked")
+    assert answer.error["param"] == "messages[0].content[1]"
+    assert simulator.requests() == []
+    answer = post(redacting(placement, {**MASK, "media": "strip"}), "/v1/chat/completions", model="claude", messages=messages)
+    assert answer.status == 200, answer.text
+    [sent] = simulator.requests()
+    assert b"image" not in sent.raw and b"[removed]" in sent.raw
+
+
+def test_each_provider_has_its_own_rule(placement, redacting, simulator):
+    gateway = redacting(placement, {**MASK, "providers": ["azure"], "consumers": ["demo"]})
+    for model in ["claude", "gpt", "gpt-openai"]:
+        gateway.chat(model, MAIL)
+    assert {each.upstream: MAIL in each.raw.decode() for each in simulator.requests()} == {"bedrock": True, "azure": False, "openai": True}
+
+
+def test_a_retry_is_redacted_for_where_it_goes(redacting, simulator):
+    gateway = redacting("split", {**MASK, "providers": ["azure"], "consumers": ["demo"]})
+    simulator.fault("bedrock", {"kind": "status", "status": 503, "errortype": "ServiceUnavailableException"})
+    assert gateway.chat("claude-or-gpt", MAIL).status == 200
+    first, second = simulator.requests()
+    assert (first.upstream, MAIL in first.raw.decode()) == ("bedrock", True)
+    assert (second.upstream, MAIL in second.raw.decode(), "[EMAIL]" in second.raw.decode()) == ("azure", False, True)
+
+
+@pytest.mark.parametrize("model", ["claude", "gpt"])
+@pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "streamed"])
+def test_values_come_back_in_the_answer(placement, redacting, simulator, model, is_stream):
+    rule = {"entities": {"all": "placeholder"}, "hash_key_variable": "TOLLGATE_HASH_KEY"}
+    answer = redacting(placement, rule).chat(model, TEXT, stream=is_stream)
+    assert answer.status == 200, answer.text
+    text = joined(answer) if is_stream else answer.json["choices"][0]["message"]["content"]
+    assert text == f"You said: {TEXT}"
+    [sent] = simulator.requests()
+    assert leaks(sent.raw.decode()) == [] and "[EMAIL_" in sent.raw.decode()
+
+
+def test_counts_are_told_and_values_are_not(placement, redacting):
+    gateway = redacting(placement, {**MASK, "header": True})
+    before = counters(gateway)
+    answer = gateway.chat("gpt", f"{TEXT} {MAIL}")
+    told = "request.mask.payment_card=1,request.mask.email=2,request.mask.us_ssn=1"
+    assert answer.headers["x-tollgate-redacted"] == told
+    name = "direction.request.action.mask.entity."
+    after = counters(gateway)
+    added = {key: after[key] - before.get(key, 0) for key in after}
+    assert added == {f"{name}payment_card": 1, f"{name}email": 2, f"{name}us_ssn": 1}
+    assert f"redacted={told}" in gateway.log
+
+
+def counters(gateway):
+    lines = [line.split(": ") for line in gateway.admin("/stats?filter=tollgate_redactions").splitlines()]
+    return {name.split("tollgate_redactions.")[1]: int(count) for name, count in lines}
+
+
+def test_no_value_is_told_anywhere_even_at_trace_level(placement, redacting, simulator):
+    """Over requests that pass masked, are blocked, break, are cut off, or are answered with errors."""
+    rules = [
+        {"models": ["nova"], "entities": {"all": "block"}},
+        {"models": ["gpt-openai"], "entities": {"all": "report"}},
+        {"entities": {"all": "placeholder", "us_ssn": "hash"}, "hash_key_variable": "TOLLGATE_HASH_KEY", "header": True},
+    ]
+    gateway = redacting(placement, *rules, levels=("trace", "wasm:trace"))
+    answers = []
+    for model in MODELS:
+        for path, body in [("chat/completions", {"messages": [{"role": "user", "content": TEXT}]}), ("responses", {"input": TEXT})]:
+            for is_stream in [False, True]:
+                answers.append(post(gateway, f"/v1/{path}", model=model, stream=is_stream, **body))
+    for upstream, model in [("bedrock", "claude"), ("azure", "gpt")]:
+        simulator.fault(upstream, {"kind": "status", "status": 400, "errortype": "ValidationException", "message": "no"})
+        answers.append(gateway.chat(model, TEXT))
+        for fault in [{"kind": "garbage", "after": 3}, {"kind": "end", "after": 3}, {"kind": "cut", "after": 3}]:
+            simulator.fault(upstream, fault)
+            answers.append(gateway.chat(model, TEXT, stream=True))
+    answers.append(gateway.send("POST", "/v1/chat/completions", f'{{"{TEXT}'))
+    assert leaks(gateway.log) == []
+    assert leaks(gateway.admin("/stats")) == []
+    for answer in answers:
+        assert leaks(json.dumps(answer.headers)) == []
+        if answer.status != 200:
+            assert leaks(answer.text) == []
+    assert any(answer.status == 200 for answer in answers) and any(answer.status == 400 for answer in answers)
