@@ -151,6 +151,11 @@ pub enum Policy {
     Price,
     /// A budget's store cannot say whether there is room.
     Store,
+    /// This budget counts what no answer of this API tells.
+    Uncounted {
+        /// Its name.
+        budget: String,
+    },
 }
 
 /// An upstream's error, already in OpenAI's terms.
@@ -253,7 +258,7 @@ impl Fault {
                 Client::TooLarge { .. } => 413,
                 Client::EmptyBody | Client::Json { .. } | Client::Invalid(_) => 400,
             },
-            Self::Policy(Policy::Format | Policy::Blocked { .. }) => 400,
+            Self::Policy(Policy::Format | Policy::Blocked { .. } | Policy::Uncounted { .. }) => 400,
             Self::Policy(Policy::Agents) => 404,
             Self::Policy(Policy::Missing | Policy::Store) => 503,
             Self::Budget(_) => 429,
@@ -271,9 +276,9 @@ impl Fault {
             Self::Client(Client::Unauthenticated) => "authentication_error",
             Self::Client(Client::AgentsNotAllowed) => "permission_error",
             Self::Client(_)
-            | Self::Policy(Policy::Format | Policy::Agents | Policy::Blocked { .. }) => {
-                "invalid_request_error"
-            }
+            | Self::Policy(
+                Policy::Format | Policy::Agents | Policy::Blocked { .. } | Policy::Uncounted { .. },
+            ) => "invalid_request_error",
             Self::Upstream(upstream) => &upstream.kind,
             Self::Budget(exhausted) if exhausted.is_quota => "insufficient_quota",
             Self::Budget(exhausted) => exhausted.kind,
@@ -304,6 +309,7 @@ impl Fault {
                 Policy::Blocked { .. } => "content_blocked",
                 Policy::Price => "price_missing",
                 Policy::Store => "budget_store_down",
+                Policy::Uncounted { .. } => "budget_unsupported",
             },
             Self::Budget(exhausted) if exhausted.is_quota => "insufficient_quota",
             Self::Budget(_) => "rate_limit_exceeded",
@@ -405,6 +411,11 @@ impl fmt::Display for Policy {
             ),
             Self::Store => f.write_str(
                 "the gateway cannot tell at the moment whether a budget has room; try again",
+            ),
+            Self::Uncounted { budget } => write!(
+                f,
+                "budget '{budget}' counts tokens or money, which the agents API does not tell; the gateway's admin has \
+                 to limit requests or concurrent requests of this API instead"
             ),
         }
     }

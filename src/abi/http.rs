@@ -19,7 +19,7 @@ const NOTE_TO_EDGE: &str = "tollgate_report";
 
 /// What all requests of a worker have in common.
 #[derive(Clone, Default)]
-pub(super) struct Shared {
+pub(super) struct Worker {
     pub(super) watch: Rc<Watch>,
     pub(super) metrics: Rc<Metrics>,
     pub(super) leases: Rc<Leases>,
@@ -35,33 +35,20 @@ pub(super) struct Http {
     held_bytes: Option<usize>,
     /// The calls of our own that are on their way: the proxy's token for each, and its number.
     calls: Vec<(u32, usize)>,
-    watch: Rc<Watch>,
-    metrics: Rc<Metrics>,
-    leases: Rc<Leases>,
+    worker: Worker,
     /// The upstream half's line is left to the edge half, which sees the whole exchange.
     logs: bool,
 }
 
 impl Http {
-    pub(super) fn new(
-        context_id: u32,
-        exchange: Exchange,
-        Shared {
-            watch,
-            metrics,
-            leases,
-        }: Shared,
-        logs: bool,
-    ) -> Self {
+    pub(super) fn new(context_id: u32, exchange: Exchange, worker: Worker, logs: bool) -> Self {
         Self {
             context_id,
             exchange,
             effects: Vec::new(),
             held_bytes: None,
             calls: Vec::new(),
-            watch,
-            metrics,
-            leases,
+            worker,
             logs,
         }
     }
@@ -124,7 +111,7 @@ impl Http {
 
     fn add_lease(&self) {
         if let Some(lease) = self.exchange.lease() {
-            self.leases.add(lease);
+            self.worker.leases.add(lease);
         }
     }
 
@@ -208,15 +195,18 @@ impl HttpContext for Http {
             bytes: 0,
         };
         let action = self.handle(input, &none);
-        if self.watch.is_on() && self.exchange.is_receiving() {
+        if end_of_stream {
+            self.add_lease();
+        }
+        if self.worker.watch.is_on() && self.exchange.is_receiving() {
             let bytes = host::received_bytes();
-            self.watch.held(self.context_id, host::now(), bytes);
+            self.worker.watch.held(self.context_id, host::now(), bytes);
         }
         action
     }
 
     fn on_http_request_body(&mut self, body_size: usize, end_of_stream: bool) -> Action {
-        self.watch.delivered();
+        self.worker.watch.delivered();
         self.held_bytes = Some(body_size);
         self.request_body(body_size, end_of_stream)
     }
@@ -264,7 +254,7 @@ impl HttpContext for Http {
     }
 
     fn on_log(&mut self) {
-        self.watch.gone(self.context_id);
+        self.worker.watch.gone(self.context_id);
         if !self.logs {
             return;
         }
@@ -272,7 +262,7 @@ impl HttpContext for Http {
         let note = note.and_then(|note| String::from_utf8(note).ok());
         self.exchange.settle(note.as_deref(), &Properties);
         let report = self.exchange.report(note.as_deref());
-        self.metrics.count(report);
+        self.worker.metrics.count(report);
         if host::logs_info() {
             let took_ms = host::now().unix_ms.saturating_sub(report.began.unix_ms);
             log::info!("{report} ms={took_ms}");

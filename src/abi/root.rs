@@ -13,13 +13,13 @@ use crate::policy::{Placement, Policy};
 use crate::turn::Headers;
 
 use super::host;
-use super::http::{Http, Shared};
+use super::http::{Http, Worker};
 use super::watch::Watch;
 
 #[derive(Default)]
 pub(super) struct Root {
     running: Option<Running>,
-    shared: Shared,
+    worker: Worker,
     looked_ms: u64,
 }
 
@@ -59,7 +59,7 @@ impl Root {
 
 impl Context for Root {
     fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
-        self.shared.leases.answered(token, body_size);
+        self.worker.leases.answered(token, body_size);
     }
 }
 
@@ -83,7 +83,7 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         if let Some(running) = &self.running {
-            self.shared.leases.run_errands(running.policy.stores());
+            self.worker.leases.run_errands(running.policy.stores());
         }
         // The rest is due once a second, however often the timer rings.
         let now_ms = host::now().unix_ms;
@@ -91,10 +91,10 @@ impl RootContext for Root {
             return;
         }
         self.looked_ms = now_ms;
-        self.shared.leases.renew();
-        for context_id in self.shared.watch.overdue(host::now()) {
+        self.worker.leases.renew();
+        for context_id in self.worker.watch.overdue(host::now()) {
             if host::speak_of(context_id).is_err() {
-                self.shared.watch.gone(context_id);
+                self.worker.watch.gone(context_id);
                 continue;
             }
             // A client that has sent no body yet is slow; that is no fault of the gateway's.
@@ -119,7 +119,7 @@ impl RootContext for Root {
         };
         let exchange = Exchange::new(*placement, policy.clone());
         let logs = *placement != Placement::Upstream;
-        let http = Http::new(context_id, exchange, self.shared.clone(), logs);
+        let http = Http::new(context_id, exchange, self.worker.clone(), logs);
         Some(Box::new(http))
     }
 

@@ -17,12 +17,12 @@ use crate::budget::{Calibration, Content, Estimate, Outbound, Price, Shared, Sho
 use crate::codec::json::{Edits, Kind, Walk, write_string};
 use crate::fault::{self, Exhausted, Fault};
 use crate::limits::ADMIN_BYTES_MAX;
-use crate::policy::{Action, Caller, Due, Facts, Policy};
+use crate::policy::{Action, Caller, Due, Facts, Policy, Threshold};
 use crate::turn::{Ask, Format, Headers};
 
 use super::Host;
 use super::journal::Journal;
-use super::ledger::{Ledger, Promise, Refusal};
+use super::ledger::{Entry, Ledger, Promise, Refusal};
 use super::tell::{amount_text, duration_text};
 
 /// A request that its budgets have room for.
@@ -122,6 +122,64 @@ pub(super) fn admit(
     Err(Halt::from(Fault::from(fault::Policy::Store)))
 }
 
+/// Admits a request to the agents API; nothing where no budget counts it. `model` is the one that it names, if it
+/// names one.
+///
+/// # Errors
+/// A budget has no room for it, cannot tell, or counts what no answer of this API tells.
+pub(super) fn admit_passage(
+    policy: &Policy,
+    caller: &Caller,
+    (headers, model, provider): (&Headers, Option<&str>, &str),
+    host: &dyn Host,
+    journal: &mut Journal,
+) -> Result<Option<Admission>, Halt> {
+    let due = policy.due(&Facts {
+        caller,
+        headers,
+        property: &|path| host.property(path),
+        model,
+        providers: &[provider],
+    });
+    let is_blind = |due: &Due| {
+        let budget = &due.account.budget;
+        !budget.is_shadow && matches!(budget.unit, Unit::Tokens(_) | Unit::Usd)
+    };
+    if let Some(due) = due.iter().find(|due| is_blind(due)) {
+        let budget = due.account.budget.name.clone();
+        return Err(Halt::from(Fault::Policy(fault::Policy::Uncounted {
+            budget,
+        })));
+    }
+    if due.is_empty() {
+        return Ok(None);
+    }
+    let promise = Promise {
+        input_tokens: 0,
+        output_tokens: 0,
+    };
+    let id = journal.id(0);
+    match Ledger::reserve(id, due, Vec::new(), promise, journal, host.shared()) {
+        Ok(ledger) => Ok(Some(Admission {
+            step_tokens: None,
+            estimated_tokens: 0,
+            model: String::new(),
+            body: None,
+            warnings: warnings(&ledger),
+            ledger: Rc::new(RefCell::new(ledger)),
+        })),
+        Err(refusal) => Err(match refusal {
+            Refusal::Down => Halt::from(Fault::from(fault::Policy::Store)),
+            Refusal::Call(call) => Halt::Call(call),
+            Refusal::Short {
+                due,
+                amount,
+                shortfall,
+            } => Halt::from(exhausted(&due, amount, &shortfall, journal.now_ms())),
+        }),
+    }
+}
+
 /// Why an admission does not go on.
 pub(super) enum Halt {
     /// It is refused.
@@ -160,7 +218,7 @@ impl Desk<'_> {
             caller: self.caller,
             headers: self.headers,
             property: &|path| self.host.property(path),
-            model: &wish.model,
+            model: Some(&wish.model),
             providers: &providers,
         });
         if due.is_empty() {
@@ -214,8 +272,7 @@ impl Desk<'_> {
         journal: &mut Journal,
     ) -> Result<Round, Halt> {
         let shared = self.host.shared();
-        let mut warnings = Vec::new();
-        if wish.heed(&ledger, allowance, &mut warnings) {
+        if wish.heed(&ledger, allowance) {
             ledger.undo(journal, shared);
             return Ok(Round::Again);
         }
@@ -227,12 +284,12 @@ impl Desk<'_> {
             }
         };
         Ok(Round::Done(Some(Admission {
-            ledger: Rc::new(RefCell::new(ledger)),
             step_tokens: allowance.step_tokens,
             estimated_tokens: self.estimated_tokens,
             model: wish.model.clone(),
             body,
-            warnings,
+            warnings: warnings(&ledger),
+            ledger: Rc::new(RefCell::new(ledger)),
         })))
     }
 }
@@ -254,6 +311,42 @@ impl Admission {
     pub(super) fn learn(&self, counted_tokens: u64, shared: &dyn Shared) {
         Calibration::learn(&self.model, self.estimated_tokens, counted_tokens, shared);
     }
+}
+
+/// The thresholds of a budget that are passed, the highest first.
+fn passed(entry: &Entry) -> impl Iterator<Item = &Threshold> {
+    let stands = stands(entry);
+    let limit = u128::from(entry.level.limit);
+    let thresholds = entry.due.rule.thresholds.iter();
+    thresholds.filter(move |threshold| stands >= limit.saturating_mul(threshold.percent.into()))
+}
+
+/// What of a budget is used or held, in hundredths of its amounts.
+fn stands(entry: &Entry) -> u128 {
+    let level = entry.level;
+    u128::from(level.used.saturating_add(level.held)).saturating_mul(100)
+}
+
+/// What the app is told: of each budget one thing at most, but for a store that is down.
+fn warnings(ledger: &Ledger) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for entry in ledger.entries() {
+        let budget = &entry.due.account.budget;
+        let name = &budget.name;
+        if entry.is_down {
+            warnings.push(format!("{name}; store-down"));
+        }
+        let limit = u128::from(entry.level.limit).saturating_mul(100);
+        if budget.is_shadow && stands(entry) > limit {
+            warnings.push(format!("{name}; shadow-refused"));
+        } else if let (false, Some(threshold)) = (
+            entry.is_down,
+            passed(entry).find(|threshold| threshold.action == Action::Warn),
+        ) {
+            warnings.push(format!("{name}; at={}", threshold.percent));
+        }
+    }
+    warnings
 }
 
 impl Wish<'_> {
@@ -293,42 +386,20 @@ impl Wish<'_> {
     }
 
     /// Looks at the thresholds that are passed. Says whether the request has to be admitted anew.
-    fn heed(&mut self, ledger: &Ledger, allowance: Allowance, warnings: &mut Vec<String>) -> bool {
-        for entry in ledger.entries() {
-            let level = entry.level;
-            let stands = u128::from(level.used.saturating_add(level.held)).saturating_mul(100);
-            let name = &entry.due.account.budget.name;
-            let mut is_warned = entry.is_down;
-            if entry.is_down {
-                warnings.push(format!("{name}; store-down"));
-            }
-            if entry.due.account.budget.is_shadow
-                && stands > u128::from(level.limit).saturating_mul(100)
-            {
-                warnings.push(format!("{name}; shadow-refused"));
-                is_warned = true;
-            }
-            let passed = entry.due.rule.thresholds.iter().filter(|threshold| {
-                stands >= u128::from(level.limit).saturating_mul(threshold.percent.into())
-            });
-            for threshold in passed {
-                match &threshold.action {
-                    Action::Warn if !is_warned => {
-                        is_warned = true;
-                        warnings.push(format!("{name}; at={}", threshold.percent));
+    fn heed(&mut self, ledger: &Ledger, allowance: Allowance) -> bool {
+        for threshold in ledger.entries().iter().flat_map(passed) {
+            match &threshold.action {
+                Action::Warn => {}
+                Action::Clamp(tokens) => {
+                    if *tokens < allowance.tokens || allowance.step_tokens.is_some() {
+                        self.bound_tokens = Some(*tokens);
+                        return true;
                     }
-                    Action::Warn => {}
-                    Action::Clamp(tokens) => {
-                        if *tokens < allowance.tokens || allowance.step_tokens.is_some() {
-                            self.bound_tokens = Some(*tokens);
-                            return true;
-                        }
-                    }
-                    Action::Model(model) => {
-                        if *model != self.model {
-                            self.model.clone_from(model);
-                            return true;
-                        }
+                }
+                Action::Model(model) => {
+                    if *model != self.model {
+                        self.model.clone_from(model);
+                        return true;
                     }
                 }
             }

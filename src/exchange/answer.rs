@@ -373,10 +373,12 @@ impl Answer {
         else {
             return Flow::Hold;
         };
+        // It is charged however the others end.
+        report.usage = embedding.usage();
         match taken.and_then(|()| embedding.send(host, effects)) {
             Ok(()) if !embedding.is_complete() => return Flow::Hold,
             Ok(()) => {
-                let body = embedding.write(report);
+                let body = embedding.write();
                 embedding.turn.answer(head, body, report, effects);
             }
             Err(fault) => {

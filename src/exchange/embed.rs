@@ -24,7 +24,7 @@ use crate::limits::{CALL_TIMEOUT_MS, CALLS_AT_ONCE, Limits};
 use crate::provider::{Call, Embedder, Path, Target};
 use crate::turn::{Ask, Encoding, Format, Headers, Uncarried, Usage};
 
-use super::{Dispatch, Effect, Host, Lost, Report, Turn};
+use super::{Dispatch, Effect, Host, Lost, Turn};
 
 /// A request for embeddings whose answer is awaited.
 pub(super) struct Embedding {
@@ -130,15 +130,15 @@ impl Embedding {
                 false => Ok(()),
             }
         })?;
+        if let Some(tokens) = tokens {
+            let usage = self.usage.get_or_insert_default();
+            usage.input_tokens = usage.input_tokens.saturating_add(tokens);
+        }
         if count != due {
             return Err(not_as_many());
         }
         self.vector_bytes = self.vector_bytes.saturating_add(vectors.len());
         self.answered = self.answered.saturating_add(1);
-        if let Some(tokens) = tokens {
-            let usage = self.usage.get_or_insert_default();
-            usage.input_tokens = usage.input_tokens.saturating_add(tokens);
-        }
         Ok(())
     }
 
@@ -173,9 +173,13 @@ impl Embedding {
         self.answered == self.vectors.len()
     }
 
+    /// What the calls that were answered have cost.
+    pub(super) const fn usage(&self) -> Option<Usage> {
+        self.usage
+    }
+
     /// The whole answer. An upstream that says nothing of tokens costs the app none.
-    pub(super) fn write(&self, report: &mut Report) -> Vec<u8> {
-        report.usage = self.usage;
+    pub(super) fn write(&self) -> Vec<u8> {
         let usage = self.usage.unwrap_or_default();
         let mut out = Vec::new();
         let model = &self.turn.opening.model;

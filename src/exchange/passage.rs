@@ -8,6 +8,8 @@
 //! Where the policy redacts, a whole answer is held too, and a file is none that can be looked into. What another request
 //! of a session has sent is not known here, so a placeholder comes back only in the answer to the request it was made in.
 //!
+//! No answer tells what it cost, so budgets count requests here; where one counts tokens or money nothing passes.
+//!
 //! In a split the edge half checks, and its note has the provider, the caller and the path: an attempt must not read them from
 //! headers, which the attempt before it has changed. The provider of the attempt has to be that of the note.
 
@@ -22,9 +24,11 @@ use crate::policy::{Agents, Caller, Placement};
 use crate::provider::{Call, Relay};
 use crate::turn::{Headers, Method};
 
+use super::admit::{self, Halt};
 use super::answer::is_compressed;
+use super::journal::Journal;
 use super::redact::{Filter, Redaction};
-use super::request::{PASSING, ROUTED_BY, chosen};
+use super::request::{Held, PASSING, ROUTED_BY, chosen};
 use super::{
     CLUSTER_HEADER, Effect, Exchange, Flow, Host, REDACTED_HEADER, Report, State, Waiting,
 };
@@ -119,8 +123,39 @@ impl Exchange {
             self.state = State::Boarding(Box::new(passage));
             return Ok(Flow::Hold);
         }
-        self.pass(passage, &[], host, effects)?;
-        Ok(Flow::Continue)
+        self.admit_body(Held::Passage(Box::new(passage)), Vec::new(), host, effects)
+    }
+
+    /// Has the budgets that count requests hold for one to this API.
+    pub(super) fn admit_passage(
+        &mut self,
+        passage: &Passage,
+        bytes: &[u8],
+        host: &dyn Host,
+        journal: &mut Journal,
+    ) -> Result<(), Halt> {
+        let From::App(caller) = &passage.from else {
+            return Ok(());
+        };
+        if self.policy.budgets.is_empty() {
+            return Ok(());
+        }
+        let body = match bytes {
+            [] => None,
+            bytes => Some(agents::read(bytes)?),
+        };
+        // Of several models, or of a saved agent's, nobody knows here which will answer.
+        let model = body.as_ref().and_then(|body| match &*body.models {
+            [named] if !body.has_saved_agent => Some(&*named.model),
+            _ => None,
+        });
+        if let Some(model) = model {
+            // Who may not use it does not learn of its budgets.
+            self.policy.model(caller, model)?;
+        }
+        let facts = (&passage.headers, model, &*passage.agents.provider);
+        self.admission = admit::admit_passage(&self.policy, caller, facts, host, journal)?;
+        Ok(())
     }
 
     /// Sends the request on, with its whole body.

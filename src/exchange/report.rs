@@ -142,6 +142,9 @@ impl Report {
         self.code = code.or_else(|| self.code.take());
         let tokens = ["input_tokens", "cached_tokens", "output_tokens"]
             .map(|name| next(name).and_then(|count| count.parse().ok()));
+        if let Some(redacted) = next("redacted") {
+            self.redacted = Redacted::parse(redacted);
+        }
         let [cache_write_tokens, reasoning_tokens, streamed_tokens] =
             ["cache_write_tokens", "reasoning_tokens", "streamed_tokens"]
                 .map(|name| next(name).and_then(|count| count.parse().ok()));
@@ -153,9 +156,6 @@ impl Report {
                 output_tokens,
                 reasoning_tokens,
             });
-        }
-        if let Some(redacted) = next("redacted") {
-            self.redacted = Redacted::parse(redacted);
         }
         self.streamed_tokens = streamed_tokens.unwrap_or(0);
     }

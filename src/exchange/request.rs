@@ -17,6 +17,7 @@ use crate::turn::{Ask, Headers, Now, Session, Uncarried};
 use super::admit::{self, Halt};
 use super::embed::{Direct, Embedding};
 use super::journal::Journal;
+use super::passage::Passage;
 use super::redact::Redaction;
 use super::status::write_status;
 use super::{
@@ -50,8 +51,6 @@ struct Route<'r> {
     cluster: Option<&'r str>,
     /// The cluster for further calls of the filter's own.
     direct_cluster: Option<String>,
-    /// The body that is asked about is not the one that the host holds.
-    is_edited: bool,
 }
 
 /// Headers that may leave besides those that a provider writes: they tell traces apart, not people.
@@ -110,9 +109,15 @@ impl Endpoint<'_> {
 
 /// A request whose budgets are asked.
 pub(super) struct Admitting {
-    receiving: Receiving,
+    held: Held,
     bytes: Vec<u8>,
     pub(super) journal: Journal,
+}
+
+/// What is held while its budgets are asked.
+pub(super) enum Held {
+    Turn(Box<Receiving>),
+    Passage(Box<Passage>),
 }
 
 /// A store's call as one of the filter's own. There is one at a time.
@@ -208,8 +213,7 @@ impl Exchange {
         let receiving = match std::mem::replace(&mut self.state, State::Over) {
             State::Receiving(receiving) => receiving,
             State::Boarding(passage) => {
-                self.pass(*passage, &body.read(), host, effects)?;
-                return Ok(Flow::Continue);
+                return self.admit_body(Held::Passage(passage), body.read(), host, effects);
             }
             State::Idle
             | State::Admitting(_)
@@ -221,11 +225,23 @@ impl Exchange {
         if body.bytes() == 0 {
             return Err(Fault::from(fault::Client::EmptyBody));
         }
+        let held = Held::Turn(Box::new(receiving));
+        self.admit_body(held, body.read(), host, effects)
+    }
+
+    /// Has a whole request admitted by its budgets, and goes on with it.
+    pub(super) fn admit_body(
+        &mut self,
+        held: Held,
+        bytes: Vec<u8>,
+        host: &dyn Host,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Flow, Fault> {
         let [high, low] = host.entropy().map(u128::from);
         let id = (high << 64) | low;
         let admitting = Admitting {
-            receiving,
-            bytes: body.read(),
+            held,
+            bytes,
             journal: Journal::new(id, host.now().unix_ms),
         };
         self.go_on(admitting, host, effects)
@@ -234,35 +250,54 @@ impl Exchange {
     /// Goes on with an admission, as far as it gets without an answer that is not there yet.
     pub(super) fn go_on(
         &mut self,
-        mut admitting: Admitting,
+        admitting: Admitting,
         host: &dyn Host,
         effects: &mut Vec<Effect>,
     ) -> Result<Flow, Fault> {
         let Admitting {
-            receiving,
+            held,
             bytes,
-            journal,
-        } = &mut admitting;
-        let ask = receiving.client.ask(bytes)?;
-        self.report.stream = ask.stream;
-        let admitted = self.admit(receiving, &ask, host, journal);
-        let body = match admitted {
-            Ok(body) => body,
-            Err(Halt::Fault(fault)) => return Err(fault),
-            Err(Halt::Call(call)) => {
-                effects.push(Effect::Dispatch(store_call(call)));
-                self.state = State::Admitting(Box::new(admitting));
-                return Ok(Flow::Hold);
+            mut journal,
+        } = admitting;
+        let (held, halt) = match held {
+            Held::Passage(passage) => {
+                match self.admit_passage(&passage, &bytes, host, &mut journal) {
+                    Ok(()) => {
+                        let gone = self.pass(*passage, &bytes, host, effects);
+                        return gone.map(|()| Flow::Continue);
+                    }
+                    Err(halt) => (Held::Passage(passage), halt),
+                }
+            }
+            Held::Turn(receiving) => {
+                let ask = receiving.client.ask(&bytes)?;
+                self.report.stream = ask.stream;
+                match self.admit(&receiving, &ask, host, &mut journal) {
+                    Ok(None) => {
+                        let gone = self.route(*receiving, (&ask, &bytes), host, effects);
+                        return gone.map(|()| Flow::Continue);
+                    }
+                    Ok(Some(body)) => {
+                        let ask = receiving.client.ask(&body)?;
+                        let gone = self.route(*receiving, (&ask, &bytes), host, effects);
+                        return gone.map(|()| Flow::Continue);
+                    }
+                    Err(halt) => (Held::Turn(receiving), halt),
+                }
             }
         };
-        let Admitting {
-            receiving, bytes, ..
-        } = admitting;
-        let is_edited = body.is_some();
-        let bytes = body.unwrap_or(bytes);
-        let ask = receiving.client.ask(&bytes)?;
-        self.route(receiving, &ask, is_edited, host, effects)?;
-        Ok(Flow::Continue)
+        match halt {
+            Halt::Fault(fault) => Err(fault),
+            Halt::Call(call) => {
+                effects.push(Effect::Dispatch(store_call(call)));
+                self.state = State::Admitting(Box::new(Admitting {
+                    held,
+                    bytes,
+                    journal,
+                }));
+                Ok(Flow::Hold)
+            }
+        }
     }
 
     /// Has the budgets hold what the request may cost. Gives the body anew if it leaves otherwise than it came.
@@ -303,11 +338,11 @@ impl Exchange {
         }
     }
 
+    /// Sends a turn on its way. `came` is the body that the host holds.
     fn route(
         &mut self,
         receiving: Receiving,
-        ask: &Ask<'_>,
-        is_edited: bool,
+        (ask, came): (&Ask<'_>, &[u8]),
         host: &dyn Host,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Fault> {
@@ -328,7 +363,7 @@ impl Exchange {
         let entropy = host.entropy();
         let (target, cluster) = match self.placement {
             Placement::Edge => {
-                self.pass_to_upstream_half(receiving, ask, is_edited, model, effects);
+                self.pass_to_upstream_half(receiving, (ask, came), model, effects);
                 return Ok(());
             }
             Placement::Single => {
@@ -369,9 +404,8 @@ impl Exchange {
         let route = Route {
             cluster,
             direct_cluster: target.direct_cluster.clone(),
-            is_edited,
         };
-        let (now, came) = (host.now(), ask.body.as_bytes());
+        let now = host.now();
         match &redacted {
             None => self.call(now, turn, (ask, came), receiving.headers, &route, effects),
             Some(body) => {
@@ -381,15 +415,15 @@ impl Exchange {
         }
     }
 
-    /// Sends the request on as the app wrote it, with what the upstream half must know.
+    /// Sends the request on as the app wrote it, or as its budgets have it, with what the upstream half must know.
     fn pass_to_upstream_half(
         &mut self,
         receiving: Receiving,
-        ask: &Ask<'_>,
-        is_edited: bool,
+        (ask, came): (&Ask<'_>, &[u8]),
         model: &Model,
         effects: &mut Vec<Effect>,
     ) {
+        let is_edited = ask.body.as_bytes() != came;
         let whose = self.whose(&receiving.headers);
         let mut headers = receiving.headers;
         headers.retain(|name| {
@@ -475,7 +509,7 @@ impl Exchange {
         headers.push("content-length", call.body.len().to_string());
         headers.append(call.headers);
         effects.push(Effect::RequestHeaders(headers));
-        if route.is_edited || call.body != came {
+        if call.body != came {
             effects.push(Effect::RequestBody(call.body));
         }
         if is_routed {

@@ -99,8 +99,8 @@ pub struct Facts<'f> {
     pub headers: &'f Headers,
     /// Reads one of the host's properties.
     pub property: &'f dyn Fn(&[&str]) -> Option<Vec<u8>>,
-    /// The model's public name, as it was asked for.
-    pub model: &'f str,
+    /// The model's public name, as it was asked for; nothing where nobody knows which it is, so that it may be each.
+    pub model: Option<&'f str>,
     /// The providers that may serve it.
     pub providers: &'f [&'f str],
 }
@@ -212,6 +212,9 @@ impl Rule {
 
     fn due(self: &Rc<Self>, facts: &Facts<'_>, provider: Option<&str>) -> Option<Due> {
         for (dimension, pattern) in &self.conditions {
+            if *dimension == Dimension::Model && facts.model.is_none() {
+                continue;
+            }
             let value = dimension.value(facts, provider)?;
             if !pattern.matches(&value) {
                 return None;
@@ -253,7 +256,7 @@ impl Dimension {
         match self {
             Self::Consumer => facts.caller.name().map(str::to_owned),
             Self::Team => facts.caller.team().map(str::to_owned),
-            Self::Model => Some(facts.model.to_owned()),
+            Self::Model => facts.model.map(str::to_owned),
             Self::Provider => provider.map(str::to_owned),
             Self::Route => (facts.property)(&["xds", "route_name"]).and_then(text),
             Self::Header(name) => {
@@ -585,7 +588,7 @@ mod tests {
             caller: &caller.unwrap_or(Caller::Anonymous),
             headers: &known,
             property: &|path| (path == ["xds", "route_name"]).then(|| b"main".to_vec()),
-            model: "gpt-4.1",
+            model: Some("gpt-4.1"),
             providers: &["o", "p"],
         });
         let mut got: Vec<_> = due
