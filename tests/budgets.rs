@@ -81,12 +81,12 @@ impl Body for Bytes<'_> {
     }
 }
 
-fn policy(budgets: &str) -> Rc<Policy> {
+fn policy(budgets: &str, more: &str) -> Rc<Policy> {
     let text = format!(
         r#"{{"version":1,"anonymous":"allow","consumers":[{{"name":"admin","header":{{"name":"x-c","value":"admin"}}}}],
         "providers":[{{"name":"o","kind":"openai","auth":{{"type":"none"}}}}],
         "models":[{{"name":"gpt-4.1","targets":[{{"provider":"o"}}]}}],
-        "budget_status":{{"path":"/budgets","consumers":["admin"]}},"completion":{{"stream_step_tokens":16}},"budgets":[{budgets}]}}"#
+        "budget_status":{{"path":"/budgets","consumers":["admin"]}},"completion":{{"stream_step_tokens":16}},"budgets":[{budgets}]{more}}}"#
     );
     match Policy::compile(text.as_bytes(), Placement::Single, &|_| None) {
         Ok(policy) => Rc::new(policy),
@@ -95,11 +95,16 @@ fn policy(budgets: &str) -> Rc<Policy> {
 }
 
 fn world(budgets: &str) -> World {
+    world_with(budgets, "")
+}
+
+/// The same, with more fields of the policy.
+fn world_with(budgets: &str, more: &str) -> World {
     World {
         is_stuck: Cell::default(),
         memory: RefCell::default(),
         now_ms: Cell::new(NOON),
-        policy: RefCell::new(policy(budgets)),
+        policy: RefCell::new(policy(budgets, more)),
     }
 }
 
@@ -156,6 +161,10 @@ impl World {
     }
 
     fn send(&self, fields: &str) -> Sent {
+        self.send_text("hello", fields)
+    }
+
+    fn send_text(&self, content: &str, fields: &str) -> Sent {
         let mut exchange = Exchange::new(Placement::Single, self.policy.borrow().clone());
         let mut effects = Vec::new();
         let headers = self.head("POST", "/v1/chat/completions", "");
@@ -170,7 +179,7 @@ impl World {
             &mut effects,
         );
         let text = format!(
-            r#"{{"model":"gpt-4.1","messages":[{{"role":"user","content":"hello"}}]{fields}}}"#
+            r#"{{"model":"gpt-4.1","messages":[{{"role":"user","content":"{content}"}}]{fields}}}"#
         );
         let body = &Bytes(text.as_bytes());
         exchange.handle(
@@ -181,6 +190,30 @@ impl World {
             },
             &mut effects,
         );
+        Sent { exchange, effects }
+    }
+
+    /// A request to the agents API.
+    fn board(&self, body: &str) -> Sent {
+        let mut exchange = Exchange::new(Placement::Single, self.policy.borrow().clone());
+        let mut effects = Vec::new();
+        let head = |method| Input::RequestHead {
+            headers: self.head(method, "/v1/agents/sessions", ""),
+            ends: body.is_empty(),
+            host: self,
+        };
+        if body.is_empty() {
+            exchange.handle(head("GET"), &mut effects);
+        } else {
+            exchange.handle(head("POST"), &mut effects);
+            let text = &Bytes(body.as_bytes());
+            let input = Input::RequestBody {
+                body: text,
+                ends: true,
+                host: self,
+            };
+            exchange.handle(input, &mut effects);
+        }
         Sent { exchange, effects }
     }
 
@@ -225,8 +258,7 @@ impl World {
     }
 
     /// Used and held of the first budget's first bucket, in its own unit.
-    #[track_caller]
-    fn check(&self, want: (f64, f64)) {
+    fn stands(&self) -> (f64, f64) {
         let mut exchange = Exchange::new(Placement::Single, self.policy.borrow().clone());
         let mut effects = Vec::new();
         let headers = self.head("GET", "/budgets", "admin");
@@ -246,7 +278,12 @@ impl World {
         };
         let status: Status = serde_json::from_slice(body).unwrap();
         let bucket = status.data[0].buckets.first();
-        let got = bucket.map_or((0.0, 0.0), |bucket| (bucket.used, bucket.held));
+        bucket.map_or((0.0, 0.0), |bucket| (bucket.used, bucket.held))
+    }
+
+    #[track_caller]
+    fn check(&self, want: (f64, f64)) {
+        let got = self.stands();
         assert!(
             (got.0 - want.0).abs() < 1e-12 && (got.1 - want.1).abs() < 1e-12,
             "{got:?}"
@@ -411,7 +448,7 @@ fn a_store_that_cannot_tell_lets_nothing_pass_unless_the_policy_says_so() {
     let (status, _, body) = sent.refusal().unwrap();
     assert_eq!(status, 503);
     assert!(str::from_utf8(body).unwrap().contains("budget_store_down"));
-    *world.policy.borrow_mut() = policy(&ONE.replace('}', r#","on_store_down":"allow"}"#));
+    *world.policy.borrow_mut() = policy(&ONE.replace('}', r#","on_store_down":"allow"}"#), "");
     assert!(world.send("").refusal().is_none());
 }
 
@@ -419,7 +456,7 @@ fn a_store_that_cannot_tell_lets_nothing_pass_unless_the_policy_says_so() {
 fn another_policy_finds_what_was_used() {
     let world = world(ONE);
     world.whole("200", WHOLE);
-    *world.policy.borrow_mut() = policy(&ONE.replace("\"limit\":1", "\"limit\":2"));
+    *world.policy.borrow_mut() = policy(&ONE.replace("\"limit\":1", "\"limit\":2"), "");
     world.whole("200", WHOLE);
     world.check((2.0, 0.0));
     assert!(world.send("").refusal().is_some());
@@ -481,4 +518,128 @@ fn a_bound_of_the_policy_is_told_to_the_upstream() {
     assert!(sent.body().unwrap().contains(r#""max_tokens":20"#));
     let sent = world.send("");
     assert!(sent.body().unwrap().contains(r#""max_tokens":20"#));
+}
+
+const AGENTS: &str = r#","agents":[{"provider":"o","consumers":["*"]}]"#;
+const SESSION: &str = r#"{"agent":{"model":"gpt-4.1"}}"#;
+
+#[test]
+fn the_agents_api_is_counted_by_requests() {
+    let world = world_with(&ONE.replace("1,", "2,"), AGENTS);
+    let mut sent = world.board(SESSION);
+    assert!(sent.refusal().is_none());
+    world.check((0.0, 1.0));
+    world.answer_head(&mut sent, "200", "application/json");
+    let told = sent.effects.iter().any(|effect| {
+        matches!(effect, Effect::AnswerHeaders(head) if head.text("x-ratelimit-remaining-requests") == Some("1"))
+    });
+    assert!(told, "{:?}", sent.effects);
+    sent.exchange.settle(None, &world);
+    world.check((1.0, 0.0));
+    // One without a body is one too, and one that failed is none.
+    let mut sent = world.board("");
+    world.check((1.0, 1.0));
+    world.answer_head(&mut sent, "500", "application/json");
+    world.answer_body(&mut sent, "{}", true);
+    sent.exchange.settle(None, &world);
+    world.check((1.0, 0.0));
+    let mut sent = world.board("");
+    sent.exchange.settle(None, &world);
+    let (status, _, body) = world
+        .board(SESSION)
+        .refusal()
+        .map(|(status, head, body)| (status, head.clone(), body.to_owned()))
+        .unwrap();
+    let said = String::from_utf8(body).unwrap();
+    assert_eq!(status, 429, "{said}");
+}
+
+#[track_caller]
+fn check_uncounted(budget: &str, body: &str, is_refused: bool) {
+    let world = world_with(budget, AGENTS);
+    let sent = world.board(body);
+    let refusal = sent.refusal().map(|(status, _, body)| {
+        let said = String::from_utf8(body.to_owned()).unwrap();
+        (status, said.contains("budget_unsupported"))
+    });
+    assert_eq!(refusal, is_refused.then_some((400, true)));
+}
+
+#[test]
+fn the_agents_api_does_not_pass_by_a_budget_that_it_does_not_feed() {
+    check_uncounted(TOKENS, SESSION, true);
+    check_uncounted(TOKENS, "", true);
+    check_uncounted(&TOKENS.replace("tokens", "usd"), SESSION, true);
+    check_uncounted(&TOKENS.replace('}', r#","mode":"shadow"}"#), SESSION, false);
+}
+
+#[test]
+fn a_budget_of_another_model_does_not_matter_where_the_model_is_known() {
+    let other = TOKENS.replace('}', r#","match":{"model":"other"}}"#);
+    check_uncounted(&other, SESSION, false);
+    check_uncounted(&other, "", true);
+    check_uncounted(&other, r#"{"agent":{"id":"a"}}"#, true);
+}
+
+const BLOCKING: &str = r#","redaction":{"entities":{"email":"block"}}"#;
+const MASKING: &str = r#","redaction":{"entities":{"email":"mask"}}"#;
+
+#[test]
+fn a_request_that_is_blocked_releases_its_hold() {
+    let world = world_with(TOKENS, BLOCKING);
+    let mut sent = world.send_text("write to jane@corp.com", r#","max_tokens":9"#);
+    assert_eq!(sent.refusal().unwrap().0, 400);
+    sent.exchange.settle(None, &world);
+    world.check((0.0, 0.0));
+}
+
+#[test]
+fn an_answer_that_is_blocked_is_paid_for_once() {
+    let world = world_with(TOKENS, BLOCKING);
+    let mut sent = world.send(r#","max_tokens":9"#);
+    world.answer_head(&mut sent, "200", "application/json");
+    let text = WHOLE.replace("hi", "jane@corp.com");
+    let (_, written) = world.answer_body(&mut sent, &text, true);
+    assert!(written.contains("content_blocked"), "{written}");
+    sent.exchange.settle(None, &world);
+    sent.exchange.settle(None, &world);
+    world.check((13.0, 0.0));
+}
+
+#[test]
+fn a_stream_that_is_blocked_pays_for_what_came() {
+    let world = world_with(TOKENS, BLOCKING);
+    let mut sent = world.send(r#","max_tokens":90,"stream":true"#);
+    world.answer_head(&mut sent, "200", "text/event-stream");
+    world.answer_body(&mut sent, OPEN, false);
+    let delta = OPEN.replace(r#""content":"""#, r#""content":" jane@corp.com ""#);
+    let (_, written) = world.answer_body(&mut sent, &delta, false);
+    assert!(written.contains("content_blocked"), "{written}");
+    sent.exchange.settle(None, &world);
+    let (used, held) = world.stands();
+    assert!(used > 6.0 && held < 1e-12, "{used} {held}");
+}
+
+#[test]
+fn a_redacted_stream_that_its_budget_ends_lets_go_of_what_is_held_back() {
+    let world = world_with(&TOKENS.replace("1000", "60"), MASKING);
+    let mut sent = world.send(r#","stream":true"#);
+    world.answer_head(&mut sent, "200", "text/event-stream");
+    let mut written = world.answer_body(&mut sent, OPEN, false).1;
+    for _ in 0..100 {
+        let delta = OPEN.replace(r#""content":"""#, r#""content":" jane@corp.com""#);
+        written.push_str(&world.answer_body(&mut sent, &delta, false).1);
+    }
+    assert!(written.ends_with("data: [DONE]\n\n"), "{written}");
+    assert!(
+        written.contains("\"finish_reason\":\"length\""),
+        "{written}"
+    );
+    assert!(
+        written.contains("[EMAIL]") && !written.contains("jane"),
+        "{written}"
+    );
+    sent.exchange.settle(None, &world);
+    let (used, held) = world.stands();
+    assert!(used <= 60.0 && held < 1e-12, "{used} {held}");
 }
