@@ -21,6 +21,7 @@ macro_rules! topics {
 }
 
 topics! {
+    Card: "card" "cards" "credit" "debit" "visa" "mastercard" "amex" "maestro" "pan" "ccn" "kreditkarte" "carte" "tarjeta";
     Cvv: "cvv" "cvc" "cvv2" "cvc2" "csc" "cvn";
     Bic: "bic" "swift";
     Routing: "routing" "aba" "rtn" "transit";
@@ -52,6 +53,8 @@ topics! {
 pub(super) struct Topics {
     /// One more than where its last word begins; 0 is nowhere.
     last: [usize; TOPICS],
+    /// The highest of them.
+    latest: usize,
     read: usize,
 }
 
@@ -59,45 +62,72 @@ impl Topics {
     pub(super) const fn new() -> Self {
         Self {
             last: [0; TOPICS],
+            latest: 0,
             read: 0,
         }
     }
 
     /// Reads the words that may speak about what begins at `start`.
     fn read(&mut self, view: &View<'_>, start: usize) {
-        let first = start.saturating_sub(REACH_BYTES);
-        let mut at = first.max(self.read);
-        self.read = self.read.max(start);
-        while at < start {
-            let word = (
-                at,
-                view.part(at..start.min(at.saturating_add(WORD_BYTES_MAX))),
-            );
-            let length = word_length(word.1);
-            #[cfg(test)]
-            view.looked(length.max(1));
-            if length > 0 && is_beginning(view.before(at), word.1) {
-                self.note(at, word.1.get(..length).unwrap_or_default());
+        let first = start.saturating_sub(REACH_BYTES).max(self.read);
+        if first >= start {
+            return;
+        }
+        self.read = start;
+        let text = view.part(first..start);
+        #[cfg(test)]
+        view.looked(text.len());
+        let mut before = view.before(first);
+        let mut at: usize = 0;
+        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+            let rest = rest.get(..WORD_BYTES_MAX).unwrap_or(rest);
+            let length = word_length(rest).max(1);
+            let word = rest.get(..length).unwrap_or_default();
+            if is_beginning(before, word) {
+                self.note(first.wrapping_add(at), word);
             }
-            at = at.wrapping_add(length.max(1));
+            before = word.last().copied().unwrap_or(0);
+            at = at.wrapping_add(length);
         }
     }
 
     fn note(&mut self, at: usize, word: &[u8]) {
-        for (known, topic) in candidates(word) {
-            if known.len() == word.len()
-                && known.as_bytes().eq_ignore_ascii_case(word)
+        let (Some(&first), Some(&end)) = (word.first(), word.last()) else {
+            return;
+        };
+        let mut row = FIRST.get(bucket(first, end, word.len())).copied();
+        while let Some((known, topic)) = row.and_then(|row| WORDS.get(usize::from(row))) {
+            if known.as_bytes().eq_ignore_ascii_case(word)
                 && let Some(last) = self.last.get_mut(usize::from(*topic as u8))
             {
                 *last = at.wrapping_add(1);
+                self.latest = *last;
             }
+            row = row.and_then(|row| NEXT.get(usize::from(row))).copied();
         }
+    }
+
+    /// Whether no word of any topic stands before what begins at `start`.
+    pub(super) fn is_silent(&mut self, view: &View<'_>, start: usize) -> bool {
+        self.read(view, start);
+        self.latest <= start.saturating_sub(REACH_BYTES)
     }
 
     /// Whether a word of one of these topics stands before what begins at `start`.
     pub(super) fn has(&mut self, view: &View<'_>, start: usize, topics: &[Topic]) -> bool {
+        self.has_within(view, start, topics, REACH_BYTES)
+    }
+
+    /// The same, but the word begins within so many bytes.
+    pub(super) fn has_within(
+        &mut self,
+        view: &View<'_>,
+        start: usize,
+        topics: &[Topic],
+        reach: usize,
+    ) -> bool {
         self.read(view, start);
-        let first = start.saturating_sub(REACH_BYTES);
+        let first = start.saturating_sub(reach);
         topics.iter().any(|topic| {
             let last = self.last.get(usize::from(*topic as u8));
             last.is_some_and(|&last| last > first && last <= start)
@@ -105,11 +135,12 @@ impl Topics {
     }
 }
 
-/// Words that begin with the same letter, at most.
-const ROW: usize = 32;
-
-/// The places in [`WORDS`] by first letter; 255 is none.
-const BY_LETTER: [[u8; ROW]; 26] = by_letter();
+const NONE: u8 = u8::MAX;
+const BUCKETS: usize = 1_024;
+/// The first word of each bucket, and the next of the same bucket behind each word.
+const FIRST: [u8; BUCKETS] = CHAINS.0;
+const NEXT: [u8; WORDS.len()] = CHAINS.1;
+const CHAINS: ([u8; BUCKETS], [u8; WORDS.len()]) = chains();
 
 #[expect(
     clippy::arithmetic_side_effects,
@@ -117,27 +148,37 @@ const BY_LETTER: [[u8; ROW]; 26] = by_letter();
     clippy::indexing_slicing,
     reason = "evaluated by the compiler, which refuses to build where it goes wrong"
 )]
-const fn by_letter() -> [[u8; ROW]; 26] {
-    let mut table = [[255; ROW]; 26];
-    let mut filled = [0; 26];
-    let mut at = 0;
-    while at < WORDS.len() {
-        let letter = (WORDS[at].0.as_bytes()[0] - b'a') as usize;
-        table[letter][filled[letter]] = at as u8;
-        filled[letter] += 1;
-        at += 1;
+const fn chains() -> ([u8; BUCKETS], [u8; WORDS.len()]) {
+    let mut first = [NONE; BUCKETS];
+    let mut next = [NONE; WORDS.len()];
+    assert!(WORDS.len() < NONE as usize);
+    let mut row = 0;
+    while row < WORDS.len() {
+        let word = WORDS[row].0.as_bytes();
+        let bucket = bucket(word[0], word[word.len() - 1], word.len());
+        next[row] = first[bucket];
+        first[bucket] = row as u8;
+        row += 1;
     }
-    assert!(WORDS.len() < 255);
-    table
+    (first, next)
 }
 
-/// The rows whose word begins with the same letter.
-fn candidates(word: &[u8]) -> impl Iterator<Item = &'static (&'static str, Topic)> {
-    let letter = word.first().map(u8::to_ascii_lowercase);
-    let letter = letter.and_then(|letter| letter.checked_sub(b'a'));
-    let row = letter.and_then(|letter| BY_LETTER.get(usize::from(letter)));
-    let places = row.into_iter().flatten().take_while(|&&place| place != 255);
-    places.filter_map(|&place| WORDS.get(usize::from(place)))
+/// The bucket of a word by its first letter, its last, and its length.
+const fn bucket(first: u8, last: u8, length: usize) -> usize {
+    let first = (first & 31) as usize;
+    let last = (last & 31) as usize;
+    (first ^ last.wrapping_mul(37) ^ length.wrapping_mul(149)) % BUCKETS
+}
+
+/// Whether `cv` or `cs` stands before what begins at `start`: most numbers are short, and few of them are asked for more.
+pub(super) fn may_be_cvv(view: &View<'_>, start: usize) -> bool {
+    let text = view.part(start.saturating_sub(REACH_BYTES).max(view.base())..start);
+    #[cfg(test)]
+    view.looked(text.len() / 16);
+    let behind = text.get(1..).unwrap_or_default();
+    text.iter().zip(behind).fold(false, |any, (one, next)| {
+        any | ((one | 0x20 == b'c') & ((next | 0x20 == b'v') | (next | 0x20 == b's')))
+    })
 }
 
 /// A run of letters, up to where a small one meets a capital; digits may end it, as in `cvv2`.

@@ -9,11 +9,18 @@ use core::fmt;
 #[derive(Default)]
 pub struct Folded {
     bytes: Vec<u8>,
-    /// Where the character of each byte begins in the text.
-    starts: Vec<usize>,
+    /// Where folded bytes stop following the text byte by byte.
+    turns: Vec<Turn>,
     is_same: bool,
     #[cfg(test)]
     pub(super) steps: core::cell::Cell<u64>,
+}
+
+/// From this folded byte on, up to the next turn, the text goes on from this place.
+#[derive(Debug, Clone, Copy, Default)]
+struct Turn {
+    folded: usize,
+    text: usize,
 }
 
 impl fmt::Debug for Folded {
@@ -29,7 +36,7 @@ impl Folded {
     pub const fn new() -> Self {
         Self {
             bytes: Vec::new(),
-            starts: Vec::new(),
+            turns: Vec::new(),
             is_same: true,
             #[cfg(test)]
             steps: core::cell::Cell::new(0),
@@ -39,26 +46,41 @@ impl Folded {
     /// Folds a text, forgetting the one before.
     pub(super) fn fold(&mut self, text: &str) {
         self.bytes.clear();
-        self.starts.clear();
-        self.is_same = text.is_ascii() || !text.chars().any(|it| folded(it) != Fold::Same);
-        if self.is_same {
-            return;
-        }
-        for (start, letter) in text.char_indices() {
-            match folded(letter) {
-                Fold::Same => {
-                    let mut room = [0; 4];
-                    for byte in letter.encode_utf8(&mut room).bytes() {
-                        self.bytes.push(byte);
-                        self.starts.push(start);
-                    }
-                }
-                Fold::To(byte) => {
+        self.turns.clear();
+        let mut copied = 0;
+        let mut at: usize = 0;
+        loop {
+            let rest = text.get(at..).unwrap_or_default();
+            at = at.wrapping_add(ascii_length(rest.as_bytes()));
+            let Some(letter) = text.get(at..).and_then(|rest| rest.chars().next()) else {
+                break;
+            };
+            let fold = folded(letter);
+            let behind = at.wrapping_add(letter.len_utf8());
+            if fold != Fold::Same {
+                let verbatim = text.as_bytes().get(copied..at);
+                self.bytes.extend_from_slice(verbatim.unwrap_or_default());
+                if let Fold::To(byte) = fold {
                     self.bytes.push(byte);
-                    self.starts.push(start);
                 }
-                Fold::Gone => {}
+                self.turn(behind);
+                copied = behind;
             }
+            at = behind;
+        }
+        self.is_same = copied == 0;
+        if !self.is_same {
+            let verbatim = text.as_bytes().get(copied..);
+            self.bytes.extend_from_slice(verbatim.unwrap_or_default());
+        }
+    }
+
+    /// The next folded byte comes from this place of the text.
+    fn turn(&mut self, text: usize) {
+        let folded = self.bytes.len();
+        match self.turns.last_mut() {
+            Some(last) if last.folded == folded => last.text = text,
+            _ => self.turns.push(Turn { folded, text }),
         }
     }
 
@@ -76,16 +98,31 @@ impl Folded {
         if self.is_same {
             return text.floor_char_boundary(at);
         }
-        self.starts.get(at).copied().unwrap_or(text.len())
+        if at >= self.bytes.len() {
+            return text.len();
+        }
+        let passed = self.turns.partition_point(|turn| turn.folded <= at);
+        let turn = self.passed(passed);
+        let place = turn.text.wrapping_add(at.wrapping_sub(turn.folded));
+        text.floor_char_boundary(place)
     }
 
     /// The first folded byte of what begins at a place in the text, or behind it.
     pub(super) fn place(&self, text: &str, at: usize) -> usize {
         if self.is_same {
-            at.min(text.len())
-        } else {
-            self.starts.partition_point(|&start| start < at)
+            return at.min(text.len());
         }
+        let passed = self.turns.partition_point(|turn| turn.text <= at);
+        let turn = self.passed(passed);
+        let place = turn.folded.wrapping_add(at.wrapping_sub(turn.text));
+        let next = self.turns.get(passed);
+        place.min(next.map_or(self.bytes.len(), |next| next.folded))
+    }
+
+    /// The last of so many turns; before the first, text and folded text are the same.
+    fn passed(&self, count: usize) -> Turn {
+        let last = count.checked_sub(1).and_then(|last| self.turns.get(last));
+        last.copied().unwrap_or_default()
     }
 
     /// Where in the text what ends before a folded byte ends. What is invisible behind it does not belong to it.
@@ -97,6 +134,18 @@ impl Folded {
         let letter = text.get(start..).and_then(|rest| rest.chars().next());
         start.wrapping_add(letter.map_or(0, char::len_utf8))
     }
+}
+
+/// How many bytes at the beginning are ASCII.
+fn ascii_length(bytes: &[u8]) -> usize {
+    let (blocks, _) = bytes.as_chunks::<32>();
+    let clear = blocks
+        .iter()
+        .take_while(|block| block.iter().fold(0, |all, byte| all | byte) < 0x80);
+    let skipped = clear.count().wrapping_mul(32);
+    let rest = bytes.get(skipped..).unwrap_or_default();
+    let length = rest.iter().position(|byte| !byte.is_ascii());
+    skipped.wrapping_add(length.unwrap_or(rest.len()))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,6 +184,8 @@ fn folded(letter: char) -> Fold {
             small => low(small.wrapping_add(u32::from(b'G'))),
         },
         0x370..=0x556 => look_alike(letter),
+        // No digits stand between Georgian and Myanmar, nor in Han and Hangul.
+        0xA0..=0x65F | 0x1100..=0x17DF | 0x2010..=0xA61F | 0xAC00..=0xD7FF => Fold::Same,
         _ => other_digit(code),
     }
 }

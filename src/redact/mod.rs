@@ -9,6 +9,7 @@
 
 mod action;
 mod allow;
+mod block;
 mod candidate;
 mod checksum;
 mod context;
@@ -28,6 +29,7 @@ mod restore;
 mod scan;
 pub mod select;
 mod stream;
+mod trigger;
 mod vault;
 mod view;
 

@@ -112,10 +112,15 @@ impl Plan {
     /// How strictly a match is dealt with; nothing if it does not count.
     #[inline]
     pub(super) fn strength(&self, kind: impl Into<Kind>, score: u8) -> Option<Strength> {
-        if score < self.score_min {
+        if !self.counts(score) {
             return None;
         }
         self.action(kind.into()).map(Action::strength)
+    }
+
+    /// Whether a score is high enough.
+    pub(super) const fn counts(&self, score: u8) -> bool {
+        score >= self.score_min
     }
 
     /// Whether the admin lets this value through.

@@ -11,9 +11,10 @@
 
 use super::candidate::{Candidate, Tail};
 use super::context::Topics;
-use super::detector::{Sight, detect, is_trigger};
+use super::detector::{Row, Seen, Sight, detect};
 use super::own::{Depth, Work};
 use super::plan::Plan;
+use super::trigger::Triggers;
 use super::view::{More, View, is_local};
 
 /// The longest start of a match before its trigger.
@@ -30,6 +31,9 @@ pub(super) struct Scan {
     /// Where the last match ends.
     taken: usize,
     topics: Topics,
+    seen: Seen,
+    /// The last digits in groups.
+    row: Row,
     /// The first byte where something of the admin's own may begin.
     own_next: usize,
     work: Work,
@@ -55,6 +59,8 @@ impl Scan {
             open: None,
             taken: 0,
             topics: Topics::new(),
+            seen: Seen::new(),
+            row: Row::new(),
             own_next: 0,
             work: Work::new(),
             detected: 0,
@@ -70,6 +76,7 @@ impl Scan {
         depth: Depth,
         found: &mut impl FnMut(Piece),
     ) -> usize {
+        let mut triggers = Triggers::new(view);
         let (mut triggered, mut own) = (None, None);
         loop {
             if let Some((mut open, from)) = self.open.take() {
@@ -92,10 +99,8 @@ impl Scan {
                     return to;
                 }
             }
-            let trigger = *triggered.get_or_insert_with(|| {
-                let offset = first_trigger(view.rest(self.next));
-                offset.map_or_else(|| view.end(), |offset| self.next.wrapping_add(offset))
-            });
+            let trigger = *triggered
+                .get_or_insert_with(|| triggers.next(self.next).unwrap_or_else(|| view.end()));
             let start = *own.get_or_insert_with(|| match &plan.own {
                 Some(own) => own.first(view, self.own_next),
                 None => view.end(),
@@ -106,15 +111,16 @@ impl Scan {
             if at == view.end() {
                 break;
             }
-            let Ok(best) = self.detect(plan, view, at, trigger == at) else {
+            let Ok((best, seen)) = self.detect(plan, view, at, trigger == at) else {
                 break;
             };
             let Ok(mine) = self.detect_own(plan, view, at, depth, start == at) else {
                 break;
             };
+            self.seen = seen;
             if trigger == at {
                 triggered = None;
-                self.next = behind(view, at);
+                self.next = at.wrapping_add(1);
             }
             if start == at {
                 own = None;
@@ -136,16 +142,23 @@ impl Scan {
         self.settle(view, is_end, found)
     }
 
-    /// Asks the detectors that the byte at a position calls, if it calls any.
+    /// Asks the detectors that the byte at a position calls, if it calls any. What they have seen counts once everybody
+    /// has decided there.
     fn detect(
         &mut self,
         plan: &Plan,
         view: &View<'_>,
         at: usize,
         is_trigger: bool,
-    ) -> Result<Option<Candidate>, More> {
+    ) -> Result<(Option<Candidate>, Seen), More> {
         if !is_trigger {
-            return Ok(None);
+            return Ok((None, self.seen));
+        }
+        // Whether it is one depends on the byte behind it.
+        view.ahead(at.wrapping_add(1))?;
+        let byte = view.ahead(at)?;
+        if byte.is_ascii_digit() && at < self.seen.word {
+            return Ok((None, self.seen));
         }
         let mut sight = Sight {
             view: *view,
@@ -153,9 +166,10 @@ impl Scan {
             plan,
             best: None,
             taken: self.detected,
+            seen: self.seen,
         };
-        detect(&mut sight, at, view.ahead(at)?)?;
-        Ok(sight.best)
+        detect(&mut sight, &mut self.row, at, byte)?;
+        Ok((sight.best, sight.seen))
     }
 
     /// Asks for what is the admin's own, if something of it may begin there.
@@ -232,50 +246,3 @@ fn in_order(best: Option<Candidate>, mine: Option<Candidate>) -> [Option<Candida
         _ => [best, mine],
     }
 }
-
-/// What is looked at behind a trigger: the digits behind the first call nobody.
-fn behind(view: &View<'_>, at: usize) -> usize {
-    let rest = view.rest(at);
-    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit());
-    at.wrapping_add(digits.count().max(1))
-}
-
-/// What may call a detector, by byte.
-const TRIGGERS: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0_u8;
-    while byte < 128 {
-        if let Some(slot) = table.split_at_mut(byte as usize).1.first_mut() {
-            *slot = is_trigger(byte);
-        }
-        byte = byte.wrapping_add(1);
-    }
-    table
-};
-
-/// How far the first trigger is. First few bytes one by one, since triggers come in crowds; then blocks without a branch
-/// between their bytes, so that they fit vectors.
-#[inline]
-fn first_trigger(bytes: &[u8]) -> Option<usize> {
-    let is_known = |&byte: &u8| TRIGGERS.get(usize::from(byte)).copied().unwrap_or(false);
-    let (near, far) = bytes.split_at_checked(NEAR_BYTES).unwrap_or((bytes, &[]));
-    if let Some(offset) = near.iter().position(is_known) {
-        return Some(offset);
-    }
-    let (blocks, _) = far.as_chunks::<BLOCK_BYTES>();
-    let has_trigger = |block: &&[u8; BLOCK_BYTES]| {
-        block
-            .iter()
-            .fold(false, |any, &byte| any | is_trigger(byte))
-    };
-    let clear = blocks
-        .iter()
-        .take_while(|block| !has_trigger(block))
-        .count();
-    let skipped = clear.wrapping_mul(BLOCK_BYTES);
-    let offset = far.get(skipped..)?.iter().position(is_known)?;
-    Some(near.len().wrapping_add(skipped).wrapping_add(offset))
-}
-
-const NEAR_BYTES: usize = 8;
-const BLOCK_BYTES: usize = 32;

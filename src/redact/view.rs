@@ -48,6 +48,19 @@ impl<'t> View<'t> {
         self.steps.set(self.steps.get().saturating_add(bytes));
     }
 
+    pub(super) const fn bytes(&self) -> &'t [u8] {
+        self.bytes
+    }
+
+    /// Where the bytes begin.
+    pub(super) const fn base(&self) -> usize {
+        self.base
+    }
+
+    pub(super) const fn is_end(&self) -> bool {
+        self.is_end
+    }
+
     /// Where the text so far ends.
     pub(super) const fn end(&self) -> usize {
         self.base.wrapping_add(self.bytes.len())
@@ -90,23 +103,28 @@ impl<'t> View<'t> {
         max: usize,
         is_in: impl Fn(u8) -> bool,
     ) -> Result<usize, More> {
-        let last = at.saturating_add(max);
-        let mut end = at;
-        while end < last && is_in(self.ahead(end)?) {
-            end = end.wrapping_add(1);
+        let rest = self.rest(at);
+        let near = rest.get(..max).unwrap_or(rest);
+        let length = near.iter().position(|&byte| !is_in(byte));
+        #[cfg(test)]
+        self.looked(length.unwrap_or(near.len()).saturating_add(1));
+        match length {
+            Some(length) => Ok(at.wrapping_add(length)),
+            None if near.len() == max || self.is_end => Ok(at.wrapping_add(near.len())),
+            None => Err(More),
         }
-        Ok(end)
     }
 
     /// Where the run of a class that ends at a position begins; at most `max` bytes back.
     #[inline]
     pub(super) fn run_back(&self, at: usize, max: usize, is_in: impl Fn(u8) -> bool) -> usize {
-        let first = at.saturating_sub(max);
-        let mut start = at;
-        while start > first && is_in(self.before(start)) {
-            start = start.wrapping_sub(1);
-        }
-        start
+        let end = at.wrapping_sub(self.base);
+        let near = self.bytes.get(end.saturating_sub(max)..end);
+        let near = near.unwrap_or_default().iter().rev();
+        let length = near.take_while(|&&byte| is_in(byte)).count();
+        #[cfg(test)]
+        self.looked(length.saturating_add(1));
+        at.wrapping_sub(length)
     }
 
     /// Bytes that were read before.
@@ -118,12 +136,18 @@ impl<'t> View<'t> {
 
     /// Whether the text goes on with these bytes.
     pub(super) fn has(&self, at: usize, want: &[u8]) -> Result<bool, More> {
-        for (at, &want) in (at..).zip(want) {
-            if self.ahead(at)? != want {
-                return Ok(false);
-            }
+        let rest = self.rest(at);
+        let near = rest.get(..want.len()).unwrap_or(rest);
+        #[cfg(test)]
+        self.looked(near.len());
+        if !want.starts_with(near) {
+            return Ok(false);
         }
-        Ok(true)
+        match near.len() == want.len() {
+            true => Ok(true),
+            false if self.is_end => Ok(false),
+            false => Err(More),
+        }
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) fn detect_ipv4(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), Mo
     if is_product || is_longer || view.before(at) == b'-' || is_reserved(address) {
         return Ok(());
     }
-    if sight.has(at, &[Topic::Version]) {
+    if sight.has_near(at, &[Topic::Version]) {
         return Ok(());
     }
     let [_, b, c, d] = address.octets();
@@ -74,27 +74,40 @@ pub(super) fn detect_ipv6(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), Mo
     let address = str::from_utf8(text)
         .ok()
         .and_then(|text| text.parse::<Ipv6Addr>().ok());
-    if !address.is_some_and(is_machine) {
+    if address.is_none_or(is_reserved_ipv6) {
         return Ok(());
     }
     let groups = text
         .split(|&byte| byte == b':')
         .filter(|group| !group.is_empty());
     let longest = groups.clone().map(<[u8]>::len).max().unwrap_or(0);
+    let count = groups.count();
     // `a::b` and `bed::fade` are paths in code.
-    let is_plain = groups.count() >= 2 && longest >= 3 && text.iter().any(u8::is_ascii_digit);
-    if is_plain && is_edge(view.ahead(end)?) {
+    let is_plain = count >= 2 && longest >= 3 && text.iter().any(u8::is_ascii_digit);
+    let is_known = address.is_some_and(is_assigned) || count >= 4;
+    if is_plain && is_known && is_edge(view.ahead(end)?) {
         sight.offer(Entity::Ipv6, start, end, 90);
     }
     Ok(())
 }
 
-fn is_machine(address: Ipv6Addr) -> bool {
+/// Link-local, multicast, documentation; and those that stand for an IPv4 address that is let through.
+fn is_reserved_ipv6(address: Ipv6Addr) -> bool {
     let [first, second, ..] = address.segments();
-    let is_global = first & 0xE000 == 0x2000 && !(first == 0x2001 && second == 0x0DB8);
-    let is_local = first & 0xFE00 == 0xFC00 || first & 0xFFC0 == 0xFE80;
+    let is_documentation = first == 0x2001 && second == 0x0DB8 || first == 0x3FFF;
     let mapped = address.to_ipv4_mapped();
-    is_global || is_local || mapped.is_some_and(|address| !is_reserved(address))
+    is_documentation
+        || first & 0xFFC0 == 0xFE80
+        || address.is_multicast()
+        || address.is_loopback()
+        || address.is_unspecified()
+        || mapped.is_some_and(is_reserved)
+}
+
+/// In a range that is in use: global, local, or an IPv4 address.
+fn is_assigned(address: Ipv6Addr) -> bool {
+    let [first, ..] = address.segments();
+    first & 0xE000 == 0x2000 || first & 0xFE00 == 0xFC00 || address.to_ipv4_mapped().is_some()
 }
 
 /// The first separator of a MAC address: six pairs, `:` or `-` between them.

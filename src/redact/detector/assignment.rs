@@ -8,7 +8,6 @@ use crate::redact::candidate::Tail;
 use crate::redact::entity::Entity;
 use crate::redact::view::{More, View};
 
-const NAME_BYTES_MAX: usize = 40;
 /// What of a value decides; the rest is swallowed.
 const VALUE_BYTES: usize = 48;
 
@@ -64,6 +63,10 @@ const NAMES: &[(&[u8], Promise)] = &[
 
 pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
+    let (until, times) = sight.seen.value;
+    if at < until && times > 0 {
+        return Ok(());
+    }
     let Some(promise) = promise(&view, at) else {
         return Ok(());
     };
@@ -74,10 +77,22 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
         return header(sight, start);
     }
     let end = view.run(start, VALUE_BYTES, |byte| is_value(byte, is_quoted))?;
+    sight.seen.value = (
+        end,
+        if start < until {
+            times.saturating_add(1)
+        } else {
+            0
+        },
+    );
     let value = view.part(start..end);
+    let is_short = value.len() < 6 || promise == Promise::Secret && value.len() < SECRET_BYTES_MIN;
+    if is_short || promise == Promise::Secret && !has_digits(value) {
+        return Ok(());
+    }
     // A call, a template, an index: not the value itself.
     let is_code = matches!(view.ahead(end)?, b'(' | b'[' | b'{') || is_template(value);
-    if value.len() < 6 || is_code || token::begins(value) {
+    if is_code || token::begins(value) {
         return Ok(());
     }
     let whole = (start, end);
@@ -97,14 +112,7 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
             }
         }
         Promise::Bic => {
-            let (letters, rest) = value.split_at_checked(6).unwrap_or_default();
-            let is_bic =
-                letters.iter().all(u8::is_ascii_uppercase) && matches!(value.len(), 8 | 11);
-            if is_bic
-                && rest
-                    .iter()
-                    .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
-            {
+            if is_bic(value) {
                 sight.offer(Entity::Bic, start, end, 85);
             }
         }
@@ -122,50 +130,115 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     Ok(())
 }
 
+/// Four letters for the bank, two for the country, two for the place, and perhaps three for the branch.
+fn is_bic(value: &[u8]) -> bool {
+    let (letters, rest) = value.split_at_checked(6).unwrap_or_default();
+    let is_rest = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    matches!(value.len(), 8 | 11)
+        && letters.iter().all(u8::is_ascii_uppercase)
+        && rest.iter().all(is_rest)
+}
+
 /// What the name before a separator promises.
 fn promise(view: &View<'_>, at: usize) -> Option<Promise> {
     let mut end = at;
-    for mark in [b' ', b'"', b'\'', b'\\', b':', b' '] {
-        if view.before(end) == mark {
-            end = end.wrapping_sub(1);
+    let before = view.before(at);
+    if !before.is_ascii_alphabetic() {
+        if !matches!(before, b' ' | b'"' | b'\'' | b'\\' | b':') {
+            return None;
+        }
+        for mark in [b' ', b'"', b'\'', b'\\', b':', b' '] {
+            if view.before(end) == mark {
+                end = end.wrapping_sub(1);
+            }
         }
     }
-    // The last letters of all names; most separators stand behind something else.
-    let last = view.before(end) | 0x20;
-    if !matches!(
-        last,
-        b'd' | b'e' | b'y' | b't' | b'n' | b's' | b'r' | b'c' | b'l' | b'o'
-    ) {
+    // Most separators stand behind something else.
+    let last = [view.before(end.wrapping_sub(1)), view.before(end)];
+    if !may_end(last) {
         return None;
     }
-    let start = view.run_back(end, NAME_BYTES_MAX, |byte| {
-        byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
-    });
-    let mut name = [0; NAME_BYTES_MAX];
-    let letters = view
-        .part(start..end)
-        .iter()
-        .filter(|byte| byte.is_ascii_alphanumeric());
-    let mut length: usize = 0;
-    for (slot, byte) in name.iter_mut().zip(letters) {
-        *slot = byte.to_ascii_lowercase();
-        length = length.wrapping_add(1);
-    }
-    let name = name.get(..length).unwrap_or_default();
+    let end_of_name = tail([view.before(end.wrapping_sub(2)), last[0], last[1]]);
+    let rows = NAMES.iter().zip(&TAILS);
+    let rows = rows.filter(|&(_, &tail)| tail == end_of_name);
+    let rows = rows.filter(|((known, _), _)| ends_with(view, end, known).is_some());
+    let (row, _) = rows.max_by_key(|((known, _), _)| known.len())?;
     // Where reading goes on is no secret.
-    let is_cursor = [
-        &b"nexttoken"[..],
-        b"pagetoken",
-        b"continuationtoken",
-        b"synctoken",
-        b"csrftoken",
-    ]
-    .iter()
-    .any(|cursor| name.ends_with(cursor));
-    let row = NAMES.iter().filter(|(known, _)| name.ends_with(known));
-    let row = row.max_by_key(|(known, _)| known.len())?;
-    let is_whole = !matches!(row.1, Promise::Bic) || row.0 == name || name.ends_with(b"bicswift");
+    let is_cursor = row.0.ends_with(b"token")
+        && CURSORS
+            .iter()
+            .any(|cursor| ends_with(view, end, cursor).is_some());
+    let is_whole = row.1 != Promise::Bic || {
+        let start = ends_with(view, end, row.0)?;
+        !is_name_byte(view.before(start)) || ends_with(view, end, b"bicswift").is_some()
+    };
     (!is_cursor && is_whole).then_some(row.1)
+}
+
+const CURSORS: &[&[u8]] = &[
+    b"nexttoken",
+    b"pagetoken",
+    b"continuationtoken",
+    b"synctoken",
+    b"csrftoken",
+];
+
+const fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+}
+
+/// Whether some name ends in these two letters.
+fn may_end(last: [u8; 2]) -> bool {
+    let [before, last] = last.map(|byte| byte | 0x20);
+    let is_near = last.is_ascii_lowercase() && before.is_ascii_lowercase();
+    let befores = LAST.get(usize::from(last & 31)).copied().unwrap_or(0);
+    is_near && befores >> (before & 31) & 1 == 1
+}
+
+/// The last three letters of each name.
+const TAILS: [u32; NAMES.len()] = TABLES.0;
+/// By the last letter of a name: which letters stand before it, a bit for each.
+const LAST: [u32; 32] = TABLES.1;
+const TABLES: ([u32; NAMES.len()], [u32; 32]) = tables();
+
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler, which refuses to build where it goes wrong"
+)]
+const fn tables() -> ([u32; NAMES.len()], [u32; 32]) {
+    let mut tails = [0; NAMES.len()];
+    let mut last = [0; 32];
+    let mut row = 0;
+    while row < NAMES.len() {
+        let name = NAMES[row].0;
+        let end = name.len();
+        tails[row] = tail([name[end - 3], name[end - 2], name[end - 1]]);
+        last[(name[end - 1] & 31) as usize] |= 1 << (name[end - 2] & 31);
+        row += 1;
+    }
+    (tails, last)
+}
+
+/// Three letters, in small ones.
+const fn tail(letters: [u8; 3]) -> u32 {
+    let [a, b, c] = letters;
+    u32::from_le_bytes([a | 0x20, b | 0x20, c | 0x20, 0])
+}
+
+/// Where the name that ends at a position begins, if it is this one in any case, with or without `_`, `-` and `.` inside.
+fn ends_with(view: &View<'_>, end: usize, name: &[u8]) -> Option<usize> {
+    let mut at = end;
+    for &want in name.iter().rev() {
+        if at < end && matches!(view.before(at), b'_' | b'-' | b'.') {
+            at = at.wrapping_sub(1);
+        }
+        if view.before(at).to_ascii_lowercase() != want {
+            return None;
+        }
+        at = at.wrapping_sub(1);
+    }
+    Some(at)
 }
 
 /// Where the value behind a separator begins, and whether in quotes.
@@ -256,6 +329,13 @@ fn password(sight: &mut Sight<'_, '_>, (start, end): (usize, usize), is_quoted: 
     sight.offer_open(Entity::Password, start, end, score, Tail::Value);
 }
 
+const SECRET_BYTES_MIN: usize = 10;
+
+/// Two at least.
+fn has_digits(value: &[u8]) -> bool {
+    value.iter().filter(|byte| byte.is_ascii_digit()).count() > 1
+}
+
 /// A value of high entropy: about 3.5 bits in each character.
 fn secret(sight: &mut Sight<'_, '_>, (start, end): (usize, usize)) {
     let value = sight.view.part(start..end);
@@ -269,7 +349,7 @@ fn secret(sight: &mut Sight<'_, '_>, (start, end): (usize, usize)) {
     });
     let is_dense = entropy(value) >= if value.len() < 20 { 3.0 } else { 3.3 };
     let is_numeric = digits == value.len();
-    if value.len() >= 10 && digits >= 2 && is_alphabet && is_dense && !is_numeric {
+    if value.len() >= SECRET_BYTES_MIN && digits >= 2 && is_alphabet && is_dense && !is_numeric {
         sight.offer_open(Entity::GenericSecret, start, end, 75, Tail::Value);
     }
 }
@@ -277,18 +357,30 @@ fn secret(sight: &mut Sight<'_, '_>, (start, end): (usize, usize)) {
 /// Shannon's, in bits.
 fn entropy(value: &[u8]) -> f32 {
     let mut counts = [0_u8; 128];
+    // Of each byte the difference that its coming makes: in all, the sum of n log n.
+    let mut sum = 0.0;
     for byte in value {
         if let Some(count) = counts.get_mut(usize::from(byte & 127)) {
+            let terms = TERMS.get(usize::from(*count)..);
+            if let Some([before, after, ..]) = terms {
+                sum += after - before;
+            }
             *count = count.saturating_add(1);
         }
     }
     let total = f32::from(u8::try_from(value.len()).unwrap_or(u8::MAX));
-    let shares = counts.iter().filter(|&&count| count > 0);
-    shares
-        .map(|&count| f32::from(count) / total)
-        .map(|share| -share * share.log2())
-        .sum()
+    total.log2() - sum / total
 }
+
+/// `n log2 n` up to the longest value that is looked at.
+const TERMS: [f32; VALUE_BYTES + 1] = [
+    0.0, 0.0, 2.0, 4.754_9, 8.0, 11.609_6, 15.509_8, 19.651_5, 24.0, 28.529_3, 33.219_3, 38.053_7,
+    43.019_6, 48.105_7, 53.303, 58.603_4, 64.0, 69.486_9, 75.058_7, 80.710_6, 86.438_6, 92.238_7,
+    98.107_5, 104.041_9, 110.039_1, 116.096_4, 122.211_4, 128.382, 134.605_9, 140.881_4, 147.206_7,
+    153.580_1, 160.0, 166.465, 172.973_7, 179.524_9, 186.117_3, 192.749_8, 199.421_2, 206.130_7,
+    212.877_1, 219.659_6, 226.477_3, 233.329_4, 240.215, 247.133_4, 254.083_8, 261.065_7,
+    268.078_2,
+];
 
 /// `Authorization: Bearer ...`; the scheme stays.
 fn header(sight: &mut Sight<'_, '_>, start: usize) -> Result<(), More> {

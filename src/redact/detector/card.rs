@@ -1,24 +1,40 @@
 //! Payment cards: an issuer's range, a length it uses, and the check digit.
 
-use super::number::Prefix;
+use super::number::{MIXED, Prefix};
 use super::{Sight, Topic};
 use crate::redact::checksum::luhn;
+use crate::redact::context::may_be_cvv;
 use crate::redact::entity::Entity;
 
 pub(super) fn detect(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
     let length = number.digits.len();
-    if (3..=4).contains(&length) && number.is_bare() {
-        if sight.has(number.start, &[Topic::Cvv]) {
-            sight.offer(Entity::CardCvv, number.start, number.end, 80);
-        }
-        return;
-    }
     if !(12..=19).contains(&length) || !is_issued(number) || !is_grouped(number) {
         return;
     }
     if luhn(number.digits) {
-        let score = if length == 12 { 60 } else { 95 };
+        // Lists of random integers hold what looks like a long card.
+        let is_listed = length > 16 && number.is_bare() && is_listed(sight, number);
+        let score = match length {
+            12 => 60,
+            _ if is_listed && !sight.has(number.start, &[Topic::Card]) => 45,
+            _ => 95,
+        };
         sight.offer(Entity::PaymentCard, number.start, number.end, score);
+    }
+}
+
+/// Whether a comma stands behind it or before it.
+fn is_listed(sight: &Sight<'_, '_>, number: &Prefix<'_>) -> bool {
+    let view = sight.view;
+    let start = view.run_back(number.start, 8, |byte| byte.is_ascii_whitespace());
+    // What ends a number was read with it.
+    view.rest(number.end).first() == Some(&b',') || view.before(start) == b','
+}
+
+/// Three or four digits behind a word that speaks of them.
+pub(super) fn detect_cvv(sight: &mut Sight<'_, '_>, start: usize, end: usize) {
+    if may_be_cvv(&sight.view, start) && sight.has(start, &[Topic::Cvv]) {
+        sight.offer(Entity::CardCvv, start, end, 80);
     }
 }
 
@@ -54,21 +70,15 @@ fn is_issued(number: &Prefix<'_>) -> bool {
 
 /// In one piece, in the groups that are printed on cards, or in equal groups.
 fn is_grouped(number: &Prefix<'_>) -> bool {
-    if number.is_bare() {
-        return true;
+    if number.is_bare() || matches!(number.shape, 0x465 | 0x464 | 0x456) {
+        return number.separator != MIXED && number.separator != b'/';
     }
     if !number.is_separated_by(b" -.") {
         return false;
     }
-    if number.is(&[4, 6, 5]) || number.is(&[4, 6, 4]) || number.is(&[4, 5, 6]) {
-        return true;
-    }
-    let mut lengths = number.lengths();
+    // Only the last may be shorter.
+    let mut lengths = number.lengths_back();
+    let last = lengths.next().unwrap_or(0);
     let first = lengths.next().unwrap_or(0);
-    let mut is_last_seen = false;
-    lengths.all(|length| {
-        let is_fine = !is_last_seen && length <= first;
-        is_last_seen = length < first;
-        is_fine
-    })
+    last <= first && lengths.all(|length| length == first)
 }

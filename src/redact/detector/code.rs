@@ -31,6 +31,11 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     }
     let end = view.run(at, WORD_BYTES_MAX, is_word)?;
     let word = view.part(start..end);
+    sight.seen.word = end;
+    if word.len() == 8 && is_uuid(&view, start)? {
+        sight.seen.word = start + UUID_BYTES;
+        return Ok(());
+    }
     token::detect_word(sight, start, end)?;
     if word.len() < 6 || word.len() > 64 || !is_edge(view.ahead(end)?) {
         if letters == 0 && matches!(word.len(), 1 | 2 | 4) {
@@ -38,9 +43,33 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
         }
         return Ok(());
     }
-    wallet::detect(sight, start, end);
-    identity(sight, start, word);
+    // The name in an address of mail.
+    if view.ahead(end)? != b'@' {
+        wallet::detect(sight, start, end);
+        identity(sight, start, word);
+    }
     Ok(())
+}
+
+const UUID_BYTES: usize = 36;
+
+/// `8-4-4-4-12` hexadecimal digits.
+fn is_uuid(view: &View<'_>, start: usize) -> Result<bool, More> {
+    let mut at = start;
+    for length in [8, 4, 4, 4, 12] {
+        if at > start {
+            if view.ahead(at)? != b'-' {
+                return Ok(false);
+            }
+            at += 1;
+        }
+        let end = view.run(at, length, |byte| byte.is_ascii_hexdigit())?;
+        if end != at + length {
+            return Ok(false);
+        }
+        at = end;
+    }
+    Ok(is_edge(view.ahead(at)?))
 }
 
 /// Ids that are one word, by their length.
@@ -99,7 +128,8 @@ fn by_words(sight: &mut Sight<'_, '_>, start: usize, word: &[u8]) {
     let end = start + word.len();
     let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
     let letters = word.len() - digits;
-    if letters == 0 || digits < 4 || word.len() > 16 {
+    let is_hex = word.starts_with(b"0x") || sight.view.before(start) == b'-';
+    if letters == 0 || digits < 4 || word.len() > 16 || is_hex {
         return;
     }
     if word.len() == 9 && letters <= 2 && is_dea(word) && sight.has(start, &[Topic::Dea]) {
@@ -119,11 +149,14 @@ fn grouped(sight: &mut Sight<'_, '_>, start: usize, end: usize) -> Result<(), Mo
     let mut word = [0; 11];
     let mut count = 0;
     let mut at = start;
+    // A bit for each character with a separator before it.
+    let mut cuts = 0_u16;
     let is_rut = end - start < 4;
     let separators: &[u8] = if is_rut { b".-" } else { b"-" };
     for slot in &mut word {
         let byte = view.ahead(at)?;
         let is_separator = separators.contains(&byte);
+        cuts |= u16::from(is_separator) << count;
         at += usize::from(is_separator);
         *slot = if is_separator { view.ahead(at)? } else { byte };
         if !is_word(*slot) {
@@ -135,12 +168,12 @@ fn grouped(sight: &mut Sight<'_, '_>, start: usize, end: usize) -> Result<(), Mo
     if !is_edge(view.ahead(at)?) {
         return Ok(());
     }
-    let separators_written = (at - start) - count;
     let word = word.get(..count).unwrap_or_default();
-    if count == 11 && separators_written == 2 && is_mbi(word) {
+    if count == 11 && cuts == 0b1001_0000 && is_mbi(word) {
         sight.offer(Entity::UsMbi, start, at, 85);
     }
-    if is_rut && separators_written == 3 && (8..=9).contains(&count) && is_rut_right(word) {
+    let is_printed = matches!((count, cuts), (9, 0b1_0010_0100) | (8, 0b1001_0010));
+    if is_rut && is_printed && is_rut_right(word) {
         sight.offer(Entity::ClRut, start, at, 85);
     }
     Ok(())
@@ -152,6 +185,12 @@ fn iban(sight: &mut Sight<'_, '_>, start: usize) -> Result<(), More> {
     let Some(length) = iban_length(&view, start)? else {
         return Ok(());
     };
+    // In most countries digits follow, or four letters.
+    let fourth = start + 4;
+    let fifth = fourth + usize::from(matches!(view.ahead(fourth)?, b' ' | b'-'));
+    if is_numeric(&view, start)? && !view.ahead(fifth)?.is_ascii_digit() {
+        return Ok(());
+    }
     let mut text = [0; 34];
     let mut at = start;
     for slot in text.iter_mut().take(length) {
@@ -171,6 +210,14 @@ fn iban(sight: &mut Sight<'_, '_>, start: usize) -> Result<(), More> {
         sight.offer(Entity::Iban, start, at, 98);
     }
     Ok(())
+}
+
+/// Whether a country's accounts begin with a digit behind the check digits.
+fn is_numeric(view: &View<'_>, start: usize) -> Result<bool, More> {
+    const LETTERS: &[u8] = b"AZBGBHBYDOFKGBGEGIGTHNIEIQITJOKWLCLVMDMTMUNINLPKPSQAROSCSMSVVGYE";
+    let head = [view.ahead(start)?, view.ahead(start + 1)?].map(|byte| byte.to_ascii_uppercase());
+    let (pairs, _) = LETTERS.as_chunks::<2>();
+    Ok(!pairs.contains(&head))
 }
 
 fn iban_length(view: &View<'_>, start: usize) -> Result<Option<usize>, More> {

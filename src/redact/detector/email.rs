@@ -17,6 +17,13 @@ const FILES: &[&[u8]] = &[
 
 pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
+    let behind = at.wrapping_add(1);
+    let mut end = view.run(behind, DOMAIN_BYTES_MAX, |byte| {
+        is_word(byte) || matches!(byte, b'.' | b'-')
+    })?;
+    if !view.part(behind..end).contains(&b'.') {
+        return Ok(());
+    }
     let mut start = view.run_back(at, LOCAL_BYTES_MAX, is_local);
     // What was found before is not a part of an address too: the password of a URL.
     if sight.taken == at
@@ -30,10 +37,6 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     if start == at {
         return Ok(());
     }
-    let behind = at.wrapping_add(1);
-    let mut end = view.run(behind, DOMAIN_BYTES_MAX, |byte| {
-        is_word(byte) || matches!(byte, b'.' | b'-')
-    })?;
     while end > behind && !is_word(view.before(end)) {
         end = end.wrapping_sub(1);
     }

@@ -13,8 +13,13 @@ use crate::redact::entity::Entity;
 use crate::redact::view::More;
 
 pub(super) fn detect(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
+    if (0x111..=0xFFF).contains(&number.shape) && number.digits.len() <= 8 {
+        birth(sight, number);
+    }
+    if !number.is_bare() && !is_printed(number.shape) {
+        return;
+    }
     match number.digits.len() {
-        8 => birth(sight, number),
         9 => nine(sight, number),
         10 => ten(sight, number),
         11 => eleven(sight, number),
@@ -25,10 +30,41 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
         18 => eighteen(sight, number),
         _ => {}
     }
-    if (6..=7).contains(&number.digits.len()) {
-        birth(sight, number);
-    }
     account(sight, number);
+}
+
+/// The groups in which some country prints its numbers.
+const fn is_printed(shape: u64) -> bool {
+    matches!(
+        shape,
+        0x324
+            | 0x27
+            | 0x333
+            | 0x334
+            | 0x64
+            | 0x451
+            | 0x2333
+            | 0x65
+            | 0x22232
+            | 0x3332
+            | 0x281
+            | 0x444
+            | 0x84
+            | 0x14521
+            | 0x67
+            | 0x23342
+            | 0x122_2332
+            | 0xD2
+            | 0x2661
+    )
+}
+
+/// Whether another group stands before or behind it: then it is no number by itself.
+fn is_in_row(sight: &Sight<'_, '_>, number: &Prefix<'_>) -> bool {
+    let view = sight.view;
+    number.is_followed
+        || view.before(number.start) == b' '
+            && view.before(number.start.wrapping_sub(1)).is_ascii_digit()
 }
 
 /// Offers a number that one score suits when words speak of it, and another when it stands alone.
@@ -52,12 +88,12 @@ fn offer(
 fn nine(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
     let digits = number.digits;
     let is_bare = number.is_bare();
-    let is_ssn_shaped = number.is(&[3, 2, 4]) && number.is_separated_by(b"- .");
+    let is_ssn_shaped = number.shape == 0x324 && number.is_separated_by(b"- .");
     if is_ssn_shaped || is_bare {
-        let alone = match number.separators().next() {
-            Some(b'-') => 85,
-            Some(_) => 60,
-            None => 20,
+        let alone = match number.separator {
+            b'-' => 85,
+            0 => 20,
+            _ => 60,
         };
         if is_ssn(number) {
             offer(sight, Entity::UsSsn, number, &[Topic::Ssn], 90, alone);
@@ -72,10 +108,11 @@ fn nine(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
             );
         }
     }
-    if number.is(&[2, 7]) && number.is_separated_by(b"-") {
+    if number.shape == 0x27 && number.is_separated_by(b"-") {
         offer(sight, Entity::UsEin, number, &[Topic::Tax], 75, 40);
     }
-    let is_triple = number.is(&[3, 3, 3]) && number.is_separated_by(b"- ");
+    let is_triple =
+        number.shape == 0x333 && number.is_separated_by(b"- ") && !is_in_row(sight, number);
     if !is_triple && !is_bare {
         return;
     }
@@ -130,8 +167,8 @@ fn is_itin(number: &Prefix<'_>) -> bool {
 fn ten(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
     let digits = number.digits;
     let is_bare = number.is_bare();
-    let sum = weighted(digits, &[10, 9, 8, 7, 6, 5, 4, 3, 2, 1]);
-    if sum.is_multiple_of(11) && (is_bare || number.is(&[3, 3, 4])) {
+    let sum = || weighted(digits, &[10, 9, 8, 7, 6, 5, 4, 3, 2, 1]);
+    if (is_bare || number.shape == 0x334) && sum().is_multiple_of(11) {
         let alone = if is_bare { 20 } else { 55 };
         offer(sight, Entity::UkNhs, number, &[Topic::Nhs], 85, alone);
     }
@@ -139,7 +176,11 @@ fn ten(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
     if is_bare && matches!(number.digit(0), 1 | 2) && (luhn_sum(digits) + 24).is_multiple_of(10) {
         offer(sight, Entity::UsNpi, number, &[Topic::Npi], 80, 20);
     }
-    let is_pair = number.is(&[6, 4]) && number.is_separated_by(b"-");
+    let is_pair = number.shape == 0x64 && number.is_separated_by(b"-");
+    if is_pair && is_finnish(digits, number.digit(9) | b'0') {
+        sight.offer(Entity::FiHetu, number.start, number.end, 85);
+        return;
+    }
     if (is_pair || is_bare) && luhn(digits) && is_date(number.value(4, 6), number.value(2, 4)) {
         let alone = if is_pair { 70 } else { 30 };
         offer(
@@ -155,9 +196,12 @@ fn ten(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
         let alone = if is_pair { 45 } else { 10 };
         offer(sight, Entity::DkCpr, number, &[Topic::Personal], 70, alone);
     }
+    if !is_bare && number.shape != 0x451 {
+        return;
+    }
     let check = weighted(digits, &[1, 3, 7, 9, 1, 3, 7, 9]) % 10;
     let is_medicare = (2..=6).contains(&number.digit(0)) && check == u32::from(number.digit(8));
-    if is_medicare && (is_bare || number.is(&[4, 5, 1])) {
+    if is_medicare && (is_bare || number.shape == 0x451) {
         let alone = if is_bare { 20 } else { 70 };
         offer(
             sight,
@@ -173,7 +217,10 @@ fn ten(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
 fn eleven(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
     let digits = number.digits;
     let is_bare = number.is_bare();
-    let is_2333 = number.is(&[2, 3, 3, 3]) && number.is_separated_by(b" ");
+    if !is_bare && !matches!(number.shape, 0x2333 | 0x65 | 0x22232 | 0x3332 | 0x281) {
+        return;
+    }
+    let is_2333 = number.shape == 0x2333 && number.is_separated_by(b" ");
     if (is_bare || is_2333) && number.digit(0) != 0 && mod_11_10(digits) && repeats_once(digits) {
         offer(
             sight,
@@ -198,8 +245,8 @@ fn eleven(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
         );
     }
     let month = number.value(2, 4) % 20;
-    let pesel = weighted(digits, &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]);
-    if is_bare && pesel.is_multiple_of(10) && is_date(number.value(4, 6), month) {
+    let pesel = || weighted(digits, &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]);
+    if is_bare && is_date(number.value(4, 6), month) && pesel().is_multiple_of(10) {
         offer(
             sight,
             Entity::PlPesel,
@@ -209,12 +256,10 @@ fn eleven(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
             45,
         );
     }
-    let first = weighted(digits, &[3, 7, 6, 1, 8, 9, 4, 5, 2, 1]);
-    let second = weighted(digits, &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1]);
-    if (is_bare || number.is(&[6, 5]))
-        && first.is_multiple_of(11)
-        && second.is_multiple_of(11)
+    if (is_bare || number.shape == 0x65)
         && is_date(number.value(0, 2) % 40, number.value(2, 4) % 40)
+        && weighted(digits, &[3, 7, 6, 1, 8, 9, 4, 5, 2, 1]).is_multiple_of(11)
+        && weighted(digits, &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1]).is_multiple_of(11)
     {
         offer(
             sight,
@@ -237,7 +282,7 @@ fn eleven_more(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
     let since_2000 = (base + 2_000_000_000 % 97) % 97;
     let check = u64::from(number.value(9, 11));
     let is_belgian = number.value(2, 4) <= 12 && (97 - base == check || 97 - since_2000 == check);
-    if is_belgian && (is_bare || number.is(&[2, 2, 2, 3, 2])) {
+    if is_belgian && (is_bare || number.shape == 0x22232) {
         let alone = if is_bare { 30 } else { 85 };
         offer(
             sight,
@@ -248,7 +293,7 @@ fn eleven_more(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
             alone,
         );
     }
-    if is_cpf(number) && (is_bare || number.is(&[3, 3, 3, 2])) {
+    if is_cpf(number) && (is_bare || number.shape == 0x3332) {
         offer(
             sight,
             Entity::BrCpf,
@@ -266,7 +311,7 @@ fn eleven_more(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
         number.value(0, 2),
         20 | 23 | 24 | 25 | 26 | 27 | 30 | 33 | 34
     );
-    if is_kind && check == u32::from(number.digit(10)) && (is_bare || number.is(&[2, 8, 1])) {
+    if is_kind && check == u32::from(number.digit(10)) && (is_bare || number.shape == 0x281) {
         offer(
             sight,
             Entity::ArCuil,
@@ -312,13 +357,11 @@ fn is_tckn(number: &Prefix<'_>) -> bool {
 fn twelve(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
     let digits = number.digits;
     let is_bare = number.is_bare();
-    let is_palindrome = digits.iter().eq(digits.iter().rev());
     // With a fourth group it is a card's number, even a wrong one.
-    let is_behind = sight.view.before(number.start) == b' '
-        && sight.view.before(number.start - 1).is_ascii_digit();
     let is_grouped =
-        number.is(&[4, 4, 4]) && number.is_separated_by(b"- ") && !number.is_followed && !is_behind;
-    if (is_bare || is_grouped) && number.digit(0) > 1 && verhoeff(digits) && !is_palindrome {
+        number.shape == 0x444 && number.is_separated_by(b"- ") && !is_in_row(sight, number);
+    let is_palindrome = || digits.iter().eq(digits.iter().rev());
+    if (is_bare || is_grouped) && number.digit(0) > 1 && verhoeff(digits) && !is_palindrome() {
         offer(
             sight,
             Entity::InAadhaar,
@@ -328,10 +371,10 @@ fn twelve(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
             if is_bare { 40 } else { 75 },
         );
     }
-    let is_pair = number.is(&[8, 4]) && number.is_separated_by(b"-");
+    let is_pair = number.shape == 0x84 && number.is_separated_by(b"-");
     let is_dated =
-        is_date(number.value(6, 8), number.value(4, 6)) && matches!(number.value(0, 2), 19 | 20);
-    if (is_bare || is_pair) && is_dated && luhn(digits.get(2..).unwrap_or_default()) {
+        || is_date(number.value(6, 8), number.value(4, 6)) && matches!(number.value(0, 2), 19 | 20);
+    if (is_bare || is_pair) && is_dated() && luhn(digits.get(2..).unwrap_or_default()) {
         offer(
             sight,
             Entity::SePersonnummer,
@@ -346,13 +389,16 @@ fn twelve(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
 fn thirteen(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
     let digits = number.digits;
     let is_bare = number.is_bare();
+    if !is_bare && !matches!(number.shape, 0x14521 | 0x67) {
+        return;
+    }
     let is_dated = is_date(number.value(4, 6), number.value(2, 4));
     if is_bare && is_dated && number.digit(10) < 2 && luhn(digits) {
         offer(sight, Entity::ZaId, number, &[Topic::Personal], 85, 45);
     }
     let sum = weighted(digits, &[13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2]);
     let is_thai = (11 - sum % 11) % 10 == u32::from(number.digit(12)) && number.digit(0) != 0;
-    if is_thai && (is_bare || number.is(&[1, 4, 5, 2, 1])) {
+    if is_thai && (is_bare || number.shape == 0x14521) {
         offer(
             sight,
             Entity::ThId,
@@ -363,12 +409,15 @@ fn thirteen(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
         );
     }
     // Numbers given since 2020 have no check digit.
-    if number.is(&[6, 7]) && number.is_separated_by(b"-") && is_dated && number.digit(6) < 9 {
+    if number.shape == 0x67 && number.is_separated_by(b"-") && is_dated && number.digit(6) < 9 {
         offer(sight, Entity::KrRrn, number, &[Topic::Personal], 85, 70);
     }
 }
 
 fn fourteen(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
+    if !number.is_bare() && number.shape != 0x23342 {
+        return;
+    }
     let check = |sum: u32| match sum % 11 {
         0 | 1 => 0,
         rest => 11 - rest,
@@ -383,7 +432,7 @@ fn fourteen(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
     ));
     let is_right = [first, second] == [12, 13].map(|at| u32::from(number.digit(at)));
     let is_bare = number.is_bare();
-    if is_right && (is_bare || number.is(&[2, 3, 3, 4, 2])) {
+    if is_right && (is_bare || number.shape == 0x23342) {
         offer(
             sight,
             Entity::BrCnpj,
@@ -409,7 +458,7 @@ fn fifteen(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
             75,
         );
     }
-    if luhn(number.digits) && (number.is_bare() || number.is(&[2, 6, 6, 1])) {
+    if luhn(number.digits) && (number.is_bare() || number.shape == 0x2661) {
         let alone = if number.is_bare() { 20 } else { 70 };
         offer(sight, Entity::Imei, number, &[Topic::Imei], 85, alone);
     }
@@ -437,17 +486,21 @@ pub(super) fn is_chinese(digits: &[u8], check: u32) -> bool {
 
 /// A date, if the words before say that somebody was born.
 fn birth(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
-    if !number.is_separated_by(b"/-.") || number.lengths().count() != 3 {
+    if !number.is_separated_by(b"/-.") || !(0x111..=0xFFF).contains(&number.shape) {
         return;
     }
-    let mut at = 0;
-    let mut parts = number.lengths().map(|length| {
-        let from = at;
-        at += usize::from(length);
-        number.value(from, at)
-    });
-    let parts = [(); 3].map(|()| parts.next().unwrap_or(0));
+    let [first, second, third] =
+        [8, 4, 0].map(|shift| usize::try_from(number.shape >> shift & 15).unwrap_or(0));
+    let behind = first + second;
+    let parts = [
+        number.value(0, first),
+        number.value(first, behind),
+        number.value(behind, behind + third),
+    ];
     let years = 1900..2100;
+    if first != 4 && matches!(third, 1 | 3) {
+        return;
+    }
     let is_dated = match parts {
         [year, month, day] if years.contains(&year) => is_date(day, month),
         [one, other, year] if years.contains(&year) || year < 100 => {
@@ -481,7 +534,7 @@ fn account(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
 }
 
 /// Numbers that end in a letter behind a group: Finland's, and Chile's.
-pub(super) fn detect_letter(sight: &mut Sight<'_, '_>, number: &Number) -> Result<(), More> {
+pub(super) fn detect_letter(sight: &mut Sight<'_, '_>, number: &Number<'_>) -> Result<(), More> {
     let view = sight.view;
     let Some(end) = number.dashed_pair([6, 3]) else {
         return Ok(());

@@ -21,7 +21,9 @@ use super::context::{Topic, Topics};
 use super::entity::Entity;
 use super::kind::Kind;
 use super::plan::Plan;
-use super::view::{More, View, is_word};
+use super::view::{More, View, is_name, is_word};
+use number::Prefix;
+pub(super) use number::Row;
 
 /// What a detector works with: the text, the words before, and what was found at this trigger.
 pub(super) struct Sight<'s, 't> {
@@ -31,6 +33,28 @@ pub(super) struct Sight<'s, 't> {
     pub(super) best: Option<Candidate>,
     /// Where the finding before this one ends.
     pub(super) taken: usize,
+    pub(super) seen: Seen,
+}
+
+/// What was looked at and is nothing, so that nobody looks at it again and again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    /// Digits before this are parts of such a word.
+    pub(super) word: usize,
+    /// A token that begins before this is a part of what is none.
+    pub(super) token: usize,
+    /// Up to where a value was looked at, and how often.
+    pub(super) value: (usize, u8),
+}
+
+impl Seen {
+    pub(super) const fn new() -> Self {
+        Self {
+            word: 0,
+            token: 0,
+            value: (0, 0),
+        }
+    }
 }
 
 impl Sight<'_, '_> {
@@ -62,46 +86,35 @@ impl Sight<'_, '_> {
     fn has(&mut self, start: usize, topics: &[Topic]) -> bool {
         self.topics.has(&self.view, start, topics)
     }
-}
 
-/// Whether a byte may call a detector. It is asked for every byte of the text, so it is nothing but comparisons.
-#[inline]
-pub(super) const fn is_trigger(byte: u8) -> bool {
-    // `-`, `.`, `/`, digits, `:`
-    (byte.wrapping_sub(b'-') <= b':' - b'-')
-        | (byte == b'(')
-        | (byte == b'+')
-        | (byte == b'=')
-        | (byte == b'@')
-        | (byte == b'_')
-        | (byte.wrapping_sub(b'J') <= 1)
-        | (byte == b'z')
+    /// The same, but the word stands right before it.
+    fn has_near(&mut self, start: usize, topics: &[Topic]) -> bool {
+        let reach = 24;
+        self.topics.has_within(&self.view, start, topics, reach)
+    }
+
+    /// Whether nothing that scores so without words counts, and there are none.
+    fn is_silent(&mut self, start: usize, score: u8) -> bool {
+        !self.plan.counts(score) && self.topics.is_silent(&self.view, start)
+    }
 }
 
 /// Asks the detectors that this byte calls.
-pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize, byte: u8) -> Result<(), More> {
+pub(super) fn detect(
+    sight: &mut Sight<'_, '_>,
+    row: &mut Row,
+    at: usize,
+    byte: u8,
+) -> Result<(), More> {
     match byte {
-        b'0'..=b'9' => detect_digit(sight, at),
+        b'0'..=b'9' => detect_digit(sight, row, at),
         b'@' => email::detect(sight, at),
-        b'_' => token::detect(sight, at),
+        b'_' | b'.' => token::detect(sight, at),
         b'-' => {
             token::detect(sight, at)?;
             address::detect_mac(sight, at)
         }
-        // Most dots end a sentence or a decimal.
-        b'.' => match sight.view.ahead(at.wrapping_add(1))? {
-            next if is_word(next) && !sight.view.before(at).is_ascii_whitespace() => {
-                token::detect(sight, at)
-            }
-            _ => Ok(()),
-        },
-        b':' => {
-            url::detect(sight, at)?;
-            assignment::detect(sight, at)?;
-            token::detect_telegram(sight, at)?;
-            address::detect_ipv6(sight, at)?;
-            address::detect_mac(sight, at)
-        }
+        b':' => detect_colon(sight, at),
         b'=' => assignment::detect(sight, at),
         b'+' | b'(' => phone::detect_marked(sight, at),
         b'J' | b'K' | b'z' => token::detect_letter(sight, at),
@@ -109,45 +122,102 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize, byte: u8) -> Result<(
     }
 }
 
+/// A colon by what stands beside it.
+fn detect_colon(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
+    let before = sight.view.before(at);
+    match sight.view.ahead(at.wrapping_add(1))? {
+        b'/' => url::detect(sight, at)?,
+        b':' => return address::detect_ipv6(sight, at),
+        _ => {}
+    }
+    if before.is_ascii_digit() {
+        token::detect_telegram(sight, at)?;
+    } else {
+        assignment::detect(sight, at)?;
+    }
+    let view = sight.view;
+    let group = view.run_back(at, 5, |byte| byte.is_ascii_hexdigit());
+    let is_inside = view.before(group) == b':';
+    if before.is_ascii_hexdigit() && !is_inside {
+        address::detect_ipv6(sight, at)?;
+        address::detect_mac(sight, at)?;
+    }
+    Ok(())
+}
+
 /// The first digit of a number, or of a word that holds letters too.
-fn detect_digit(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
+fn detect_digit(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize) -> Result<(), More> {
     let view = sight.view;
     let before = view.before(at);
-    if before.is_ascii_digit() {
-        return Ok(());
-    }
     if before.is_ascii_alphabetic() {
         return code::detect(sight, at);
+    }
+    let length = view
+        .run(at, 20, |byte| byte.is_ascii_digit())?
+        .wrapping_sub(at);
+    // Inside a row of groups only one that could be a card's or a phone's first is tried again.
+    if view.before(at.wrapping_sub(1)).is_ascii_digit() {
+        match before {
+            b' ' if length < 3 => return Ok(()),
+            b'/' | b'-' | b'.' if length < 8 => return Ok(()),
+            _ => {}
+        }
     }
     if !number::may_begin(&view, at) {
         return Ok(());
     }
-    // Inside a row of groups only one that could be a card's or a phone's first is tried again.
-    let is_inside = before == b' ' && view.before(at.wrapping_sub(1)).is_ascii_digit();
-    if is_inside && view.run(at, 3, |byte| byte.is_ascii_digit())? < at.wrapping_add(3) {
-        return Ok(());
-    }
-    let number = number::Number::read(&view, at)?;
-    let first = number.first_length();
-    let behind = at.wrapping_add(usize::from(first));
+    let behind = at.wrapping_add(length);
     let next = view.ahead(behind)?;
-    if next == b'.' && first <= 3 {
-        address::detect_ipv4(sight, at)?;
-    }
-    if number.count() > 2 {
-        for prefix in number.prefixes() {
-            card::detect(sight, &prefix);
-            identity::detect(sight, &prefix);
-            phone::detect(sight, &prefix)?;
+    if matches!(next, b' ' | b'-' | b'.' | b'/' | b'x') {
+        if next == b'.' && length <= 3 {
+            address::detect_ipv4(sight, at)?;
         }
-        identity::detect_letter(sight, &number)?;
+        let number = row.number(&view, at)?;
+        let is_inner = before == b' ' && view.before(at.wrapping_sub(1)).is_ascii_digit();
+        // Cards, phones and ids that stand behind other groups.
+        let may_begin = matches!(
+            number.head(),
+            0x444 | 0x465 | 0x464 | 0x456 | 0x334 | 0x344 | 0x324 | 0x451
+        );
+        if number.count() > 2 && (!is_inner || length > 6 || may_begin) {
+            for prefix in number.prefixes() {
+                detect_number(sight, &prefix)?;
+            }
+            identity::detect_letter(sight, &number)?;
+        }
+    } else if (3..20).contains(&length) && !is_name(next) && next != b'@' {
+        let mut digits = [0; 20];
+        for (digit, &byte) in digits.iter_mut().zip(view.part(at..behind)) {
+            *digit = byte & 15;
+        }
+        let digits = digits.get(..length).unwrap_or_default();
+        detect_number(sight, &Prefix::bare(at, digits))?;
     }
     // A word that goes on with letters, or groups that end in one.
-    if first < 18 && (next.is_ascii_alphabetic() || next == b'.' && first <= 2) {
+    if length < 18 && (next.is_ascii_alphabetic() || next == b'.' && length <= 2) {
         code::detect(sight, at)?;
     }
     Ok(())
 }
+
+/// What may be a number by itself.
+fn detect_number(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) -> Result<(), More> {
+    if number.is_bare() {
+        match number.digits.len() {
+            3 | 4 if !number.is_followed => card::detect_cvv(sight, number.start, number.end),
+            // Up to ten digits are something only if words say so.
+            6..=10 if !sight.is_silent(number.start, BARE_SCORE) => {}
+            11.. => {}
+            _ => return Ok(()),
+        }
+    }
+    card::detect(sight, number);
+    identity::detect(sight, number);
+    phone::detect(sight, number)
+}
+
+/// The most that ten digits without a separator score by themselves.
+const BARE_SCORE: u8 = 30;
 
 /// Whether the byte ends a word.
 const fn is_edge(byte: u8) -> bool {

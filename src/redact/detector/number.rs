@@ -1,33 +1,61 @@
 //! Digits in groups: `4111 1111 1111 1111`, `078-05-1123`, `123.456.789-09`.
 //!
-//! A [`Number`] is read once where the first digit of a group stands, whatever asks about it; a [`Prefix`] is its first
-//! groups, since what follows may be another number. One separator stands between two groups.
+//! A [`Row`] is all groups in a row, read once whatever asks about it; a [`Number`] begins with one of its groups; a [`Prefix`]
+//! is a number's first groups, since what follows may be another. One separator stands between two groups.
 
 use crate::redact::view::{More, View, is_name};
 
-const DIGITS_MAX: usize = 24;
-const GROUPS_MAX: usize = 20;
+const DIGITS_MAX: usize = 40;
+const GROUPS_MAX: usize = 24;
+/// The longest number that anything asks for.
+const NUMBER_DIGITS_MAX: u8 = 19;
 
 /// Groups of digits, each behind one separator.
-#[derive(Debug)]
-pub(in crate::redact) struct Number {
-    pub(super) start: usize,
+#[derive(Debug, Clone)]
+pub(in crate::redact) struct Row {
+    start: usize,
     digits: [u8; DIGITS_MAX],
     groups: [Group; GROUPS_MAX],
     count: usize,
+    /// Whether it ends because no other group follows, and not because it is long.
+    is_whole: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Group {
     length: u8,
-    /// Digits up to its end.
+    /// Digits up to its end, in the row.
     sum: u8,
     /// What stands before it.
     separator: u8,
-    /// How far behind the number's start it ends.
+    /// How far behind the row's start it ends.
     end: u8,
     /// Whether the number may end here.
     is_last: bool,
+    /// Whether another group stands behind a space.
+    is_followed: bool,
+}
+
+impl Group {
+    const NONE: Self = Self {
+        length: 0,
+        sum: 0,
+        separator: 0,
+        end: 0,
+        is_last: false,
+        is_followed: false,
+    };
+}
+
+/// What begins with a group of a row.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::redact) struct Number<'r> {
+    pub(super) start: usize,
+    row_start: usize,
+    digits: &'r [u8],
+    groups: &'r [Group],
+    /// Digits of the row before it.
+    passed: u8,
 }
 
 /// The first groups of a number.
@@ -36,26 +64,76 @@ pub(in crate::redact) struct Prefix<'n> {
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) digits: &'n [u8],
+    /// The groups' lengths, four bits each: 3, 2 and 4 are `0x324`.
+    pub(super) shape: u64,
+    /// What stands between all groups: nothing is 0, and 255 are several.
+    pub(super) separator: u8,
     /// Whether another group stands behind a space.
     pub(super) is_followed: bool,
-    groups: &'n [Group],
 }
 
-impl Number {
-    /// Reads from the first digit of a group on. Only a number that ends within the bounds is one.
-    pub(in crate::redact) fn read(view: &View<'_>, start: usize) -> Result<Self, More> {
-        let mut number = Self {
-            start,
+pub(super) const MIXED: u8 = u8::MAX;
+
+impl Row {
+    pub(in crate::redact) const fn new() -> Self {
+        Self {
+            start: 0,
             digits: [0; DIGITS_MAX],
-            groups: [Group::default(); GROUPS_MAX],
+            groups: [Group::NONE; GROUPS_MAX],
             count: 0,
+            is_whole: false,
+        }
+    }
+
+    /// The number that begins at the first digit of a group.
+    pub(in crate::redact) fn number(
+        &mut self,
+        view: &View<'_>,
+        at: usize,
+    ) -> Result<Number<'_>, More> {
+        let known = self.place(at);
+        let place = match known {
+            Some(place) => place,
+            None => {
+                self.count = 0;
+                self.read(view, at)?;
+                0
+            }
         };
+        let before = place.checked_sub(1).and_then(|last| self.groups.get(last));
+        let passed = before.map_or(0, |group| group.sum);
+        Ok(Number {
+            start: at,
+            row_start: self.start,
+            digits: self.digits.get(usize::from(passed)..).unwrap_or_default(),
+            groups: self.groups.get(place..self.count).unwrap_or_default(),
+            passed,
+        })
+    }
+
+    /// The group that begins at a position, if what was read behind it is enough.
+    fn place(&self, at: usize) -> Option<usize> {
+        let offset = at.checked_sub(self.start)?;
+        let (groups, _) = self.groups.split_at_checked(self.count)?;
+        let all = groups.last()?.sum;
+        let place = groups
+            .iter()
+            .position(|group| usize::from(group.end.wrapping_sub(group.length)) == offset)?;
+        let group = groups.get(place)?;
+        let rest = all.wrapping_sub(group.sum).wrapping_add(group.length);
+        (self.is_whole || rest >= NUMBER_DIGITS_MAX).then_some(place)
+    }
+
+    fn read(&mut self, view: &View<'_>, start: usize) -> Result<(), More> {
+        self.start = start;
         let mut at = start;
         let mut separator = 0;
         let mut sum: usize = 0;
-        for group in &mut number.groups {
+        let mut count: usize = 0;
+        self.is_whole = true;
+        for group in &mut self.groups {
             let from = sum;
-            for digit in number.digits.iter_mut().skip(from) {
+            for digit in self.digits.iter_mut().skip(from) {
                 let byte = view.ahead(at)?;
                 if !byte.is_ascii_digit() {
                     break;
@@ -64,113 +142,146 @@ impl Number {
                 sum = sum.wrapping_add(1);
                 at = at.wrapping_add(1);
             }
-            if sum == from {
-                break;
-            }
             let next = view.ahead(at)?;
+            if sum == from || next.is_ascii_digit() {
+                // No room for all of it.
+                self.is_whole = false;
+                if count > 0 {
+                    break;
+                }
+            }
             *group = Group {
                 length: u8::try_from(sum.wrapping_sub(from)).unwrap_or(0),
                 sum: u8::try_from(sum).unwrap_or(0),
                 separator,
                 end: u8::try_from(at.wrapping_sub(start)).unwrap_or(u8::MAX),
                 is_last: !is_name(next) && next != b'@',
+                is_followed: false,
             };
-            number.count = number.count.wrapping_add(1);
+            count = count.wrapping_add(1);
             if next == b'x' && view.ahead(at.wrapping_add(1))?.is_ascii_digit() {
                 // An extension; but `0x` is hexadecimal.
                 group.is_last = sum > 6;
-                break;
+                self.count = count;
+                return Ok(());
             }
             if !matches!(next, b' ' | b'-' | b'.' | b'/') {
-                break;
+                self.count = count;
+                return Ok(());
             }
             separator = next;
             at = at.wrapping_add(1);
-            if !view.ahead(at)?.is_ascii_digit() {
+            let behind = view.ahead(at)?;
+            if !behind.is_ascii_digit() {
                 // `1234-abcd` is one word; `1234.` is the end of a sentence.
-                if next == b'-' && is_name(view.ahead(at)?) {
+                if next == b'-' && is_name(behind) {
                     group.is_last = false;
                 }
-                break;
+                self.count = count;
+                return Ok(());
             }
             // `1234-5678` is not `1234`; `1234 5678` may be.
             group.is_last = next == b' ';
+            group.is_followed = group.is_last;
         }
-        Ok(number)
+        self.is_whole = false;
+        self.count = count;
+        Ok(())
     }
+}
 
+impl<'r> Number<'r> {
     /// Two groups of these lengths with a dash between, and where they end.
     pub(super) fn dashed_pair(&self, lengths: [u8; 2]) -> Option<usize> {
-        let [first, second, ..] = &self.groups;
-        let is_pair = self.count == 2 && [first.length, second.length] == lengths;
-        (is_pair && second.separator == b'-')
-            .then(|| self.start.wrapping_add(usize::from(second.end)))
+        let [first, second] = self.groups else {
+            return None;
+        };
+        let is_pair = [first.length, second.length] == lengths && second.separator == b'-';
+        is_pair.then(|| self.row_start.wrapping_add(usize::from(second.end)))
     }
 
-    pub(super) fn digits(&self) -> &[u8] {
-        &self.digits
+    pub(super) const fn digits(&self) -> &'r [u8] {
+        self.digits
     }
 
     /// How many digits there are in all.
     pub(in crate::redact) fn count(&self) -> u8 {
-        let groups = self.groups.iter().take(self.count);
-        groups.map(|group| group.sum).next_back().unwrap_or(0)
+        let last = self.groups.last();
+        last.map_or(0, |group| group.sum.wrapping_sub(self.passed))
     }
 
-    /// How long the first group is.
-    pub(in crate::redact) fn first_length(&self) -> u8 {
-        self.groups.first().map_or(0, |group| group.length)
+    /// The lengths of its first three groups, four bits each.
+    pub(in crate::redact) fn head(&self) -> u64 {
+        let groups = self.groups.iter().take(3);
+        groups.fold(0, |head, group| head << 4 | u64::from(group.length.min(15)))
     }
 
     /// What may be a number by itself: the groups up to each place where it may end.
-    pub(in crate::redact) fn prefixes(&self) -> impl Iterator<Item = Prefix<'_>> {
-        let groups = self.groups.iter().take(self.count).enumerate();
-        groups
-            .filter(|(_, group)| group.is_last)
-            .map(|(at, group)| Prefix {
-                start: self.start,
-                end: self.start.wrapping_add(usize::from(group.end)),
-                digits: self
-                    .digits
-                    .get(..usize::from(group.sum))
-                    .unwrap_or_default(),
-                is_followed: at.wrapping_add(1) < self.count,
-                groups: self.groups.get(..=at).unwrap_or_default(),
-            })
+    pub(in crate::redact) fn prefixes(&self) -> impl Iterator<Item = Prefix<'r>> {
+        let Self {
+            start,
+            row_start,
+            digits,
+            groups,
+            passed,
+        } = *self;
+        let (mut shape, mut separator) = (0_u64, 0);
+        let numbers = groups.iter().enumerate().map(move |(at, group)| {
+            shape = shape << 4 | u64::from(group.length.min(15));
+            separator = match at {
+                0 => 0,
+                1 => group.separator,
+                _ if group.separator == separator => separator,
+                _ => MIXED,
+            };
+            let count = group.sum.wrapping_sub(passed);
+            let prefix = Prefix {
+                start,
+                end: row_start.wrapping_add(usize::from(group.end)),
+                digits: digits.get(..usize::from(count)).unwrap_or_default(),
+                shape,
+                separator,
+                is_followed: group.is_followed,
+            };
+            (group.is_last, count, prefix)
+        });
+        numbers
+            .take_while(|&(_, count, _)| count <= NUMBER_DIGITS_MAX)
+            .filter_map(|(is_last, _, prefix)| is_last.then_some(prefix))
     }
 }
 
-impl Prefix<'_> {
-    /// Whether the groups have these lengths.
-    pub(super) fn is(&self, lengths: &[u8]) -> bool {
-        self.groups.len() == lengths.len()
-            && self
-                .groups
-                .iter()
-                .map(|group| group.length)
-                .eq(lengths.iter().copied())
+impl<'n> Prefix<'n> {
+    /// Digits without a separator.
+    pub(super) fn bare(start: usize, digits: &'n [u8]) -> Self {
+        Self {
+            start,
+            end: start.wrapping_add(digits.len()),
+            digits,
+            shape: u64::try_from(digits.len().min(15)).unwrap_or(15),
+            separator: 0,
+            is_followed: false,
+        }
     }
 
     /// Whether it is written without a separator.
-    pub(super) fn is_bare(&self) -> bool {
-        self.groups.len() == 1
+    pub(super) const fn is_bare(&self) -> bool {
+        self.separator == 0
     }
 
     /// Between all groups the same separator, one of these.
     pub(super) fn is_separated_by(&self, separators: &[u8]) -> bool {
-        let mut found = self.separators();
-        let first = found.next();
-        first.is_some_and(|first| separators.contains(&first) && found.all(|other| other == first))
+        separators.contains(&self.separator)
     }
 
-    /// What stands between the groups.
-    pub(super) fn separators(&self) -> impl Iterator<Item = u8> {
-        self.groups.iter().skip(1).map(|group| group.separator)
-    }
-
-    /// The lengths of the groups.
-    pub(super) fn lengths(&self) -> impl Iterator<Item = u8> {
-        self.groups.iter().map(|group| group.length)
+    /// The lengths of the groups, the last one first.
+    pub(super) fn lengths_back(&self) -> impl Iterator<Item = u64> {
+        let mut rest = self.shape;
+        core::iter::from_fn(move || {
+            let length = rest & 15;
+            rest >>= 4;
+            (length > 0).then_some(length)
+        })
     }
 
     /// The number that some of its digits write.

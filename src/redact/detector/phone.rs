@@ -47,6 +47,9 @@ pub(super) fn detect_marked(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), 
         end = position;
     }
     let digits = digits.get(..count).unwrap_or_default();
+    if count < 7 {
+        return Ok(());
+    }
     let Some(end) = extended(&view, end)? else {
         return Ok(());
     };
@@ -57,13 +60,71 @@ pub(super) fn detect_marked(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), 
         [1, national @ ..] if is_international => {
             85_u8.saturating_mul(u8::from(is_american(national)))
         }
-        [2..=9, rest @ ..] if is_international && (7..=14).contains(&rest.len()) => 80,
+        [2..=9, ..] if is_international => 80_u8.saturating_mul(u8::from(is_planned(digits))),
         [2..=9, ..] if is_american(digits) => 75,
-        [0, ..] if (9..=12).contains(&count) => 65,
+        [0, 1..=9, ..] if mark == b'(' && (9..=12).contains(&count) => 65,
         _ => 0,
     };
     sight.offer(Entity::Phone, at, end, score);
     Ok(())
+}
+
+/// Country codes whose national numbers have these lengths; those of others have five to twelve digits.
+const PLANS: &[(u16, u8, u8)] = &[
+    (7, 10, 10),
+    (27, 9, 9),
+    (30, 10, 10),
+    (31, 9, 9),
+    (32, 8, 9),
+    (33, 9, 9),
+    (34, 9, 9),
+    (36, 8, 9),
+    (39, 6, 12),
+    (40, 9, 9),
+    (41, 9, 9),
+    (44, 9, 11),
+    (45, 8, 8),
+    (46, 7, 10),
+    (47, 8, 8),
+    (48, 9, 9),
+    (49, 6, 13),
+    (52, 10, 11),
+    (55, 10, 11),
+    (61, 9, 10),
+    (64, 8, 10),
+    (65, 8, 8),
+    (81, 9, 11),
+    (82, 8, 11),
+    (86, 10, 12),
+    (90, 10, 10),
+    (91, 10, 11),
+    (351, 9, 9),
+    (353, 7, 10),
+    (358, 6, 12),
+    (852, 8, 8),
+    (971, 8, 9),
+    (972, 8, 9),
+];
+
+/// Whether an international number has a length that its country uses.
+fn is_planned(digits: &[u8]) -> bool {
+    let code = |length: usize| {
+        let digits = digits.get(..length).unwrap_or_default();
+        digits.iter().fold(0_u16, |code, &digit| {
+            code.wrapping_mul(10).wrapping_add(u16::from(digit))
+        })
+    };
+    let plan = PLANS
+        .iter()
+        .find(|&&(plan, ..)| [1, 2, 3].map(code).contains(&plan));
+    let (length, least, most) = match plan {
+        Some(&(0..10, least, most)) => (1, least, most),
+        Some(&(10..100, least, most)) => (2, least, most),
+        Some(&(_, least, most)) => (3, least, most),
+        None => (2, 6, 12),
+    };
+    let national = digits.len().saturating_sub(length);
+    (usize::from(least)..=usize::from(most)).contains(&national)
 }
 
 /// Where a number ends with its extension; nothing if it goes on as something else.
@@ -98,12 +159,20 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) -> Result<(
     if !(7..=14).contains(&count) || sight.plan.strength(Entity::Phone, 90).is_none() {
         return Ok(());
     }
-    let alone = alone(number);
-    let is_date = number.is(&[4, 2, 2]) || number.is(&[2, 2, 4]);
-    if is_date || number.separators().any(|separator| separator == b'/') {
+    if matches!(number.shape, 0x422 | 0x224) || number.separator == b'/' {
         return Ok(());
     }
-    let score = if sight.has(number.start, PHONE) && is_possible(number) {
+    // Of equal groups in a longer row none is a number by itself.
+    if number.is_followed
+        && matches!(
+            number.shape,
+            0x44 | 0x444 | 0x333 | 0x3333 | 0x2222 | 0x22222
+        )
+    {
+        return Ok(());
+    }
+    let alone = alone(number);
+    let score = if is_possible(number) && sight.has(number.start, PHONE) {
         let is_other = number.is_bare() && sight.has(number.start, &[Topic::Commerce]);
         if is_other { alone } else { alone.max(70) }
     } else {
@@ -120,56 +189,54 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) -> Result<(
 
 /// Whether the words may make a phone number of it.
 fn is_possible(number: &Prefix<'_>) -> bool {
-    let groups = number.lengths().count();
-    let are_groups = number.lengths().all(|length| (1..=8).contains(&length)) && groups <= 6;
     if number.is_bare() {
-        (8..=13).contains(&number.digits.len())
-    } else {
-        are_groups && number.lengths().last().is_some_and(|length| length >= 2)
+        return (8..=13).contains(&number.digits.len());
     }
+    let are_groups = number.lengths_back().all(|length| length <= 8);
+    let is_last_long = number.lengths_back().next().is_some_and(|last| last > 1);
+    // `1.234567` is a number.
+    let is_decimal = number.separator == b'.' && number.shape < 0x100;
+    are_groups && is_last_long && !is_decimal && number.shape < 1 << 24
 }
 
 /// What it is worth by its shape.
 fn alone(number: &Prefix<'_>) -> u8 {
     let digits = number.digits;
-    let separator = number.separators().next();
-    let is_uniform = number.is_separated_by(b"- .");
+    let separator = number.separator;
+    if !number.is_separated_by(b"- .") {
+        return 0;
+    }
     let american = match digits {
         [1, rest @ ..] if digits.len() == 11 => rest,
         [0, 0, 1, rest @ ..] if digits.len() == 13 => rest,
         _ => digits,
     };
-    let is_split = is_uniform
-        && (number.is(&[3, 3, 4]) || number.is(&[1, 3, 3, 4]) || number.is(&[3, 3, 3, 4]));
-    if is_split && is_american(american) {
+    if matches!(number.shape, 0x334 | 0x1334 | 0x3334) && is_american(american) {
         return match separator {
-            Some(b'-') => 75,
-            Some(b'.') => 65,
+            b'-' => 75,
+            b'.' => 65,
             _ => 60,
         };
     }
-    let is_chinese = matches!(digits, [1, 3..=9, ..]) && digits.len() == 11;
-    if is_chinese && is_uniform && number.is(&[3, 4, 4]) {
-        return 60;
-    }
-    if digits.len() == 10
-        && number.is(&[5, 5])
-        && separator != Some(b'.')
-        && matches!(digits, [6..=9, ..])
-    {
-        return 55;
-    }
-    let is_pairs = number.is(&[2, 2, 2, 2, 2]) && is_uniform;
-    let first = number.lengths().next().unwrap_or(0);
-    let is_trunk = digits.len() >= 10
-        && digits.len() <= 11
-        && is_uniform
-        && separator != Some(b'.')
-        && (2..=5).contains(&first)
-        && number.lengths().skip(1).all(|length| length >= 3);
-    match digits {
-        [0, 1..=9, ..] if is_pairs => 65,
-        [0, 1..=9, ..] if is_trunk => 60,
+    match (number.shape, digits) {
+        // China, India.
+        (0x344, [1, 3..=9, ..]) => 60,
+        (0x55, [6..=9, ..]) if separator != b'.' => 55,
+        // France.
+        (0x22222, [0, 1..=9, ..]) if !number.is_followed => 65,
+        (shape, [0, 1..=9, ..]) if is_trunk(shape, digits.len()) && separator != b'.' => 60,
         _ => 0,
     }
+}
+
+/// A national number behind 0: an area of two to five digits, and groups of three or more.
+fn is_trunk(shape: u64, digits: usize) -> bool {
+    let (first, groups) = match shape {
+        0x10..=0xFF => (shape >> 4, [shape & 15, 3]),
+        0x100..=0xFFF => (shape >> 8, [shape >> 4 & 15, shape & 15]),
+        _ => return false,
+    };
+    (10..=11).contains(&digits)
+        && (2..=5).contains(&first)
+        && groups.iter().all(|&length| length >= 3)
 }

@@ -229,7 +229,13 @@ const WORDS: &[(&str, Entity, Alphabet, usize, usize)] = &[
 
 /// A row's place by the hash of its prefix up to the first separator; most words that stand before one have no bucket.
 const BUCKETS: usize = 512;
-const FIRST: [u8; BUCKETS] = first_rows();
+const NONE: u8 = u8::MAX;
+/// The first row of each bucket, and behind each row the next of its bucket.
+const FIRST: [u8; BUCKETS] = CHAINS.0;
+const NEXT: [u8; PREFIXES.len()] = CHAINS.1;
+const CHAINS: ([u8; BUCKETS], [u8; PREFIXES.len()]) = chains();
+/// What stands before the first separator of some prefix, a bit for each separator.
+const ENDS: [u8; 256] = ends();
 
 #[expect(
     clippy::arithmetic_side_effects,
@@ -237,21 +243,60 @@ const FIRST: [u8; BUCKETS] = first_rows();
     clippy::indexing_slicing,
     reason = "evaluated by the compiler, which refuses to build where it goes wrong"
 )]
-const fn first_rows() -> [u8; BUCKETS] {
-    let mut table = [u8::MAX; BUCKETS];
+const fn chains() -> ([u8; BUCKETS], [u8; PREFIXES.len()]) {
+    let mut first = [NONE; BUCKETS];
+    let mut next = [NONE; PREFIXES.len()];
     let mut row = PREFIXES.len();
-    assert!(row < u8::MAX as usize);
-    // Backwards, so that the earliest row of a bucket stays.
+    assert!(row < NONE as usize);
+    // Backwards, so that the earliest row of a bucket comes first.
     while row > 0 {
         row -= 1;
         let prefix = PREFIXES[row].0.as_bytes();
-        let mut length = 0;
-        while length < prefix.len() && is_word(prefix[length]) {
-            length += 1;
-        }
-        table[bucket(prefix[0], prefix[length - 1], length)] = row as u8;
+        let length = word_length(prefix);
+        let bucket = bucket(prefix[0], prefix[length - 1], length);
+        next[row] = first[bucket];
+        first[bucket] = row as u8;
+    }
+    (first, next)
+}
+
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler, which refuses to build where it goes wrong"
+)]
+const fn ends() -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut row = 0;
+    while row < PREFIXES.len() {
+        let prefix = PREFIXES[row].0.as_bytes();
+        let length = word_length(prefix);
+        table[prefix[length - 1] as usize] |= separator_bit(prefix[length]);
+        row += 1;
     }
     table
+}
+
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler, which refuses to build where it goes wrong"
+)]
+const fn word_length(prefix: &[u8]) -> usize {
+    let mut length = 0;
+    while is_word(prefix[length]) {
+        length += 1;
+    }
+    length
+}
+
+const fn separator_bit(separator: u8) -> u8 {
+    match separator {
+        b'_' => 1,
+        b'-' => 2,
+        b'.' => 4,
+        _ => 0,
+    }
 }
 
 /// The bucket of a word by its first byte, its last, and its length.
@@ -263,15 +308,15 @@ const fn bucket(first: u8, last: u8, length: usize) -> usize {
     mixed % BUCKETS
 }
 
-/// The rows from the first on that a word may be the beginning of.
-fn rows(word: &[u8]) -> &'static [Row] {
-    let (Some(&first), Some(&last)) = (word.first(), word.last()) else {
-        return &[];
-    };
-    let row = FIRST.get(bucket(first, last, word.len())).copied();
-    let row = row.filter(|&row| row != u8::MAX);
-    row.and_then(|row| PREFIXES.get(usize::from(row)..))
-        .unwrap_or_default()
+/// The rows that a word may be the beginning of.
+fn rows(word: &[u8]) -> impl Iterator<Item = &'static Row> {
+    let ends = word.first().zip(word.last());
+    let mut row = ends.and_then(|(&first, &last)| FIRST.get(bucket(first, last, word.len())));
+    core::iter::from_fn(move || {
+        let place = usize::from(*row?);
+        row = NEXT.get(place);
+        PREFIXES.get(place)
+    })
 }
 
 /// A separator: perhaps the first in a prefix, a private key's, or one of a few that stand in the middle.
@@ -281,12 +326,21 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     if separator == b'-' && !is_word(view.before(at)) {
         return private_key(sight, at);
     }
+    let end = ENDS.get(usize::from(view.before(at))).copied().unwrap_or(0);
+    let is_end = end & separator_bit(separator) != 0;
+    let is_middle = separator == b'.' && is_word(view.before(at.wrapping_sub(13)));
+    if !is_end && !is_middle {
+        return Ok(());
+    }
     let start = view.run_back(at, 14, is_word);
     let length = at.wrapping_sub(start);
     if separator == b'.' && length == 14 {
         return middle(sight, at);
     }
     if !(2..=12).contains(&length) {
+        return Ok(());
+    }
+    if start < sight.seen.token {
         return Ok(());
     }
     let word = view.part(start..at);
@@ -314,11 +368,16 @@ fn body(
     least: usize,
 ) -> Result<bool, More> {
     let view = sight.view;
+    if start < sight.seen.token {
+        return Ok(false);
+    }
     let end = view.run(from, least, |byte| alphabet.has(byte))?;
     let text = view.part(from..end);
     let is_found = text.len() == least && (matches!(alphabet, Upper) || is_random(text));
     if is_found {
         sight.offer_open(entity, start, end, 95, alphabet.tail());
+    } else if text.len() > 8 {
+        sight.seen.token = end;
     }
     Ok(is_found)
 }
@@ -446,7 +505,10 @@ pub(super) fn detect_telegram(sight: &mut Sight<'_, '_>, at: usize) -> Result<()
 /// A word with a digit in it that begins as a vendor's keys do.
 pub(super) fn detect_word(sight: &mut Sight<'_, '_>, start: usize, end: usize) -> Result<(), More> {
     let word = sight.view.part(start..end);
-    if word.len() < 20 {
+    let may_begin = word
+        .first()
+        .is_some_and(|first| b"AEGLScdo".contains(first));
+    if word.len() < 20 || !may_begin {
         return Ok(());
     }
     for &(prefix, entity, alphabet, least, length) in WORDS {
@@ -469,9 +531,7 @@ pub(super) fn begins(text: &[u8]) -> bool {
         .unwrap_or(text.len());
     let is_row =
         |row: &Row| is_prefix(row.0) && text.len() > row.0.len().saturating_add(row.3.min(30));
-    rows(text.get(..word).unwrap_or_default())
-        .iter()
-        .any(is_row)
+    rows(text.get(..word).unwrap_or_default()).any(is_row)
         || text.len() >= 20 && WORDS.iter().any(|row| is_prefix(row.0))
         || more.iter().any(|prefix| is_prefix(prefix))
 }

@@ -1,0 +1,16 @@
+// Runs a program of wasm32-wasip1 in node: `node benches/wasi.mjs program.wasm [arguments]`.
+import { readFile } from 'node:fs/promises';
+import { WASI } from 'node:wasi';
+
+const [program, ...args] = process.argv.slice(2);
+const wasi = new WASI({ version: 'preview1', args: [program, ...args], env: process.env });
+const module = await WebAssembly.compile(await readFile(program));
+const imports = wasi.getImportObject();
+// The host functions of proxy-wasm, which a benchmark links and never calls.
+for (const { module: from, name } of WebAssembly.Module.imports(module)) {
+  imports[from] ??= {};
+  imports[from][name] ??= () => {
+    throw new Error(`${name} was called`);
+  };
+}
+wasi.start(await WebAssembly.instantiate(module, imports));

@@ -1,0 +1,228 @@
+//! 64 bytes at once: of which class they are, as a bit for each place. With vectors in wasm, where the filter runs; by loops
+//! that compilers turn into vectors everywhere else.
+
+pub(super) const BLOCK_BYTES: usize = 64;
+
+pub(super) use lanes::Block;
+
+/// Classes of bytes, a bit for each.
+pub(super) mod class {
+    pub(in crate::redact) const DIGIT: u8 = 1;
+    /// A colon or `=`.
+    pub(in crate::redact) const ASSIGN: u8 = 2;
+    /// `(` or `+`.
+    pub(in crate::redact) const SIGN: u8 = 4;
+    pub(in crate::redact) const DASH: u8 = 8;
+    pub(in crate::redact) const DOT: u8 = 16;
+    pub(in crate::redact) const LINE: u8 = 32;
+    /// `@`, `J` or `K`.
+    pub(in crate::redact) const RARE: u8 = 64;
+    /// `z`.
+    pub(in crate::redact) const LAST: u8 = 128;
+}
+
+/// The classes of a byte. Nothing but comparisons.
+#[inline]
+pub(super) const fn class_of(byte: u8) -> u8 {
+    mask(byte.wrapping_sub(b'0') < 10, class::DIGIT)
+        | mask((byte == b':') | (byte == b'='), class::ASSIGN)
+        | mask((byte == b'(') | (byte == b'+'), class::SIGN)
+        | mask(byte == b'-', class::DASH)
+        | mask(byte == b'.', class::DOT)
+        | mask(byte == b'_', class::LINE)
+        | mask((byte == b'@') | (byte.wrapping_sub(b'J') < 2), class::RARE)
+        | mask(byte == b'z', class::LAST)
+}
+
+#[inline]
+const fn mask(is: bool, class: u8) -> u8 {
+    (is as u8).wrapping_neg() & class
+}
+
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod lanes {
+    use super::{BLOCK_BYTES, class_of};
+    use core::arch::wasm32::{
+        i8x16_bitmask, i8x16_shl, i8x16_sub, i8x16_swizzle, u8x16_eq, u8x16_le, u8x16_ne,
+        u8x16_shr, u8x16_splat, u64x2, v128, v128_and, v128_any_true, v128_or,
+    };
+
+    pub(in crate::redact) struct Block {
+        bytes: [v128; 4],
+        classes: [v128; 4],
+    }
+
+    impl Block {
+        #[inline]
+        pub(in crate::redact) fn new(bytes: &[u8; BLOCK_BYTES]) -> Self {
+            let (eights, _) = bytes.as_chunks::<8>();
+            let lane = |at: usize| {
+                let word = |at: usize| eights.get(at).copied().map_or(0, u64::from_le_bytes);
+                u64x2(word(at), word(at.wrapping_add(1)))
+            };
+            let bytes = [lane(0), lane(2), lane(4), lane(6)];
+            Self {
+                bytes,
+                classes: bytes.map(classes),
+            }
+        }
+
+        /// Where a byte of any class stands.
+        #[inline]
+        pub(in crate::redact) fn all(&self) -> u64 {
+            let [a, b, c, d] = self.classes;
+            if !v128_any_true(v128_or(v128_or(a, b), v128_or(c, d))) {
+                return 0;
+            }
+            bits(self.classes.map(|lane| u8x16_ne(lane, u8x16_splat(0))))
+        }
+
+        /// Where a byte of a class stands.
+        #[inline]
+        pub(in crate::redact) fn of(&self, class: u8) -> u64 {
+            let shift = class.leading_zeros();
+            bits(self.classes.map(|lane| i8x16_shl(lane, shift)))
+        }
+
+        #[inline]
+        pub(in crate::redact) fn letters(&self) -> u64 {
+            bits(self.bytes.map(|lane| {
+                let small = v128_or(lane, u8x16_splat(0x20));
+                u8x16_le(i8x16_sub(small, u8x16_splat(b'a')), u8x16_splat(25))
+            }))
+        }
+
+        /// Where a space or a slash stands.
+        #[inline]
+        pub(in crate::redact) fn gaps(&self) -> u64 {
+            bits(self.bytes.map(|lane| {
+                let space = u8x16_eq(lane, u8x16_splat(b' '));
+                v128_or(space, u8x16_eq(lane, u8x16_splat(b'/')))
+            }))
+        }
+    }
+
+    /// A class is a product of high and low halves of bytes; so two look-ups in tables of sixteen tell it.
+    #[inline]
+    fn classes(bytes: v128) -> v128 {
+        let low = i8x16_swizzle(table(&LOW), v128_and(bytes, u8x16_splat(15)));
+        let high = i8x16_swizzle(table(&HIGH), u8x16_shr(bytes, 4));
+        v128_and(low, high)
+    }
+
+    #[inline]
+    const fn table(bytes: &[u8; 16]) -> v128 {
+        let [a, b, c, d, e, f, g, h, high @ ..] = *bytes;
+        u64x2(
+            u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+            u64::from_le_bytes(high),
+        )
+    }
+
+    const LOW: [u8; 16] = halves(false);
+    const HIGH: [u8; 16] = halves(true);
+
+    #[expect(
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::indexing_slicing,
+        reason = "evaluated by the compiler, which refuses to build where it goes wrong"
+    )]
+    const fn halves(is_high: bool) -> [u8; 16] {
+        let mut table = [0; 16];
+        let mut byte = 0;
+        while byte < 256 {
+            let half = if is_high { byte >> 4 } else { byte & 15 };
+            table[half] |= class_of(byte as u8);
+            byte += 1;
+        }
+        table
+    }
+
+    const _: () = {
+        let mut byte = 0_u8;
+        loop {
+            let (low, high) = (byte & 15, byte >> 4);
+            #[expect(
+                clippy::indexing_slicing,
+                reason = "evaluated by the compiler, which refuses to build where it goes wrong"
+            )]
+            let class = LOW[low as usize] & HIGH[high as usize];
+            assert!(class == class_of(byte));
+            byte = byte.wrapping_add(1);
+            if byte == 0 {
+                break;
+            }
+        }
+    };
+
+    #[inline]
+    fn bits([a, b, c, d]: [v128; 4]) -> u64 {
+        let [a, b, c, d] = [a, b, c, d].map(|lane| i8x16_bitmask(lane));
+        let low = u32::from(a) | u32::from(b) << 16;
+        let high = u32::from(c) | u32::from(d) << 16;
+        u64::from(low) | u64::from(high) << 32
+    }
+}
+
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+mod lanes {
+    use super::{BLOCK_BYTES, class_of};
+
+    pub(in crate::redact) struct Block {
+        bytes: [u8; BLOCK_BYTES],
+        classes: [u8; BLOCK_BYTES],
+    }
+
+    impl Block {
+        #[inline]
+        pub(in crate::redact) fn new(bytes: &[u8; BLOCK_BYTES]) -> Self {
+            Self {
+                bytes: *bytes,
+                classes: bytes.map(class_of),
+            }
+        }
+
+        /// Where a byte of any class stands.
+        pub(in crate::redact) fn all(&self) -> u64 {
+            let (eights, _) = self.classes.as_chunks::<8>();
+            let any = eights
+                .iter()
+                .fold(0, |any, eight| any | u64::from_le_bytes(*eight));
+            if any == 0 {
+                return 0;
+            }
+            bits(&self.classes.map(|class| u8::from(class != 0)))
+        }
+
+        /// Where a byte of a class stands.
+        pub(in crate::redact) fn of(&self, class: u8) -> u64 {
+            bits(&self.classes.map(|other| u8::from(other & class != 0)))
+        }
+
+        pub(in crate::redact) fn letters(&self) -> u64 {
+            bits(
+                &self
+                    .bytes
+                    .map(|byte| u8::from((byte | 0x20).wrapping_sub(b'a') < 26)),
+            )
+        }
+
+        /// Where a space or a slash stands.
+        pub(in crate::redact) fn gaps(&self) -> u64 {
+            bits(
+                &self
+                    .bytes
+                    .map(|byte| u8::from((byte == b' ') | (byte == b'/'))),
+            )
+        }
+    }
+
+    fn bits(marks: &[u8; BLOCK_BYTES]) -> u64 {
+        let (eights, _) = marks.as_chunks::<8>();
+        eights.iter().rev().fold(0, |bits, eight| {
+            // The product's highest byte has a bit for each byte that is 1.
+            bits << 8 | u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56
+        })
+    }
+}
