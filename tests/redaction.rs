@@ -35,6 +35,7 @@ fn compile(redaction: &str) -> Result<Rc<Policy>, String> {
             {{"name": "gpt-azure", "targets": [{{"provider": "azure", "deployment": "gpt-4.1"}}]}},
             {{"name": "embed", "targets": [{{"provider": "openai", "model": "text-embedding-3-small"}}]}},
             {{"name": "claude", "targets": [{{"provider": "bedrock", "model": "us.anthropic.claude-sonnet-4-5-20250929-v1:0"}}]}}],
+        "agents": [{{"provider": "openai", "consumers": ["*"], "resources": ["agents", "sessions"]}}],
         "redaction": {redaction}}}"#
     );
     let variable = |name: &str| match name {
@@ -939,4 +940,175 @@ fn the_answer_tells_what_was_found_where_the_policy_wants_that() {
     let got = whole(&plan, CHAT, answer, "c@corp.com");
     let told = got.headers.text("x-tollgate-redacted").unwrap();
     assert_eq!(told, "request.mask.email=1,answer.mask.email=2");
+}
+
+/// A request to the agents API; without a body it is a GET.
+fn send_agents(redaction: &str, target: &str, body: &str) -> (Proxy, Sent) {
+    let mut head = head(target, body.as_bytes());
+    if body.is_empty() {
+        head.set(":method", "GET");
+        head.remove("content-length");
+    }
+    let mut proxy = Proxy::new(&policy(redaction));
+    let sent = proxy.request(head, body.as_bytes());
+    (proxy, sent)
+}
+
+#[track_caller]
+fn check_agents(target: &str, body: &str, want: &str) {
+    match send_agents(MASK, target, body).1 {
+        Sent::Call(call) => assert_eq!(String::from_utf8(call.body).unwrap(), want),
+        Sent::Reply(reply) => panic!("{}", String::from_utf8_lossy(&reply.body)),
+    }
+}
+
+/// Nothing leaves, and the error does not say what it was.
+#[track_caller]
+fn check_agents_refused(redaction: &str, target: &str, body: &str, param: &str) {
+    let Sent::Reply(reply) = send_agents(redaction, target, body).1 else {
+        panic!("it left");
+    };
+    let error: Value = serde_json::from_slice(&reply.body).unwrap();
+    assert_eq!(reply.headers.status(), 400);
+    assert_eq!(error["error"]["code"], "content_blocked");
+    assert_eq!(error["error"]["param"], param);
+    assert!(!error.to_string().contains("corp.com"), "{error}");
+}
+
+/// What an app gets of an answer to a GET.
+fn agents_answer(redaction: &str, target: &str, kind: &str, chunks: &[&[u8]]) -> Message {
+    let (mut proxy, sent) = send_agents(redaction, target, "");
+    assert!(matches!(sent, Sent::Call(_)), "{sent:?}");
+    proxy.answer(&answer_head(kind), chunks.iter().copied());
+    proxy.client
+}
+
+const EVENTS: &str = "/v1/agents/sessions/s_1/events";
+const ITEMS: &str = "/v1/agents/sessions/s_1/items";
+
+#[test]
+fn what_goes_into_a_session_is_redacted_and_ids_are_not() {
+    check_agents(
+        "/v1/agents/sessions",
+        r#"{"agent":{"model":"gpt","instructions":"ask a@corp.com","tools":[{"type":"mcp","server_label":"b@corp.com","headers":{"x":"c@corp.com"},"description":"d@corp.com"}]},"input":"e@corp.com","metadata":{"id":"f@corp.com"}}"#,
+        r#"{"agent":{"model":"gpt-4.1","instructions":"ask [EMAIL]","tools":[{"type":"mcp","server_label":"b@corp.com","headers":{"x":"c@corp.com"},"description":"[EMAIL]"}]},"input":"[EMAIL]","metadata":{"id":"[EMAIL]"}}"#,
+    );
+    check_agents(
+        EVENTS,
+        r#"{"events":[{"type":"agent.session.input.message","input":[{"role":"user","content":[{"type":"input_text","text":"a@corp.com"}]}]},{"type":"agent.session.input.tool_result","call_id":"b@corp.com","turn_id":"t","output":"c@\u0063orp.com","error":"d@corp.com"},{"type":"unheard of","new":[{"id":"e@corp.com"}]}]}"#,
+        r#"{"events":[{"type":"agent.session.input.message","input":[{"role":"user","content":[{"type":"input_text","text":"[EMAIL]"}]}]},{"type":"agent.session.input.tool_result","call_id":"b@corp.com","turn_id":"t","output":"[EMAIL]","error":"[EMAIL]"},{"type":"unheard of","new":[{"id":"[EMAIL]"}]}]}"#,
+    );
+}
+
+#[test]
+fn what_of_a_session_cannot_be_redacted_is_refused() {
+    let image = r#"{"events":[{"type":"agent.session.input.message","input":[{"role":"user","content":[{"type":"input_image","image_url":"https://corp.com"}]}]}]}"#;
+    check_agents_refused(MASK, EVENTS, image, "events[0].input[0].content[0]");
+    check_agents_refused(
+        MASK,
+        "/v1/agents/sessions?metadata%5Bto%5D=jane%40corp%2Ecom",
+        "",
+        "query",
+    );
+    let by_model = r#"{"entities": {"all": "mask"}, "models": ["gpt"]}"#;
+    check_agents_refused(by_model, EVENTS, r#"{"events":[]}"#, "model");
+    check_agents_refused(by_model, ITEMS, "", "model");
+    let (_, sent) = send_agents(
+        by_model,
+        "/v1/agents/sessions",
+        r#"{"agent":{"model":"gpt"}}"#,
+    );
+    assert!(matches!(sent, Sent::Call(_)), "{sent:?}");
+
+    let file = "/v1/agents/sessions/s_1/artifacts/a/content";
+    let got = agents_answer(MASK, file, "application/json", &[b"\"jane@corp.com\""]);
+    assert_eq!(got.headers.status(), 400);
+    assert!(!String::from_utf8(got.body).unwrap().contains("jane"));
+    let passing = r#"{"entities": {"all": "mask"}, "media": "pass"}"#;
+    let got = agents_answer(passing, file, "text/plain", &[b"jane@corp.com"]);
+    assert_eq!(got.body, b"jane@corp.com");
+}
+
+const HISTORY: &str = r#"{"object":"list","data":[{"type":"message","id":"a@corp.com","role":"assistant","content":[{"type":"output_text","text":"to b@corp.com"}]},{"type":"function_call","id":"f","name":"c@corp.com","call_id":"d@corp.com","arguments":{"id":"e@corp.com"}},{"type":"mcp_call","id":"m","output":{"name":"f@corp.com"}}],"last_id":"m"}"#;
+
+#[test]
+fn what_a_session_kept_is_redacted_when_it_is_told() {
+    let header = r#"{"entities": {"all": "mask"}, "header": true}"#;
+    let got = agents_answer(header, ITEMS, "application/json", &[HISTORY.as_bytes()]);
+    let want = HISTORY
+        .replace("to b@corp.com", "to [EMAIL]")
+        .replace("e@corp.com", "[EMAIL]")
+        .replace("f@corp.com", "[EMAIL]");
+    assert_eq!(String::from_utf8(got.body).unwrap(), want);
+    assert_eq!(
+        got.headers.text("x-tollgate-redacted"),
+        Some("answer.mask.email=3")
+    );
+    assert_eq!(
+        got.headers.text("content-length"),
+        Some(&*want.len().to_string())
+    );
+}
+
+#[test]
+fn the_events_of_a_session_are_redacted_at_every_cut() {
+    let text = |delta: &str, item: &str| {
+        format!(
+            "event: agent.session.turn.output_text.delta\ndata: {{\"type\":\"agent.session.turn.output_text.delta\",\"event_id\":\"e\",\"session_id\":\"s\",\"item_id\":\"{item}\",\"output_index\":0,\"content_index\":0,\"delta\":\"{delta}\"}}\n\n"
+        )
+    };
+    let done = |item: &str, whole: &str| {
+        format!(
+            "data: {{\"type\":\"agent.session.turn.item.done\",\"item\":{{\"id\":\"{item}\",\"type\":\"message\",\"content\":[{{\"type\":\"output_text\",\"text\":\"{whole}\"}}]}}}}\n\n"
+        )
+    };
+    let silent = "data: {\"type\":\"agent.session.turn.item.done\",\"item\":{\"id\":\"x\",\"type\":\"command_execution\",\"output\":\"c@corp.com\"}}\n\n";
+    let new =
+        "data: {\"type\":\"agent.session.unheard_of\",\"said\":{\"text\":\"d@corp.com\"}}\n\n";
+    let idle =
+        "data: {\"type\":\"agent.session.idle\",\"session\":{\"id\":\"s\",\"error\":null}}\n\n";
+    let stream = [
+        &text("to jane@", "one"),
+        &text("card 4111 1111 ", "two"),
+        &text("corp.com", "one"),
+        &text("1111 1111", "two"),
+        &done("one", "to jane@corp.com"),
+        &done("two", "card 4111 1111 1111 1111"),
+        silent,
+        new,
+        idle,
+    ]
+    .concat();
+    let whole = agents_answer(MASK, EVENTS, "text/event-stream", &[stream.as_bytes()]).body;
+    let got = String::from_utf8(whole.clone()).unwrap();
+    for planted in ["jane", "4111", "1111", "corp.com"] {
+        assert!(!got.contains(planted), "{got}");
+    }
+    let mut texts = BTreeMap::<String, String>::new();
+    let mut ids = Vec::new();
+    for event in got
+        .split("\n\n")
+        .filter_map(|event| event.split("data: ").nth(1))
+    {
+        let event: Value = serde_json::from_str(event).expect("JSON in, JSON out");
+        if let Some(delta) = event["delta"].as_str() {
+            let item = event["item_id"].as_str().unwrap().to_owned();
+            texts.entry(item).or_default().push_str(delta);
+            ids.push(event["event_id"].clone());
+        }
+        if let Some(text) = event["item"]["content"][0]["text"].as_str() {
+            assert_eq!(texts[event["item"]["id"].as_str().unwrap()], text);
+        }
+    }
+    assert_eq!(texts["one"], "to [EMAIL]");
+    assert_eq!(texts["two"], "card [PAYMENT_CARD]");
+    assert!(
+        ids.contains(&json!("e_held")),
+        "what was held has an id of its own: {ids:?}"
+    );
+    for at in 1..stream.len() {
+        let (head, tail) = stream.as_bytes().split_at(at);
+        let cut = agents_answer(MASK, EVENTS, "text/event-stream", &[head, tail]).body;
+        assert_eq!(cut, whole, "cut at {at}");
+    }
 }

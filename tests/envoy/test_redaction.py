@@ -4,20 +4,17 @@ import base64
 import json
 import random
 
+import openai
 import pytest
-from conftest import MODELS, png
+import run
+from conftest import MODELS, PLANTED, leaks, png
+from test_managed_agents import ROLE, WORKSPACE, heard, message, text_of
+from test_node_sdk import STEPS, check_every_step
 
-CARD, MAIL, NUMBER = "4111 1111 1111 1111", "jane.doe@mail-corp.org", "536-22-1234"
-PLANTED = [CARD, MAIL, NUMBER]
+CARD, MAIL, NUMBER = PLANTED
 TEXT = f"Card {CARD}, mail {MAIL} and SSN {NUMBER}, please."
 MASKED = "Card [PAYMENT_CARD], mail [EMAIL] and SSN [US_SSN], please."
 KEY = {"TOLLGATE_HASH_KEY": "0123456789abcdef0123"}
-
-
-def leaks(text):
-    """The planted values in a text, whatever stands between their parts."""
-    plain = "".join(text.split()).replace("-", "")
-    return [value for value in PLANTED if value in text or "".join(value.split()).replace("-", "") in plain]
 
 
 @pytest.fixture(scope="module")
@@ -27,11 +24,15 @@ def redacting(directory, simulator, running):
 
     started = {}
 
-    def get(name, *rules, levels=("warning", "wasm:info")):
+    def get(name, *rules, levels=("trace", "wasm:trace")):
         key = json.dumps([name, rules, levels])
         if key not in started:
 
             def change(policy):
+                mantle = {"name": "mantle", "kind": "bedrock", "region": "us-east-1", "surface": "mantle"}
+                policy["providers"].append(mantle | {"endpoint": simulator.endpoint("mantle")})
+                policy["models"].append({"name": "gpt-agent", "targets": [{"provider": "mantle", "model": "openai.gpt-5.6-luna"}]})
+                policy["agents"] = [{"provider": "mantle", "consumers": ["*"]}]
                 policy["redaction"] = list(rules)
 
             def edit(config):
@@ -227,7 +228,7 @@ def test_no_value_is_told_anywhere_even_at_trace_level(placement, redacting, sim
         {"models": ["gpt-openai"], "entities": {"all": "report"}},
         {"entities": {"all": "placeholder", "us_ssn": "hash"}, "hash_key_variable": "TOLLGATE_HASH_KEY", "header": True},
     ]
-    gateway = redacting(placement, *rules, levels=("trace", "wasm:trace"))
+    gateway = redacting(placement, *rules)
     answers = []
     for model in MODELS:
         for path, body in [("chat/completions", {"messages": [{"role": "user", "content": TEXT}]}), ("responses", {"input": TEXT})]:
@@ -247,3 +248,80 @@ def test_no_value_is_told_anywhere_even_at_trace_level(placement, redacting, sim
         if answer.status != 200:
             assert leaks(answer.text) == []
     assert any(answer.status == 200 for answer in answers) and any(answer.status == 400 for answer in answers)
+
+
+def chunk(index, delta, reason=None):
+    choice = {"index": index, "delta": delta, "finish_reason": reason, "logprobs": None}
+    return {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4.1-mini", "choices": [choice]}
+
+
+def test_choices_and_calls_that_take_turns_are_redacted_each_by_itself(placement, redacting, simulator):
+    gateway = redacting(placement, ANSWERS)
+    call = lambda index, piece: {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
+    begin = lambda index: {"index": index, "id": f"call_{index}", "type": "function", "function": {"name": "mail", "arguments": ""}}
+    texts = [TEXT, f"To {MAIL}"]
+    arguments = [json.dumps({"to": MAIL, "text": TEXT}), json.dumps({"ssn": NUMBER})]
+    lists = [[chunk(at, {"content": piece}) for piece in text] for at, text in enumerate(texts)]
+    lists += [[chunk(1, call(at, piece)) for piece in text] for at, text in enumerate(arguments)]
+    events = [chunk(at, {"role": "assistant"}) for at in (0, 1)] + [chunk(1, {"tool_calls": [begin(at)]}) for at in (0, 1)]
+    source = random.Random(3)
+    while any(lists):
+        events.append(source.choice([each for each in lists if each]).pop(0))
+    events += [chunk(0, {}, "stop"), chunk(1, {}, "tool_calls")]
+    simulator.fault("openai", {"kind": "answer", "events": events})
+    got = {}
+    answer = gateway.chat("gpt-openai", "hello", stream=True, n=2)
+    assert answer.status == 200 and answer.data[-1] == "[DONE]", answer.text
+    for event in answer.data[:-1]:
+        for choice in json.loads(event)["choices"]:
+            pieces = [((choice["index"], None), choice["delta"].get("content"))]
+            pieces += [((choice["index"], each["index"]), each["function"]["arguments"]) for each in choice["delta"].get("tool_calls") or []]
+            for place, piece in pieces:
+                got[place] = got.get(place, "") + (piece or "")
+    assert (got[0, None], got[1, None]) == (MASKED, "To [EMAIL]")
+    assert [json.loads(got[1, at]) for at in (0, 1)] == [{"to": "[EMAIL]", "text": MASKED}, {"ssn": "[US_SSN]"}]
+    assert leaks(answer.text) == []
+
+
+def test_the_agents_api_is_redacted_both_ways(placement, redacting, simulator):
+    gateway = redacting(placement, MASK)
+    sessions = gateway.client(timeout=20).beta.agents.sessions
+    agent = {"model": "gpt-agent", "instructions": TEXT}
+    session = sessions.create(agent=agent, environment=WORKSPACE, extra_body=ROLE, metadata={"team": MAIL})
+    assert session.metadata == {"team": "[EMAIL]"}
+    with sessions.events.stream(session.id) as events:
+        sessions.events.create(session.id, events=[message(TEXT)])
+        assert text_of(heard(events)) == f"You said: {MASKED}"
+    sent = [each.raw.decode() for each in simulator.requests("mantle")]
+    assert leaks("".join(sent)) == [] and any(MASKED in each for each in sent)
+    kept = "".join(item.to_json() for item in sessions.items.list(session.id))
+    assert MASKED in kept and leaks(kept) == []
+    with pytest.raises(openai.BadRequestError) as raised:
+        sessions.list(metadata={"team": MAIL})
+    assert (raised.value.code, raised.value.param) == ("content_blocked", "query")
+
+
+def test_the_answers_of_the_agents_api_are_redacted(placement, redacting, simulator):
+    gateway = redacting(placement, ANSWERS)
+    sessions = gateway.client(timeout=20).beta.agents.sessions
+    session = sessions.create(agent={"model": "gpt-agent"}, environment=WORKSPACE, extra_body=ROLE)
+    with sessions.events.stream(session.id) as events:
+        sessions.events.create(session.id, events=[message(TEXT)])
+        turn = list(heard(events))
+    assert text_of(turn) == f"You said: {MASKED}"
+    assert leaks("".join(event.to_json() for event in turn)) == []
+    assert leaks("".join(item.to_json() for item in sessions.items.list(session.id))) == []
+    assert any(TEXT in each.raw.decode() for each in simulator.requests("mantle"))
+
+
+@pytest.mark.parametrize("model", ["claude", "gpt-openai"])
+def test_official_sdks_work_under_a_policy_that_redacts(placement, redacting, model):
+    gateway = redacting(placement, {**MASK, "media": "pass"})
+    image = f"data:image/png;base64,{base64.b64encode(png()).decode()}"
+    check_every_step("chat.mjs", [gateway.base_url, run.DEMO_KEY, model, image], STEPS)
+    client = gateway.client()
+    messages = [{"role": "user", "content": TEXT}]
+    whole = client.chat.completions.create(model=model, messages=messages).choices[0].message.content
+    with client.chat.completions.stream(model=model, messages=messages) as stream:
+        streamed = stream.get_final_completion().choices[0].message.content
+    assert streamed == whole and MASKED in whole
