@@ -20,9 +20,10 @@
 //!
 //! # A request's way through
 //! A callback makes an `Input`; `Exchange::handle(now, input, &mut effects)` decides; `abi` applies
-//! the effects in order before the next callback. Request: head (held) -> whole body -> ask ->
-//! route -> edit or translate -> sign -> send. Answer: the head picks verbatim, whole or streaming;
-//! frames become events, events become the app's format; the end is written once.
+//! the effects in order before the next callback. Request: head (held) -> whole body -> ask -> reserve ->
+//! route -> redact -> edit or translate -> sign -> send. Answer: the head picks verbatim, whole or streaming;
+//! frames become events, which are metered, events become the app's format, which is redacted; the end is written
+//! once, and what was reserved is settled when the exchange is logged.
 //!
 //! # What always holds
 //! 1. Only `abi` names `proxy_wasm`. 2. Below it there is no clock, no randomness, no global.

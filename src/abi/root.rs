@@ -99,7 +99,7 @@ impl RootContext for Root {
             }
             // A client that has sent no body yet is slow; that is no fault of the gateway's.
             if !self
-                .shared
+                .worker
                 .watch
                 .is_kept_back(context_id, host::received_bytes())
             {

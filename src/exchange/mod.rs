@@ -1,10 +1,12 @@
 //! One request and its answer, as a state machine that does no I/O.
 //!
 //! ```text
-//!  Idle -- head --> Receiving -- whole body --> Waiting -- head --+-- Collecting -- whole body --> Over
-//!   |                   |                                         +-- Streaming -- chunks -------> Over
-//!   +-- refused --------+--> Refusing -- end of the body --> Over +-- Passing (nothing to do)
+//!  Idle -- head --> Receiving -- whole body, budgets --> Waiting -- head --+-- Collecting -- whole body --> Over
+//!   |                   |  \-- a store is asked --> Admitting --^           +-- Streaming -- chunks -------> Over
+//!   +-- refused --------+--> Refusing -- end of the body --> Over           +-- Passing (nothing to do)
 //! ```
+//! Whatever becomes of it, [`Exchange::settle`] ends it: what its budgets held is charged or given back, once.
+//!
 //! A request for embeddings may need several calls: `embed` makes them while it is Collecting. What is no turn of a
 //! conversation is Boarding in place of Receiving, and passes: see `passage`.
 //!

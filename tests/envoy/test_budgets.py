@@ -270,3 +270,46 @@ def test_only_whom_the_policy_names_sees_the_state(start):
     assert gateway.send("GET", STATUS).status == 404
     assert gateway.send("GET", STATUS, headers={"authorization": "Bearer sk-admin"}).status == 200
     assert model(gateway.policy, "gpt") and run.DEMO_KEY == KEYS[0]
+
+
+NUMBER = "536-22-1234"
+
+
+@pytest.mark.parametrize("placement", ["single", "split"])
+def test_what_redaction_refuses_is_charged_by_what_it_cost(start, placement):
+    rules = [{"models": ["nova"], "entities": {"us_ssn": "block"}, "directions": ["request"]}, {"entities": {"us_ssn": "block"}, "directions": ["answer"]}]
+    gateway = start(placement, change=with_budgets(budget(limit=100_000), redaction=rules)).ready()
+    blocked = ask(gateway, NUMBER, name="nova", max_tokens=50)
+    assert (blocked.status, blocked.error["code"]) == (400, "content_blocked")
+    # It never left: its hold is given back, and nothing is charged.
+    assert settled(gateway)["used"] == 0
+    # The simulator repeats what it was told. This was answered, so it is paid for; of a stream what came.
+    for stream in [False, True]:
+        before = settled(gateway)["used"]
+        blocked = ask(gateway, f"{NUMBER} it is", stream=stream, max_tokens=50)
+        assert "content_blocked" in blocked.text and NUMBER not in blocked.text
+        assert settled(gateway)["used"] > before
+
+
+@pytest.mark.parametrize("placement", ["single", "split"])
+def test_the_agents_api_is_counted_by_requests_and_refused_by_budgets_of_tokens(start, simulator, placement):
+    def change(policy):
+        mantle = {"name": "mantle", "kind": "bedrock", "region": "us-east-1", "surface": "mantle", "endpoint": simulator.endpoint("mantle")}
+        policy["providers"].append(mantle)
+        policy["models"].append({"name": "gpt-agent", "targets": [{"provider": "mantle", "model": "openai.gpt-5.6-luna"}]})
+        policy["agents"] = [{"provider": "mantle", "consumers": ["*"]}]
+        tokens = budget("tokens", limit=1000, match={"consumer": "two"})
+        return with_budgets(budget("count", "requests", 2), tokens)(policy)
+
+    gateway = start(placement, change=change).ready()
+
+    def sessions(key):
+        return gateway.send("GET", "/v1/agents/sessions", headers={"authorization": f"Bearer {key}"})
+
+    refused = sessions("sk-two")
+    assert (refused.status, refused.error["code"]) == (400, "budget_unsupported")
+    assert simulator.requests() == []
+    first, second, third = [sessions("sk-demo") for _ in range(3)]
+    assert (first.status, second.status, third.status) == (200, 200, 429)
+    assert first.headers["x-ratelimit-remaining-requests"] == "1"
+    assert settled(gateway, "count")["used"] == 2
