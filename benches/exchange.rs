@@ -70,15 +70,17 @@ enum Upstream {
     /// OpenAI's own format: the body's model is edited.
     Azure,
     OpenAi,
+    /// The same, with every detector on and nothing to find.
+    Redacted,
 }
 
 use Api::{Chat, Completions, Embeddings, Responses};
 use Upstream::{
-    Azure, Cohere, Converse, ConverseSigV4, GptOss, Harness, InvokeAgent, Mantle, OpenAi, Runtime,
-    Titan,
+    Azure, Cohere, Converse, ConverseSigV4, GptOss, Harness, InvokeAgent, Mantle, OpenAi, Redacted,
+    Runtime, Titan,
 };
 
-const TALKING: [Way; 19] = [
+const TALKING: [Way; 21] = [
     Way(Chat, Converse),
     Way(Chat, ConverseSigV4),
     Way(Chat, GptOss),
@@ -88,6 +90,7 @@ const TALKING: [Way; 19] = [
     Way(Chat, Runtime),
     Way(Chat, Azure),
     Way(Chat, OpenAi),
+    Way(Chat, Redacted),
     Way(Responses, Converse),
     Way(Responses, Mantle),
     Way(Responses, InvokeAgent),
@@ -95,6 +98,7 @@ const TALKING: [Way; 19] = [
     Way(Responses, Runtime),
     Way(Responses, Azure),
     Way(Responses, OpenAi),
+    Way(Responses, Redacted),
     Way(Completions, Converse),
     Way(Completions, Runtime),
     Way(Completions, Azure),
@@ -223,17 +227,21 @@ const WORD: &str = "word ";
 impl Way {
     fn policy(self) -> Rc<Policy> {
         let (provider, target) = self.1.provider();
+        let redaction = match self.1 {
+            Redacted => r#","redaction":{"entities":{"all":"mask"}}"#,
+            _ => "",
+        };
         let text = format!(
             r#"{{"version":1,"anonymous":"deny",
             "consumers":[{{"name":"demo","api_key_sha256":["{KEY_SHA256}"]}}],
-            "providers":[{{"name":"it",{provider}}}],"models":[{{"name":"bench","targets":[{{"provider":"it",{target}}}]}}]}}"#
+            "providers":[{{"name":"it",{provider}}}],"models":[{{"name":"bench","targets":[{{"provider":"it",{target}}}]}}]{redaction}}}"#
         );
         let variable = |name: &str| {
             let value = match (self.1, name) {
                 (Converse, "AWS_BEARER_TOKEN_BEDROCK") => "a-key",
                 (ConverseSigV4, "AWS_ACCESS_KEY_ID") => "AKIDEXAMPLE",
                 (ConverseSigV4, "AWS_SECRET_ACCESS_KEY") => "a-secret",
-                (Azure, "AZURE_OPENAI_API_KEY") | (OpenAi, "OPENAI_API_KEY") => "a-key",
+                (Azure, "AZURE_OPENAI_API_KEY") | (OpenAi | Redacted, "OPENAI_API_KEY") => "a-key",
                 _ => return None,
             };
             Some(value.to_owned())
@@ -454,7 +462,7 @@ impl Upstream {
                 r#""kind":"azure","endpoint":"https://acme.openai.azure.com""#,
                 r#""deployment":"gpt-4.1""#,
             ),
-            OpenAi => (r#""kind":"openai""#, r#""model":"gpt-4.1""#),
+            OpenAi | Redacted => (r#""kind":"openai""#, r#""model":"gpt-4.1""#),
         }
     }
 }

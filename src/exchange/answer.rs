@@ -597,10 +597,12 @@ impl Turn {
 
     /// Tells what was found; of a stream, what was found in its request.
     fn tell_redacted(&self, report: &Report, head: &mut Headers) {
-        if !self.tells_redacted && !self.redaction.as_ref().is_some_and(|it| it.tells()) {
-            return;
+        if self.tells_redacted {
+            // What of the answer has come by now depends on where chunks were cut.
+            head.push(REDACTED_HEADER, report.redacted.of_request().to_string());
+        } else if self.redaction.as_ref().is_some_and(|it| it.tells()) {
+            head.push(REDACTED_HEADER, report.redacted.to_string());
         }
-        head.push(REDACTED_HEADER, report.redacted.to_string());
     }
 
     fn tell_dropped(&self, head: &mut Headers) {

@@ -56,6 +56,14 @@ impl Redacted {
         [("request", &self.request), ("answer", &self.answer)]
     }
 
+    /// The request's part.
+    pub(super) fn of_request(&self) -> Self {
+        Self {
+            request: self.request.clone(),
+            answer: Counts::default(),
+        }
+    }
+
     /// Reads what `Display` writes. What is none of it is left out.
     fn parse(text: &str) -> Self {
         let mut redacted = Self::default();

@@ -22,6 +22,7 @@ pub(crate) fn variable(name: &str) -> Option<String> {
         "AWS_SECRET_ACCESS_KEY" => "golden-secret",
         "AZURE_OPENAI_API_KEY" => "golden-azure-key",
         "OPENAI_API_KEY" => "golden-openai-key",
+        "REDACTION_KEY" => "golden-redaction-key",
         "BEDROCK_KEY" => "golden-bedrock-key",
         _ => return None,
     };
