@@ -134,23 +134,50 @@ pub(super) fn push_segment(path: &mut String, segment: &str) {
     }
 }
 
-/// Appends a query to a path, behind the one that it may have. What a query may not hold, or what AWS signs
-/// only percent-encoded, is encoded; what is encoded already stays.
+/// Appends a query to a path, behind the one that it may have. All is encoded as AWS encodes it before it
+/// checks a signature: what may stand plainly does, all else has capital digits.
 pub(super) fn push_query(path: &mut String, query: &str) {
     if query.is_empty() {
         return;
     }
     path.push(if path.contains('?') { '&' } else { '?' });
     let mut has_value = false;
-    for byte in query.bytes() {
+    let mut rest = query.as_bytes();
+    while let Some((&byte, behind)) = rest.split_first() {
+        rest = behind;
         match byte {
-            b'-' | b'.' | b'_' | b'~' | b'%' | b'&' => path.push(char::from(byte)),
+            b'%' => match decoded(behind) {
+                Some((byte, behind)) => {
+                    rest = behind;
+                    push_plain(path, byte);
+                }
+                None => path.push_str("%25"),
+            },
+            b'&' => path.push('&'),
             b'=' if !has_value => path.push('='),
             b'+' => path.push_str("%20"),
-            _ if byte.is_ascii_alphanumeric() => path.push(char::from(byte)),
-            _ => push_encoded(path, byte),
+            _ => push_plain(path, byte),
         }
         has_value = byte == b'=' || (has_value && byte != b'&');
+    }
+}
+
+/// The byte that two digits behind a `%` stand for, and what follows.
+fn decoded(digits: &[u8]) -> Option<(u8, &[u8])> {
+    let (digits, rest) = digits.split_at_checked(2)?;
+    let digits = str::from_utf8(digits).ok()?;
+    // It would take a sign, too.
+    let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let byte = u8::from_str_radix(digits, 16).ok()?;
+    is_hex.then_some((byte, rest))
+}
+
+/// Appends a byte as itself where that may be.
+fn push_plain(path: &mut String, byte: u8) {
+    match byte {
+        b'-' | b'.' | b'_' | b'~' => path.push(char::from(byte)),
+        _ if byte.is_ascii_alphanumeric() => path.push(char::from(byte)),
+        _ => push_encoded(path, byte),
     }
 }
 
@@ -174,6 +201,20 @@ mod tests {
             (&*endpoint.authority, &*endpoint.path, &*endpoint.query),
             (authority, path, query)
         );
+    }
+
+    #[test]
+    fn a_query_is_encoded_as_aws_signs_it() {
+        let check = |query: &str, want: &str| {
+            let mut path = "/p".to_owned();
+            push_query(&mut path, query);
+            assert_eq!(path, want);
+        };
+        check("", "/p");
+        check("a=b&c=d=e", "/p?a=b&c=d%3De");
+        check("a=%5b%7e%41%26%3d%2b+", "/p?a=%5B~A%26%3D%2B%20");
+        check("a=%&b=%4&c=%+1&d=%zz", "/p?a=%25&b=%254&c=%25%201&d=%25zz");
+        check("metadata[team]=a:b", "/p?metadata%5Bteam%5D=a%3Ab");
     }
 
     #[test]
