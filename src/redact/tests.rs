@@ -190,7 +190,7 @@ fn disguises_are_seen_through() {
         "41\u{200B}11111111111111",
         &["payment_card:41\u{200B}11111111111111"],
     );
-    check("jаne＠example.org", &["email:jаne＠example.org"]);
+    check("jаne＠corp-mail.org", &["email:jаne＠corp-mail.org"]);
 }
 
 #[test]

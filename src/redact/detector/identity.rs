@@ -566,24 +566,26 @@ fn detect_nino(sight: &mut Sight<'_, '_>, number: &Number<'_>) -> Result<(), Mor
     Ok(())
 }
 
-/// The first three bytes of months, in small letters: English, and what is different in German.
-const MONTHS: &[&[u8; 3]] = &[
-    b"jan",
-    b"feb",
-    b"mar",
-    b"apr",
-    b"may",
-    b"jun",
-    b"jul",
-    b"aug",
-    b"sep",
-    b"oct",
-    b"nov",
-    b"dec",
-    b"m\xC3\xA4",
-    b"mai",
-    b"okt",
-    b"dez",
+/// Months in small letters: English, and German where it is no beginning of that. Three letters of one will do.
+const MONTHS: &[&str] = &[
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+    "m\u{e4}rz",
+    "mai",
+    "juni",
+    "juli",
+    "oktober",
+    "dezember",
 ];
 
 /// A date of birth whose month is a name: `12 March 1980`, `12-Mar-1980`, `3. Oktober 1990`.
@@ -602,9 +604,12 @@ pub(super) fn detect_month(
     }
     let is_letter = |byte: u8| byte.is_ascii_alphabetic() || byte >= 0x80;
     let name = view.run(from, 10, is_letter)?;
-    let month = view.part(from..name).first_chunk::<3>();
-    let is_month =
-        month.is_some_and(|month| MONTHS.contains(&&month.map(|byte| byte.to_ascii_lowercase())));
+    let name_bytes = view.part(from..name);
+    let is_begun = |month: &str| {
+        let begin = month.as_bytes().get(..name_bytes.len());
+        begin.is_some_and(|begin| begin.eq_ignore_ascii_case(name_bytes))
+    };
+    let is_month = name_bytes.len() > 2 && MONTHS.iter().any(|month| is_begun(month));
     if !is_month {
         return Ok(());
     }
