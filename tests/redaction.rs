@@ -380,7 +380,7 @@ fn stream_texts(stream: &[u8]) -> Texts {
 
 /// Texts that hold every kind of finding, and much that nearly is one.
 const TEXTS: &[&str] = &[
-    "Card 4111 1111 1111 1111, exp 12/27, cvv 123; mail jane.doe@mail.example.org or 4111-1111-1111-1111.john@x.com!",
+    "Card 4111 1111 1111 1111, exp 12/27, cvv 123; mail jane.doe@mail.corp.org or 4111-1111-1111-1111.john@x.com!",
     "IBAN DE89 3704 0044 0532 0130 00 / GB82WEST12345698765432; SSN 536-22-1234; ssn 536221234; tel (212) 555-0143 x12",
     "host 8.8.4.4:53, 2a00:1450:4001:81b::200e, 3c:22:fb:9a:01:7e; postgres://app:s3cr3t@db:5432/x https://a:b@c.d/",
     "ghp_16C7e42F292c6912E7710c838347Ae178B4a, AKIAIOSFODNN7EXAMPLE eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U.",
@@ -571,7 +571,7 @@ fn a_streamed_chat_answer_is_what_the_whole_one_is_however_it_is_cut() {
     let mut changed = 0;
     for round in 0..60 {
         let policy = policy(PLANS[round % PLANS.len()]);
-        let prompt = "I am jane.doe@mail.example.org, 4111 1111 1111 1111";
+        let prompt = "I am jane.doe@mail.corp.org, 4111 1111 1111 1111";
         let (answer, stream) = chat_answer(&mut random);
         let one = whole(&policy, CHAT, &answer, prompt).body;
         let one: Value = serde_json::from_slice(&one).unwrap();
@@ -748,7 +748,7 @@ fn a_streamed_response_is_what_the_whole_one_is_however_it_is_cut() {
     let mut random = Random(99);
     for round in 0..60 {
         let policy = policy(PLANS[round % PLANS.len()]);
-        let prompt = "I am jane.doe@mail.example.org, 4111 1111 1111 1111";
+        let prompt = "I am jane.doe@mail.corp.org, 4111 1111 1111 1111";
         let (answer, stream) = responses_answer(&mut random);
         let one = whole(&policy, RESPONSES, &answer, prompt).body;
         let want = response_texts(&serde_json::from_slice(&one).unwrap());

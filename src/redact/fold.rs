@@ -45,10 +45,15 @@ impl Folded {
 
     /// Folds a text, forgetting the one before.
     pub(super) fn fold(&mut self, text: &str) {
+        self.fold_from(text, 0);
+    }
+
+    /// The same where so many bytes at the beginning are known to stay as they are.
+    pub(super) fn fold_from(&mut self, text: &str, known: usize) {
         self.bytes.clear();
         self.turns.clear();
         let mut copied = 0;
-        let mut at: usize = 0;
+        let mut at = known;
         loop {
             let rest = text.get(at..).unwrap_or_default();
             at = at.wrapping_add(ascii_length(rest.as_bytes()));
@@ -73,6 +78,11 @@ impl Folded {
             let verbatim = text.as_bytes().get(copied..);
             self.bytes.extend_from_slice(verbatim.unwrap_or_default());
         }
+    }
+
+    /// Whether the text that was folded stayed as it is.
+    pub(super) const fn is_same(&self) -> bool {
+        self.is_same
     }
 
     /// The next folded byte comes from this place of the text.

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 /// Texts that hold every kind of finding, and much that nearly is one.
 const TEXTS: &[&str] = &[
-    "Card 4111 1111 1111 1111, exp 12/27, cvv 123; mail jane.doe@mail.example.org or 4111-1111-1111-1111.john@x.com!",
+    "Card 4111 1111 1111 1111, exp 12/27, cvv 123; mail jane.doe@mail.corp.org or 4111-1111-1111-1111.john@x.com!",
     "IBAN DE89 3704 0044 0532 0130 00 / GB82WEST12345698765432; SSN 536-22-1234; ssn 536221234; tel (212) 555-0143 x12",
     "host 8.8.4.4:53, 2a00:1450:4001:81b::200e, 3c:22:fb:9a:01:7e; postgres://app:s3cr3t@db:5432/x https://a:b@c.d/",
     "ghp_16C7e42F292c6912E7710c838347Ae178B4a, AKIAIOSFODNN7EXAMPLE eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U.",
@@ -321,7 +321,7 @@ fn nothing_comes_out_behind_what_blocks() {
     let plan = Plan::all(Action::Block);
     let mut stream = Stream::default();
     let mut out = String::new();
-    stream.push(&plan, "mail jane@example.org and more", &mut out, |_| {});
+    stream.push(&plan, "mail jane@corp.org and more", &mut out, |_| {});
     stream.push(&plan, " and more", &mut out, |_| {});
     stream.finish(&plan, &mut out, |_| {});
     assert_eq!(stream.blocked(), Some(Entity::Email.into()));

@@ -68,6 +68,8 @@ pub struct Stream {
     folded: Folded,
     /// What is not decided, and behind it what detectors may look back at.
     text: String,
+    /// How much at its beginning folds to itself.
+    same: usize,
     /// The place of `text` in the whole text, and in the whole folded text.
     text_base: usize,
     folded_base: usize,
@@ -103,6 +105,7 @@ impl Stream {
             scan: Scan::new(),
             folded: Folded::new(),
             text: String::new(),
+            same: 0,
             text_base: 0,
             folded_base: 0,
             done: 0,
@@ -148,6 +151,7 @@ impl Stream {
     pub fn finish(&mut self, plan: &Plan, out: &mut impl Sink, found: impl FnMut(Finding)) {
         self.run(plan, true, out, found);
         self.text.clear();
+        self.same = 0;
         self.done = 0;
     }
 
@@ -163,7 +167,11 @@ impl Stream {
             self.done = 0;
             return;
         }
-        self.folded.fold(&self.text);
+        self.folded.fold_from(&self.text, self.same);
+        self.same = match self.folded.is_same() {
+            true => self.text.len(),
+            false => 0,
+        };
         let (text, folded, base) = (self.text.as_str(), &self.folded, self.folded_base);
         let view = View::new(
             folded.bytes(text),
@@ -235,6 +243,7 @@ impl Stream {
             keep = keep.wrapping_sub(1);
         }
         self.text.drain(..start);
+        self.same = self.same.saturating_sub(start);
         self.text_base = self.text_base.wrapping_add(start);
         self.folded_base = self.folded_base.wrapping_add(keep);
         self.done = self.done.saturating_sub(start);

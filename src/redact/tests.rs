@@ -108,6 +108,10 @@ fn addresses_of_machines_are_found_but_for_reserved_ones() {
     );
     check("std::fmt a::b 12:34:56 ::1 2001:db8::1 fade::bed", &[]);
     check("eth0 3c:22:fb:9a:01:7e", &["mac_address:3c:22:fb:9a:01:7e"]);
+    check(
+        "8.8.4.4 93.184.216.34 1.2.3.4",
+        &["ipv4:8.8.4.4", "ipv4:93.184.216.34", "ipv4:1.2.3.4"],
+    );
 }
 
 #[test]
@@ -118,6 +122,10 @@ fn phones_are_found() {
     check("tel: 020 7946 0958", &["phone:020 7946 0958"]);
     check("\"phone\": \"2125550143\"", &["phone:2125550143"]);
     check("on 2024-01-02 at 10.20.30", &[]);
+    check(
+        "+49 30 901820 8.8.4.4",
+        &["phone:+49 30 901820", "ipv4:8.8.4.4"],
+    );
 }
 
 #[test]
@@ -162,6 +170,14 @@ fn assignments_are_found_by_name_and_value() {
         "password: required, token = get_token(), api_key=$KEY next_page_token=9f8e7d6c5b4a39281706",
         &[],
     );
+    check(
+        "ClientRequestToken: 550e8400-e29b-41d4-a716-446655440000",
+        &[],
+    );
+    check(
+        "RequestToken: 9f8e7d6c5b4a39281706",
+        &["generic_secret:9f8e7d6c5b4a39281706"],
+    );
 }
 
 #[test]
@@ -174,7 +190,7 @@ fn disguises_are_seen_through() {
         "41\u{200B}11111111111111",
         &["payment_card:41\u{200B}11111111111111"],
     );
-    check("jаne＠example.org", &["email:jаne＠example.org"]);
+    check("jаne＠corp-mail.org", &["email:jаne＠corp-mail.org"]);
 }
 
 #[test]
@@ -189,6 +205,18 @@ fn ids_of_states_are_found() {
     check("S1234567D", &["sg_nric:S1234567D"]);
     check("12.345.678-5", &["cl_rut:12.345.678-5"]);
     check("1HGCM82633A004352", &["vin:1HGCM82633A004352"]);
+    check("nino AB 12 34 56 C.", &["uk_nino:12 34 56 C"]);
+    check("XAB 12 34 56 C and AB 12 34 56 E, BG 12 34 56 C", &[]);
+    check("born 12 March 1980", &["date_of_birth:12 March 1980"]);
+    check(
+        "geboren am 3. M\u{e4}rz 1990",
+        &["date_of_birth:3. M\u{e4}rz 1990"],
+    );
+    check("DOB: 07-Oct-1971", &["date_of_birth:07-Oct-1971"]);
+    check(
+        "of 12 March 1980; born 32 March 1980, 12 marbles 1980x",
+        &[],
+    );
 }
 
 #[test]
@@ -201,6 +229,31 @@ fn wallets_are_found_by_their_checksums() {
     check(
         "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
         &["bitcoin_address:bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"],
+    );
+}
+
+#[test]
+fn addresses_that_reach_nobody_stay() {
+    check(
+        "a@example.com b@mail.example.org c@x.test d@y.invalid e@z.example f@localhost",
+        &[],
+    );
+}
+
+#[test]
+fn numbers_of_documents_stay() {
+    check(
+        "ISBN 978-3-16-148410-0, ISBN 0-306-40615-2, ISSN 2049-3630",
+        &[],
+    );
+    check(
+        "RFC 9110, RFC 5737 and 3849; (c) 2019-2026, 1998 - 2004",
+        &[],
+    );
+    check("at 52.520008, 13.404954 or 40.712776,-74.005974", &[]);
+    check(
+        "v1.2.3.4, version 10.0.19041.1, 1.27.0-rc.1, 2024.11.23.1",
+        &[],
     );
 }
 

@@ -8,6 +8,8 @@ use super::view::{View, is_word};
 
 /// A block, the byte before it and the byte behind it.
 const WINDOW_BYTES: usize = BLOCK_BYTES + 2;
+/// Up to so many bytes at the end are looked at one by one.
+const NEAR_BYTES: usize = 16;
 
 /// Where triggers are, block by block.
 pub(super) struct Triggers<'t> {
@@ -69,6 +71,9 @@ impl<'t> Triggers<'t> {
     fn edge(&self, block: usize) -> u64 {
         let rest = self.bytes.get(block..).unwrap_or_default();
         let rest = rest.get(..BLOCK_BYTES).unwrap_or(rest);
+        if rest.len() <= NEAR_BYTES {
+            return self.near(block, rest);
+        }
         if rest.iter().all(|&byte| class_of(byte) == 0) {
             return 0;
         }
@@ -81,13 +86,33 @@ impl<'t> Triggers<'t> {
         if let (Some(slots), Some(text)) = (slots.get_mut(..length), text.get(..length)) {
             slots.copy_from_slice(text);
         }
-        let bits = calls(&window);
+        calls(&window) | self.open(block)
+    }
+
+    /// The few bytes that a delta brings, one by one: a block would cost more.
+    fn near(&self, block: usize, rest: &[u8]) -> u64 {
+        let mut before = block.checked_sub(1).and_then(|at| self.bytes.get(at));
+        let mut behind = rest.iter().skip(1);
+        let (mut bits, mut bit) = (0, 1);
+        for byte in rest {
+            let next = behind.next().copied().unwrap_or(0);
+            if class_of(*byte) != 0 && is_call(before.copied().unwrap_or(0), *byte, next) {
+                bits |= bit;
+            }
+            bit <<= 1;
+            before = Some(byte);
+        }
+        bits | self.open(block)
+    }
+
+    /// The last byte of a text that goes on, if it could be a trigger.
+    fn open(&self, block: usize) -> u64 {
         let last = self.bytes.len().wrapping_sub(1).wrapping_sub(block);
         let is_open = !self.is_end && self.bytes.last().is_some_and(|&byte| class_of(byte) != 0);
-        if is_open && last < BLOCK_BYTES {
-            return bits | 1 << last;
+        match is_open && last < BLOCK_BYTES {
+            true => 1 << last,
+            false => 0,
         }
-        bits
     }
 }
 
@@ -222,6 +247,22 @@ mod tests {
     fn triggers_are_the_same_wherever_blocks_begin() {
         for length in 0..70 {
             check(&format!("{}ey^Jx AI^za @x", "x".repeat(length)).replace(" @", " ^@"));
+        }
+    }
+
+    #[test]
+    fn a_few_bytes_at_the_end_are_told_as_a_block_is() {
+        let bytes: Vec<u8> = (b' '..=b'~').chain([0, 10, 200]).collect();
+        let mut random = Random::new(5);
+        let steps = Cell::new(0);
+        for _ in 0..20_000 {
+            let length = 1 + random.below(NEAR_BYTES);
+            let mut window = [0; WINDOW_BYTES];
+            window[..=length].fill_with(|| bytes[random.below(bytes.len())]);
+            let text = &window[..=length];
+            let view = View::new(text, 0, true, &steps);
+            let triggers = Triggers::new(&view);
+            assert_eq!(triggers.near(1, &text[1..]), many(&window), "{text:?}");
         }
     }
 

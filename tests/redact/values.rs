@@ -305,7 +305,7 @@ pub(crate) fn kinds() -> Vec<Kind> {
         "ar_cuil", "cuil", checked!(["20-<8d>-<1d>", "27-<8d>-<1d>"], |d| (11 - sum(d, &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11) % 11 == d[10]), "";
         "cl_rut", "rut", checked!(["<2d>.<3d>.<3d>-<1d>"], |d| (11 - (sum(&[d[7], d[6], d[5], d[4], d[3], d[2], d[1], d[0]], &[2, 3, 4, 5, 6, 7, 2, 3])) % 11) % 11 == d[8]), "without dots";
         "uk_nhs", "nhs number", checked!(["<3d> <3d> <4d>", "<10d>"], |d| (11 - sum(d, &[10, 9, 8, 7, 6, 5, 4, 3, 2]) % 11) % 11 == d[9]), "in one piece without a word";
-        "uk_nino", "nino", like!("AB<6d>C" | "JG<6d>A", "DF<6d>C" | "AB<6d>E"), "with spaces";
+        "uk_nino", "nino", like!("AB<6d>C" | "JG<6d>A" | "AB <2d> <2d> <2d> C", "DF<6d>C" | "AB<6d>E" | "BG <2d> <2d> <2d> C"), "the letters in front of pairs";
         "de_tax_id", "steuernummer", checked!(["<11d>", "<2d> <3d> <3d> <3d>"], |d| iso_11_10(d) && repeats(d)), "in one piece without a word";
         "fr_insee", "nir", checked!(["1<2d>0675<8d>", "1 <2d> 06 75 <3d> <3d> <2d>"], |d| 97 - number(&d[..13]) % 97 == number(&d[13..])), "Corsica's letters; without the key";
         "es_nif", "nif", checked!(["<8d><1A>"], |d| u32::from(b"TRWAGMYFPDXBNJZSQVHLCKE"[usize::try_from(number(&d[..8]) % 23).unwrap()] - b'A') + 10 == d[8]), "firms";
@@ -332,10 +332,10 @@ pub(crate) fn kinds() -> Vec<Kind> {
         "au_medicare", "medicare", checked!(["2<3d> <5d> <1d>"], |d| sum(&d[..8], &[1, 3, 7, 9, 1, 3, 7, 9]) % 10 == d[8]), "in one piece without a word";
         "passport", "passport", like!("C<8d>" | "<9d>" | "AB<7d>"), "without a word";
         "driver_licence", "driver license", like!("<1A><7d>" | "<2A><6d>"), "without a word";
-        "date_of_birth", "date of birth", like!("05/1<1d>/1987" | "1987-05-1<1d>" | "15.05.87", "35/4<1d>/1987"), "without a word; months as words";
+        "date_of_birth", "date of birth", like!("05/1<1d>/1987" | "1987-05-1<1d>" | "15.05.87" | "1<1d> March 1987" | "1<1d>-Oct-1987", "35/4<1d>/1987" | "1<1d> marbles 1987"), "without a word; a month by name before the day";
         "vin", "vin", checked!(["1HGCM8<1X><1d><1X>3<1A><6d>", "JT<3A><1X><1d><1X><1d><2X><6d>"], vin), "Europe's, which have no check digit";
         "imei", "imei", checked!(["4<14d>", "35<13d>"], luhn), "without a word";
-        "email", "email", like!("<6a>.<5a>@<6a>.com" | "<3a><2d>@<4a>.co.uk" | "<4a>+<3a>@<5a>.io" | "<8x>@example.org", "<5a>@<5a>" | "icon@2x.png" | "@<6a>.<4a>"), "quoted local parts; names in other scripts";
+        "email", "email", like!("<6a>.<5a>@<6a>.com" | "<3a><2d>@<4a>.co.uk" | "<4a>+<3a>@<5a>.io" | "<8x>@corp.org", "<5a>@<5a>" | "<5a>@example.org" | "<5a>@<5a>.test" | "icon@2x.png" | "@<6a>.<4a>"), "quoted local parts; names in other scripts; domains of examples and tests";
         "phone", "phone", like!("+49 30 2<6d>" | "+44 20 79<2d> <4d>" | "+1-212-555-01<2d>" | "(415) 555-01<2d>" | "415-555-01<2d>" | "+33 6 <2d> <2d> <2d> <2d>" | "06 <2d> <2d> <2d> <2d>" | "+919<9d>" | "020 79<2d> <4d>" | "415.555.01<2d>", "+44 <7d>" | "115-555-01<2d>" | "415-155-01<2d>"), "national numbers in one piece without a word";
         "ipv4", "host", like!("8.8.<1d>.<1d>" | "93.184.2<1d>.34" | "172.217.<1d>.1<1d>", "127.0.0.1" | "8.8.<1d>.9<2d>" | "203.0.113.9"), "behind a word like version";
         "ipv6", "host", like!("2a00:1450:4001:81<1h>::200e" | "2606:4700:<4h>::6810:84<1h>5" | "684d:1111:<4h>:3333:4444:5555:6:77", "2001:db8::<4h>" | "fe80::1:2:3:4" | "2a00:1450:4001:81<1h>:"), "loopback, link-local, documentation";

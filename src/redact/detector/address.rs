@@ -5,7 +5,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{Sight, Topic, is_edge};
 use crate::redact::entity::Entity;
-use crate::redact::view::{More, is_word};
+use crate::redact::view::{More, View, is_word};
 
 pub(super) fn detect_ipv4(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
@@ -35,6 +35,14 @@ pub(super) fn detect_ipv4(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), Mo
     };
     sight.offer(Entity::Ipv4, at, end, score);
     Ok(())
+}
+
+/// Whether an address stands there.
+pub(super) fn is_ipv4(view: &View<'_>, at: usize) -> Result<bool, More> {
+    let end = view.run(at, 16, |byte| byte.is_ascii_digit() || byte == b'.')?;
+    let text = view.part(at..end);
+    let text = text.strip_suffix(b".").unwrap_or(text);
+    Ok(str::from_utf8(text).is_ok_and(|text| text.parse::<Ipv4Addr>().is_ok()))
 }
 
 fn is_reserved(address: Ipv4Addr) -> bool {

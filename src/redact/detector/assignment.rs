@@ -19,6 +19,8 @@ enum Promise {
     AwsSecret,
     StorageKey,
     Header,
+    /// What tells one request from another: a secret unless it is a UUID.
+    Request,
     Bic,
     Passport,
 }
@@ -38,6 +40,8 @@ const NAMES: &[(&[u8], Promise)] = &[
     (b"authorization", Promise::Header),
     (b"secret", Promise::Secret),
     (b"token", Promise::Secret),
+    (b"requesttoken", Promise::Request),
+    (b"idempotencytoken", Promise::Request),
     (b"apikey", Promise::Secret),
     (b"secretkey", Promise::Secret),
     (b"accesskey", Promise::Secret),
@@ -67,7 +71,7 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     if at < until && times > 0 {
         return Ok(());
     }
-    let Some(promise) = promise(&view, at) else {
+    let Some(mut promise) = promise(&view, at) else {
         return Ok(());
     };
     let Some((start, is_quoted)) = value_start(&view, at)? else {
@@ -86,6 +90,12 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
         },
     );
     let value = view.part(start..end);
+    if promise == Promise::Request {
+        if is_uuid(value) {
+            return Ok(());
+        }
+        promise = Promise::Secret;
+    }
     let is_short = value.len() < 6 || promise == Promise::Secret && value.len() < SECRET_BYTES_MIN;
     if is_short || promise == Promise::Secret && !has_digits(value) {
         return Ok(());
@@ -125,9 +135,17 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
                 sight.offer(Entity::Passport, start, end, 80);
             }
         }
-        Promise::Header => {}
+        Promise::Header | Promise::Request => {}
     }
     Ok(())
+}
+
+fn is_uuid(value: &[u8]) -> bool {
+    let is_in_place = |(at, byte): (usize, &u8)| match at {
+        8 | 13 | 18 | 23 => *byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    value.len() == 36 && value.iter().enumerate().all(is_in_place)
 }
 
 /// Four letters for the bank, two for the country, two for the place, and perhaps three for the branch.

@@ -258,7 +258,7 @@ fn two(word: &[u8], at: usize) -> u32 {
 }
 
 /// National Insurance: prefixes that HMRC gives out, and a suffix of A to D.
-fn is_nino(word: &[u8]) -> bool {
+pub(super) fn is_nino(word: &[u8]) -> bool {
     let [a, b] = [upper(word, 0), upper(word, 1)];
     let is_given = !b"DFIQUV".contains(&a) && !b"DFIQUVO".contains(&b);
     let is_void = [*b"BG", *b"GB", *b"KN", *b"NK", *b"NT", *b"TN", *b"ZZ"].contains(&[a, b]);

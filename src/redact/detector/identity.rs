@@ -5,7 +5,7 @@
 )]
 
 use super::number::{Number, Prefix};
-use super::{Sight, Topic, is_edge};
+use super::{Sight, Topic, code, is_edge};
 use crate::redact::checksum::{
     is_date, luhn, luhn_sum, mod_11_2, mod_11_10, modulo, verhoeff, weighted,
 };
@@ -533,8 +533,105 @@ fn account(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
     }
 }
 
+/// A National Insurance number in pairs: `AB 12 34 56 C`. A stream may have let the first letters go; so they stay.
+fn detect_nino(sight: &mut Sight<'_, '_>, number: &Number<'_>) -> Result<(), More> {
+    let view = sight.view;
+    let start = number.start;
+    if number.head() != 0x222 || number.count() != 6 || view.before(start) != b' ' {
+        return Ok(());
+    }
+    let Some(pairs) = number.prefixes().last() else {
+        return Ok(());
+    };
+    let [first, second] = [2, 1].map(|back| view.before(start.wrapping_sub(back)));
+    if view.ahead(pairs.end)? != b' ' || !is_edge(view.before(start.wrapping_sub(3))) {
+        return Ok(());
+    }
+    let last = pairs.end.wrapping_add(1);
+    let word = [
+        first,
+        second,
+        b'0',
+        b'0',
+        b'0',
+        b'0',
+        b'0',
+        b'0',
+        view.ahead(last)?,
+    ];
+    let end = last.wrapping_add(1);
+    if code::is_nino(&word) && is_edge(view.ahead(end)?) {
+        sight.offer(Entity::UkNino, start, end, 80);
+    }
+    Ok(())
+}
+
+/// Months in small letters: English, and German where it is no beginning of that. Three letters of one will do.
+const MONTHS: &[&str] = &[
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+    "m\u{e4}rz",
+    "mai",
+    "juni",
+    "juli",
+    "oktober",
+    "dezember",
+];
+
+/// A date of birth whose month is a name: `12 March 1980`, `12-Mar-1980`, `3. Oktober 1990`.
+pub(super) fn detect_month(
+    sight: &mut Sight<'_, '_>,
+    start: usize,
+    behind: usize,
+) -> Result<(), More> {
+    let view = sight.view;
+    let mut from = behind.wrapping_add(1);
+    if view.ahead(behind)? == b'.' && view.ahead(from)? == b' ' {
+        from = from.wrapping_add(1);
+    }
+    if !view.ahead(from)?.is_ascii_alphabetic() {
+        return Ok(());
+    }
+    let is_letter = |byte: u8| byte.is_ascii_alphabetic() || byte >= 0x80;
+    let name = view.run(from, 10, is_letter)?;
+    let name_bytes = view.part(from..name);
+    let is_begun = |month: &str| {
+        let begin = month.as_bytes().get(..name_bytes.len());
+        begin.is_some_and(|begin| begin.eq_ignore_ascii_case(name_bytes))
+    };
+    let is_month = name_bytes.len() > 2 && MONTHS.iter().any(|month| is_begun(month));
+    if !is_month {
+        return Ok(());
+    }
+    let year = view.run(name, 2, |byte| matches!(byte, b' ' | b'.' | b',' | b'-'))?;
+    let end = view.run(year, 5, |byte| byte.is_ascii_digit())?;
+    let is_year = matches!(
+        view.part(year..end),
+        [b'1', b'9', _, _] | [b'2', b'0', _, _]
+    );
+    let is_day = matches!(
+        view.part(start..behind),
+        [b'1'..=b'9'] | [b'0'..=b'2', _] | [b'3', b'0' | b'1']
+    );
+    if is_year && is_day && is_edge(view.ahead(end)?) && sight.has(start, &[Topic::Birth]) {
+        sight.offer(Entity::DateOfBirth, start, end, 80);
+    }
+    Ok(())
+}
+
 /// Numbers that end in a letter behind a group: Finland's, and Chile's.
 pub(super) fn detect_letter(sight: &mut Sight<'_, '_>, number: &Number<'_>) -> Result<(), More> {
+    detect_nino(sight, number)?;
     let view = sight.view;
     let Some(end) = number.dashed_pair([6, 3]) else {
         return Ok(());

@@ -158,6 +158,9 @@ fn detect_digit(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize) -> Result<(
     // Inside a row of groups only one that could be a card's or a phone's first is tried again.
     if view.before(at.wrapping_sub(1)).is_ascii_digit() {
         match before {
+            b' ' if length < 3 && view.ahead(at.wrapping_add(length))? == b'.' => {
+                return address::detect_ipv4(sight, at);
+            }
             b' ' if length < 3 => return Ok(()),
             b'/' | b'-' | b'.' if length < 8 => return Ok(()),
             _ => {}
@@ -171,6 +174,9 @@ fn detect_digit(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize) -> Result<(
     if matches!(next, b' ' | b'-' | b'.' | b'/' | b'x') {
         if next == b'.' && length <= 3 {
             address::detect_ipv4(sight, at)?;
+        }
+        if length <= 2 {
+            identity::detect_month(sight, at, behind)?;
         }
         let number = row.number(&view, at)?;
         let is_inner = before == b' ' && view.before(at.wrapping_sub(1)).is_ascii_digit();

@@ -3,7 +3,7 @@
 //! A number that only could be one counts when the words before speak of phones.
 
 use super::number::Prefix;
-use super::{Sight, Topic, is_edge};
+use super::{Sight, Topic, address, is_edge};
 use crate::redact::entity::Entity;
 use crate::redact::view::{More, View, is_name};
 
@@ -32,6 +32,11 @@ pub(super) fn detect_marked(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), 
                 break;
             }
             if gap == 2 || !matches!(byte, b' ' | b'-' | b'.' | b'/' | b'(' | b')') {
+                gap = 3;
+                break;
+            }
+            // What is long enough ends before the address of a machine.
+            if count >= 7 && byte == b' ' && address::is_ipv4(&view, position.wrapping_add(1))? {
                 gap = 3;
                 break;
             }
