@@ -227,9 +227,10 @@ const WORD: &str = "word ";
 impl Way {
     fn policy(self) -> Rc<Policy> {
         let (provider, target) = self.1.provider();
-        let redaction = match self.1 {
-            Redacted => r#","redaction":{"entities":{"all":"mask"}}"#,
-            _ => "",
+        let redaction = if matches!(self.1, Redacted) {
+            r#","redaction":{"entities":{"all":"mask"}}"#
+        } else {
+            ""
         };
         let text = format!(
             r#"{{"version":1,"anonymous":"deny",
