@@ -71,7 +71,7 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     if at < until && times > 0 {
         return Ok(());
     }
-    let Some(mut promise) = promise(&view, at) else {
+    let Some(promise) = promise(&view, at) else {
         return Ok(());
     };
     let Some((start, is_quoted)) = value_start(&view, at)? else {
@@ -90,14 +90,12 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
         },
     );
     let value = view.part(start..end);
-    if promise == Promise::Request {
-        if is_uuid(value) {
-            return Ok(());
-        }
-        promise = Promise::Secret;
+    if promise == Promise::Request && is_uuid(value) {
+        return Ok(());
     }
-    let is_short = value.len() < 6 || promise == Promise::Secret && value.len() < SECRET_BYTES_MIN;
-    if is_short || promise == Promise::Secret && !has_digits(value) {
+    let is_secret = matches!(promise, Promise::Secret | Promise::Request);
+    let is_short = value.len() < 6 || is_secret && value.len() < SECRET_BYTES_MIN;
+    if is_short || is_secret && !has_digits(value) {
         return Ok(());
     }
     // A call, a template, an index: not the value itself.
@@ -108,7 +106,7 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let whole = (start, end);
     match promise {
         Promise::Password => password(sight, whole, is_quoted),
-        Promise::Secret => secret(sight, whole),
+        Promise::Secret | Promise::Request => secret(sight, whole),
         Promise::AwsSecret => {
             if value.len() == 40 && distinct(value) >= 14 {
                 sight.offer(Entity::AwsSecretKey, start, end, 95);
@@ -135,7 +133,7 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
                 sight.offer(Entity::Passport, start, end, 80);
             }
         }
-        Promise::Header | Promise::Request => {}
+        Promise::Header => {}
     }
     Ok(())
 }
