@@ -44,23 +44,9 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     // `git@github.com:owner/repo` is an address of a machine.
     let is_remote = view.part(start..at) == b"git" && matches!(view.ahead(end)?, b':' | b'/');
     if is_domain(domain) && !is_remote {
-        let score = if is_reserved(domain) { 40 } else { 90 };
-        sight.offer(Entity::Email, start, end, score);
+        sight.offer(Entity::Email, start, end, 90);
     }
     Ok(())
-}
-
-/// Domains that RFC 2606 sets aside for examples and tests: nobody reads their mail. Who lowers `score_min` finds them too.
-fn is_reserved(domain: &[u8]) -> bool {
-    let mut labels = domain.rsplit(|&byte| byte == b'.');
-    let [top, second] = [labels.next(), labels.next()].map(Option::unwrap_or_default);
-    let is_one_of = |label: &[u8], names: &[&str]| {
-        names
-            .iter()
-            .any(|name| label.eq_ignore_ascii_case(name.as_bytes()))
-    };
-    is_one_of(top, &["test", "invalid", "example", "localhost"])
-        || is_one_of(second, &["example"]) && is_one_of(top, &["com", "org", "net"])
 }
 
 fn is_domain(domain: &[u8]) -> bool {
