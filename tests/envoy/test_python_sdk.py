@@ -24,7 +24,7 @@ WEATHER = {
     },
 }
 
-pytestmark = pytest.mark.parametrize("model", MODELS)
+every_model = pytest.mark.parametrize("model", MODELS)
 
 
 class City(pydantic.BaseModel):
@@ -68,6 +68,7 @@ def finish_reason(chunks):
     return next(chunk.choices[0].finish_reason for chunk in reversed(chunks) if chunk.choices)
 
 
+@every_model
 def test_a_question_is_answered(gateway, model):
     got = answer(gateway, model=model, messages=[{"role": "system", "content": "Be brief."}, user("hello, wörld 🌍")])
     assert got.choices[0].message.content == "You said: hello, wörld 🌍"
@@ -75,6 +76,7 @@ def test_a_question_is_answered(gateway, model):
     assert got.usage.total_tokens == got.usage.prompt_tokens + got.usage.completion_tokens > 0
 
 
+@every_model
 def test_a_stream_says_the_same(gateway, model):
     got = chunks(gateway, model=model, messages=[user("hello, wörld 🌍")], stream_options={"include_usage": True})
     assert text(got) == "You said: hello, wörld 🌍"
@@ -83,6 +85,7 @@ def test_a_stream_says_the_same(gateway, model):
     assert all(chunk.usage is None for chunk in got[:-1])
 
 
+@every_model
 @pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "streamed"])
 def test_a_tool_is_called_and_its_result_is_used(gateway, model, is_stream):
     messages = [user("What is the weather in Oslo?")]
@@ -108,6 +111,7 @@ def test_a_tool_is_called_and_its_result_is_used(gateway, model, is_stream):
     assert said.startswith("The tools answered: ") and "21" in said
 
 
+@every_model
 def test_a_schema_is_obeyed(gateway, model):
     schema = {"name": "city", "strict": True, "schema": City.model_json_schema() | {"additionalProperties": False}}
     response_format = {"type": "json_schema", "json_schema": schema}
@@ -118,10 +122,9 @@ def test_a_schema_is_obeyed(gateway, model):
     assert isinstance(parsed.choices[0].message.parsed, City)
 
 
+@pytest.mark.parametrize("model", BEDROCK_MODELS)
 @pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "streamed"])
 def test_a_tool_that_takes_text_is_called(gateway, model, is_stream):
-    if model not in BEDROCK_MODELS:
-        pytest.skip("the others speak OpenAI's format themselves")
     body = {"model": model, "messages": [user("Take a note.")], "tools": [{"type": "custom", "custom": {"name": "note"}}], "tool_choice": "required"}
     if is_stream:
         with gateway.client().chat.completions.stream(**body) as stream:
@@ -136,6 +139,7 @@ def test_a_tool_that_takes_text_is_called(gateway, model, is_stream):
     assert isinstance(called["input"], str) and called["input"]
 
 
+@every_model
 def test_an_image_arrives_untouched(gateway, simulator, model):
     url = f"data:image/png;base64,{base64.b64encode(png()).decode()}"
     content = [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": url}}]
@@ -150,6 +154,7 @@ def test_an_image_arrives_untouched(gateway, simulator, model):
         assert blocks == content
 
 
+@every_model
 def test_errors_are_the_sdks_own(gateway, simulator, model):
     upstream = {"gpt": "azure", "gpt-openai": "openai"}.get(model, "bedrock")
     simulator.fault(upstream, {"kind": "status", "status": 429, "errortype": "ThrottlingException", "message": "Too many."})
