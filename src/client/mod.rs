@@ -17,6 +17,7 @@ pub mod error;
 pub mod models;
 mod output;
 mod parameters;
+mod parts;
 mod read;
 pub mod responses;
 pub mod sites;

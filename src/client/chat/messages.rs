@@ -9,9 +9,10 @@
 use super::cache::read_cache_life;
 use super::names::read_name;
 use crate::client::data_url;
+use crate::client::parts::PartCount;
 use crate::client::read::{Path, Reader, required, set, unsupported, wrong_kind, wrong_value};
 use crate::codec::json::{Kind, Text};
-use crate::fault::{Fault, Invalid};
+use crate::fault::Fault;
 use crate::limits::{MESSAGES_MAX, PARTS_MAX, TOOL_CALLS_MAX};
 use crate::turn::{
     CacheLife, Document, DocumentSource, Escaped, Image, Message, Part, Role, SearchResult,
@@ -27,7 +28,7 @@ pub(super) struct Messages<'a> {
     /// Some message says which of several people speaks.
     pub(super) has_name: bool,
     /// Parts of all messages so far.
-    parts: usize,
+    parts: PartCount,
 }
 
 /// A message whose role may not be known yet: members come in any order.
@@ -119,14 +120,14 @@ impl<'a> Messages<'a> {
     fn content(&mut self, reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Vec<Part<'a>>, Fault> {
         match reader.kind() {
             Kind::String => {
-                self.count_part(at)?;
+                self.parts.add(at)?;
                 Ok(vec![Part::Text(reader.escaped(at)?)])
             }
             Kind::Array => {
                 let mut parts = Vec::new();
                 reader.list(at, PARTS_MAX, |reader, index| {
                     let at = at.item(index);
-                    self.count_part(&at)?;
+                    self.parts.add(&at)?;
                     let (part, cache) = self.part(reader, &at)?;
                     parts.push(part);
                     parts.extend(cache.map(Part::CacheBreakpoint));
@@ -138,15 +139,6 @@ impl<'a> Messages<'a> {
                 Err(wrong_kind(at, "must be a string or a list of parts"))
             }
         }
-    }
-
-    fn count_part(&mut self, at: &Path<'_>) -> Result<(), Fault> {
-        self.parts = self.parts.saturating_add(1);
-        if self.parts > PARTS_MAX {
-            let problem = format!("a request may have at most {PARTS_MAX} parts");
-            return Err(Invalid::value(at.to_string(), problem).into());
-        }
-        Ok(())
     }
 
     fn part(
@@ -249,7 +241,7 @@ impl<'a> Messages<'a> {
         let mut thoughts = Vec::new();
         reader.list(at, PARTS_MAX, |reader, index| {
             let at = at.item(index);
-            self.count_part(&at)?;
+            self.parts.add(&at)?;
             thoughts.extend(read_thought(reader, &at)?);
             Ok(())
         })?;
@@ -264,7 +256,7 @@ impl<'a> Messages<'a> {
         let mut calls = Vec::new();
         reader.list(at, TOOL_CALLS_MAX, |reader, index| {
             let at = at.item(index);
-            self.count_part(&at)?;
+            self.parts.add(&at)?;
             calls.push(read_tool_call(reader, &at)?);
             Ok(())
         })?;

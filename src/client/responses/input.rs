@@ -13,10 +13,11 @@
 use super::seal::{self, Sealed};
 use super::tools::wire_name;
 use crate::client::data_url;
+use crate::client::parts::PartCount;
 use crate::client::read::{Path, Reader, required, set, unsupported, wrong_kind, wrong_value};
 use crate::client::tools::read_name;
 use crate::codec::json::{Kind, Text, unescape};
-use crate::fault::{Fault, Invalid};
+use crate::fault::Fault;
 use crate::limits::{MESSAGES_MAX, PARTS_MAX};
 use crate::turn::{Document, DocumentSource, Escaped, Image, Message, Part, Role, ToolOutput};
 
@@ -27,7 +28,7 @@ pub(super) struct Input<'a> {
     /// Parameters that are met inside of items, for the policy.
     pub(super) others: Vec<String>,
     /// Parts of all messages so far.
-    parts: usize,
+    parts: PartCount,
 }
 
 /// Kinds of items that come from tools that OpenAI hosts.
@@ -94,14 +95,14 @@ impl<'a> Input<'a> {
         match &*kind {
             "message" => self.message(raw, at, index),
             "function_call" | "custom_tool_call" => {
-                self.count_part(at)?;
+                self.parts.add(at)?;
                 let call = read_call(raw, at, &kind == "custom_tool_call")?;
                 self.push(Role::Assistant, vec![call], index);
                 Ok(())
             }
             "function_call_output" | "custom_tool_call_output" => self.output(raw, at, index),
             "reasoning" => {
-                self.count_part(at)?;
+                self.parts.add(at)?;
                 if let Some(part) = read_reasoning(raw, at)? {
                     self.push(Role::Assistant, vec![part], index);
                 }
@@ -152,14 +153,14 @@ impl<'a> Input<'a> {
     fn content(&mut self, reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Vec<Part<'a>>, Fault> {
         match reader.kind() {
             Kind::String => {
-                self.count_part(at)?;
+                self.parts.add(at)?;
                 Ok(vec![Part::Text(reader.escaped(at)?)])
             }
             Kind::Array => {
                 let mut parts = Vec::new();
                 reader.list(at, PARTS_MAX, |reader, index| {
                     let at = at.item(index);
-                    self.count_part(&at)?;
+                    self.parts.add(&at)?;
                     parts.push(self.part(reader, &at)?);
                     Ok(())
                 })?;
@@ -169,15 +170,6 @@ impl<'a> Input<'a> {
                 Err(wrong_kind(at, "must be a string or a list of parts"))
             }
         }
-    }
-
-    fn count_part(&mut self, at: &Path<'_>) -> Result<(), Fault> {
-        self.parts = self.parts.saturating_add(1);
-        if self.parts > PARTS_MAX {
-            let problem = format!("a request may have at most {PARTS_MAX} parts");
-            return Err(Invalid::value(at.to_string(), problem).into());
-        }
-        Ok(())
     }
 
     fn part(&mut self, reader: &mut Reader<'a>, at: &Path<'_>) -> Result<Part<'a>, Fault> {
