@@ -266,7 +266,7 @@ pub enum ToolInput<'a> {
 }
 
 /// How a signature begins that is the encrypted content of reasoning of the responses API. Only that API
-/// can read what follows.
+/// can read what follows. Such a signature is told whole, by one event.
 pub const ENCRYPTED: &str = "responses.";
 
 /// How `encrypted_content` begins that this gateway wrote. Other providers cannot read what follows.

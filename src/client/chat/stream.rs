@@ -17,7 +17,7 @@ use crate::client::{Opening, Writer};
 use crate::codec::json::{write_string, write_u64};
 use crate::fault::{Fault, Upstream};
 use crate::limits::ADMIN_BYTES_MAX;
-use crate::turn::{Detail, Escaped, Event, Finish, ServiceTier, Usage};
+use crate::turn::{Detail, ENCRYPTED, Escaped, Event, Finish, ServiceTier, Usage};
 
 /// Writes an answer as a stream.
 #[derive(Debug)]
@@ -345,7 +345,10 @@ fn keep(held: &mut String, piece: Escaped<'_>) -> Result<(), Fault> {
 
 impl Writer for Stream {
     fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
-        if !matches!(event, Event::Signature { .. }) {
+        // What is encrypted is a signature of its own, not a piece.
+        let is_more =
+            matches!(event, Event::Signature { text, .. } if !text.as_str().starts_with(ENCRYPTED));
+        if !is_more {
             self.write_signed(out);
         }
         match event {
@@ -506,6 +509,24 @@ mod tests {
                 ROLE,
                 r#"{"reasoning_content":"r"}"#,
                 r#"{"content":"a"}"#,
+                STOP,
+                DONE,
+            ],
+        );
+    }
+
+    #[test]
+    fn encrypted_reasoning_of_two_items_stays_apart() {
+        let encrypted = |text| Event::Signature {
+            choice: 0,
+            text: Escaped::from_content(text),
+        };
+        check(
+            &answer(&[encrypted("responses.A"), encrypted("responses.B")]),
+            &[
+                ROLE,
+                r#"{"thinking_blocks":[{"index":0,"type":"thinking","thinking":"","signature":"responses.A"}]}"#,
+                r#"{"thinking_blocks":[{"index":1,"type":"thinking","thinking":"","signature":"responses.B"}]}"#,
                 STOP,
                 DONE,
             ],

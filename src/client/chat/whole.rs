@@ -13,7 +13,7 @@ use crate::client::{Opening, Writer};
 use crate::codec::json::{write_string, write_u64};
 use crate::fault::{Fault, Upstream};
 use crate::limits::ADMIN_BYTES_MAX;
-use crate::turn::{Detail, Escaped, Event, Finish, ServiceTier, Usage};
+use crate::turn::{Detail, ENCRYPTED, Escaped, Event, Finish, ServiceTier, Usage};
 
 /// Writes an answer as one body.
 #[derive(Debug)]
@@ -73,11 +73,12 @@ impl std::fmt::Debug for Choice {
 }
 
 impl Choice {
-    /// Adds to the signature of the reasoning so far.
+    /// Adds to the signature of the reasoning so far. What is encrypted is a signature of its own.
     fn sign(&mut self, piece: &str) {
         let now = self.reasoning.len();
         if let Some(Thought::Signed { ends, signature }) = self.thoughts.last_mut()
             && *ends == now
+            && !piece.starts_with(ENCRYPTED)
         {
             signature.push_str(piece);
             return;
@@ -431,6 +432,22 @@ mod tests {
         check(
             &answer(&[reasoning, Event::Usage(Usage::default()), text("a")]),
             r#"[{"index":0,"message":{"role":"assistant","content":"a","refusal":null,"reasoning_content":"r"},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0,"prompt_tokens_details":{"cached_tokens":0}}}"#,
+        );
+    }
+
+    #[test]
+    fn encrypted_reasoning_of_two_items_stays_apart() {
+        let encrypted = |text| Event::Signature {
+            choice: 0,
+            text: Escaped::from_content(text),
+        };
+        check(
+            &answer(&[
+                encrypted("responses.A"),
+                encrypted("responses.B"),
+                text("d"),
+            ]),
+            r#"[{"index":0,"message":{"role":"assistant","content":"d","refusal":null,"thinking_blocks":[{"type":"thinking","thinking":"","signature":"responses.A"},{"type":"thinking","thinking":"","signature":"responses.B"}]},"logprobs":null,"finish_reason":"stop"}]}"#,
         );
     }
 
