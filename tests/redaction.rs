@@ -836,6 +836,19 @@ fn a_stream_that_breaks_off_never_tells_what_was_held_back() {
 }
 
 #[test]
+fn choices_that_do_not_say_their_index_are_told_by_their_place() {
+    let pieces = chunks(&["mail jane@", "corp.com ", "now"]).replace("\"index\":0,", "");
+    let end = CHUNK
+        .replace(r#"{"content":"TEXT"}"#, "{}")
+        .replace("null", "\"stop\"");
+    let stream = format!("{pieces}{end}\n\ndata: [DONE]\n\n");
+    let got = streamed(&policy(MASK), CHAT, stream.as_bytes(), &mut || 9, "x");
+    let got = String::from_utf8(got).unwrap();
+    assert!(!got.contains("jane") && !got.contains("corp"), "{got}");
+    assert!(got.contains("[EMAIL]") && got.contains("now"), "{got}");
+}
+
+#[test]
 fn a_failed_response_repeats_nothing_that_was_held_back() {
     let mut random = Random(5);
     let (_, stream) = responses_answer(&mut random);

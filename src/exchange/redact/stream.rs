@@ -212,10 +212,10 @@ impl Flow {
         let found = walked(Places::new(matcher, layout), text)?;
         let ended = ended(text, items, end)?;
         for piece in found {
-            let is_piece = piece
-                .path
-                .iter()
-                .all(|step| matches!(step, Step::Name { .. } | Step::Item { is_told: true, .. }));
+            // Some servers do not number their choices; they stand where they are. Other items may be whole ones then.
+            let is_piece = piece.path.iter().enumerate().all(|(depth, step)| {
+                depth == 1 || !matches!(step, Step::Item { is_told: false, .. })
+            });
             let Found::Text { content, is_json } = piece.found else {
                 self.redaction.put_whole(text, piece.found, edits, counts)?;
                 continue;
