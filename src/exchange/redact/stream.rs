@@ -9,10 +9,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::client::sites::{At, Events, Is, Typed};
+use crate::client::sites::Events;
 use crate::codec::json::{
-    Edits, Kind, Member, Members, Text, Walk, string_content, unescape, validate, write_string,
-    write_u64,
+    Edits, Kind, Member, Members, Walk, unescape, validate, write_string, write_u64,
 };
 use crate::codec::sse;
 use crate::fault::{Fault, Upstream};
@@ -23,7 +22,8 @@ use crate::redact::places::{Found, KEPT, Layout, Places, Step, TEXT, write_path}
 use crate::redact::select::{Matcher, Selector};
 
 use super::channel::Channel;
-use super::{Redaction, Stop, hollow, put, put_text, unreadable};
+use super::typed::write_again;
+use super::{Redaction, Stop, put_text, unreadable};
 
 /// Redacts a streamed answer.
 pub(in crate::exchange) struct Filter {
@@ -32,8 +32,8 @@ pub(in crate::exchange) struct Filter {
 }
 
 /// What is known of the stream, besides the block that is coming.
-struct Flow {
-    redaction: Redaction,
+pub(super) struct Flow {
+    pub(super) redaction: Redaction,
     /// The texts that have begun, by their path in the whole answer.
     open: BTreeMap<String, Open>,
     /// The texts whose findings were counted, for they come again when they are whole.
@@ -41,31 +41,31 @@ struct Flow {
     /// What every event of a stream of pieces says of the answer, as JSON members.
     head: String,
     /// How many events were added, by which those behind have later numbers.
-    added: u64,
+    pub(super) added: u64,
     /// Takes in every string of an event that the format does not know.
-    everything: Matcher,
-    is_failing: bool,
+    pub(super) everything: Matcher,
+    pub(super) is_failing: bool,
 }
 
 /// A text that has begun.
-struct Open {
+pub(super) struct Open {
     channel: Channel,
     path: Vec<Owned>,
     /// The event that began it, from which others of its kind are made.
-    name: Vec<u8>,
-    event: String,
+    pub(super) name: Vec<u8>,
+    pub(super) event: String,
 }
 
 /// A step of a path that outlives its event.
-enum Owned {
+pub(super) enum Owned {
     Name(String),
     Item(usize),
 }
 
 /// A text in an event.
-struct Piece<'e> {
-    found: Found<'e>,
-    path: Vec<Step<'e>>,
+pub(super) struct Piece<'e> {
+    pub(super) found: Found<'e>,
+    pub(super) path: Vec<Step<'e>>,
 }
 
 impl Filter {
@@ -190,7 +190,7 @@ impl Flow {
         Ok(())
     }
 
-    fn rule(&self) -> std::rc::Rc<RedactionRule> {
+    pub(super) fn rule(&self) -> std::rc::Rc<RedactionRule> {
         std::rc::Rc::clone(&self.redaction.rule)
     }
 
@@ -240,7 +240,7 @@ impl Flow {
     }
 
     /// Takes a piece of a text: what came, and what goes on now.
-    fn piece(
+    pub(super) fn piece(
         &mut self,
         key: &str,
         content: &str,
@@ -280,7 +280,7 @@ impl Flow {
     }
 
     /// Ends the texts at and below a path: what is held of them goes out. `number` is that of the event behind.
-    fn end(
+    pub(super) fn end(
         &mut self,
         prefix: &str,
         number: Option<u64>,
@@ -361,114 +361,17 @@ impl Flow {
         write_event(&open.name, &data, out);
     }
 
-    /// Takes an event that says by its type what it is.
-    fn typed(
-        &mut self,
-        block: &sse::Event<'_>,
-        text: &str,
-        table: &[Typed],
-        (edits, out): (&mut Edits, &mut Vec<u8>),
-        counts: &mut Counts,
-    ) -> Result<(), Stop> {
-        let event = Event::read(text)?;
-        let row = table.iter().find(|row| event.kind == *row.name);
-        let Some((row, part)) = row.and_then(|row| Some((row, event.member(row.member)?))) else {
-            // Where the format says nothing of an event each of its strings is a text of its own.
-            let found = walked(Places::new(&self.everything, Layout::default()), text)?;
-            for piece in found {
-                self.redaction.put_whole(text, piece.found, edits, counts)?;
-            }
-            return self.renumber(&event, text, edits);
-        };
-        let path = event.path(row.path);
-        let prefix = key(&path);
-        let rule = self.rule();
-        let matcher = &self.redaction.sides(&rule)?.answer;
-        if row.is == Is::Complete {
-            self.end(&prefix, event.number, out, counts)?;
-        }
-        if self.is_failing && row.path.is_empty() {
-            // What was said so far may end in what was held back.
-            for member in Members::new(part).flatten() {
-                if member.key == "output" {
-                    put(text, member.value, "[]", edits)?;
-                }
-            }
-            return self.renumber(&event, text, edits);
-        }
-        let found = walked(Places::new(matcher, Layout::default()).at(path), part)?;
-        for piece in found {
-            match piece.found {
-                Found::Text { content, is_json } if row.is == Is::Piece => {
-                    let (came, goes) =
-                        self.piece(&prefix, content, is_json, &piece, (block, text), counts)?;
-                    put_text(text, content, &came, &goes, edits)?;
-                }
-                found @ (Found::Text { .. } | Found::Media { .. } | Found::Shadow { .. }) => {
-                    let mut again = Counts::default();
-                    let counts = if self.is_uncounted(key(&piece.path)) {
-                        &mut *counts
-                    } else {
-                        &mut again
-                    };
-                    self.redaction.put_whole(text, found, edits, counts)?;
-                }
-            }
-        }
-        self.beside(&event, row, text, edits, counts)?;
-        if let Some(shadow) = event.member("logprobs")
-            && self.redaction.rule.redacts_answers
-        {
-            put(text, shadow, hollow(shadow), edits)?;
-        }
-        self.renumber(&event, text, edits)
-    }
-
-    /// Takes what an event holds besides its part, at the root of what selectors speak of.
-    fn beside(
-        &mut self,
-        event: &Event<'_>,
-        row: &Typed,
-        text: &str,
-        edits: &mut Edits,
-        counts: &mut Counts,
-    ) -> Result<(), Stop> {
-        let rule = self.rule();
-        let matcher = &self.redaction.sides(&rule)?.answer;
-        for member in event.members.iter().filter(|it| it.key != *row.member) {
-            let name = member.key.clone();
-            let step = Step::Name {
-                name,
-                is_known: true,
-            };
-            let places = Places::new(matcher, Layout::default()).at(vec![step]);
-            for piece in walked(places, member.value)? {
-                self.redaction.put_whole(text, piece.found, edits, counts)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Whether the findings of a whole text are still to be counted. Beyond the bound they are not.
-    fn is_uncounted(&mut self, key: String) -> bool {
+    pub(super) fn is_uncounted(&mut self, key: String) -> bool {
         self.counted.len() < CHANNELS_MAX && self.counted.insert(key)
-    }
-
-    fn renumber(&self, event: &Event<'_>, text: &str, edits: &mut Edits) -> Result<(), Stop> {
-        if let (Some(number), Some(written), true) = (
-            event.number,
-            event.member("sequence_number"),
-            self.added > 0,
-        ) {
-            let number = number.saturating_add(self.added).to_string();
-            put(text, written, &number, edits)?;
-        }
-        Ok(())
     }
 }
 
 /// The texts of a part of an event.
-fn walked<'e>(mut places: Places<'_, 'e>, part: &'e str) -> Result<Vec<Piece<'e>>, Stop> {
+pub(super) fn walked<'e>(
+    mut places: Places<'_, 'e>,
+    part: &'e str,
+) -> Result<Vec<Piece<'e>>, Stop> {
     let mut found = Vec::new();
     places.walk(part, &mut |it, path| {
         found.push(Piece {
@@ -489,7 +392,7 @@ impl From<&Step<'_>> for Owned {
     }
 }
 
-fn key(path: &[Step<'_>]) -> String {
+pub(super) fn key(path: &[Step<'_>]) -> String {
     let mut key = String::new();
     write_path(path, false, &mut key);
     key
@@ -559,112 +462,7 @@ fn ended(text: &str, items: &str, end: &str) -> Result<Vec<String>, Stop> {
     Ok(ended)
 }
 
-/// The members of an event with a type.
-struct Event<'e> {
-    kind: Text<'e>,
-    number: Option<u64>,
-    members: Vec<Member<'e>>,
-}
-
-impl<'e> Event<'e> {
-    fn read(text: &'e str) -> Result<Self, Stop> {
-        let members: Result<Vec<_>, _> = Members::new(text).collect();
-        let mut event = Self {
-            kind: Text::default(),
-            number: None,
-            members: members?,
-        };
-        if let Some(content) = event.member("type").and_then(string_content) {
-            let mut kind = String::new();
-            unescape(content, &mut kind)?;
-            event.kind = Text::from(kind);
-        }
-        event.number = event
-            .member("sequence_number")
-            .and_then(|number| number.parse().ok());
-        Ok(event)
-    }
-
-    fn member(&self, name: &str) -> Option<&'e str> {
-        let found = self.members.iter().find(|member| member.key == *name);
-        found.map(|member| member.value)
-    }
-
-    /// The id in a member, or in a member of that; empty where there is none.
-    fn id(&self, name: &str, inner: &str) -> Text<'e> {
-        let mut value = self.member(name);
-        if let Some(object) = value.filter(|it| it.starts_with('{')) {
-            let mut members = Members::new(object).flatten();
-            value = members.find(|it| it.key == *inner).map(|it| it.value);
-        }
-        let content = value.and_then(string_content).unwrap_or_default();
-        let mut id = String::new();
-        match unescape(content, &mut id) {
-            Ok(()) => Text::from(id),
-            Err(_) => Text::default(),
-        }
-    }
-
-    /// Where the event's part stands in the whole answer.
-    fn path(&self, path: &[At]) -> Vec<Step<'e>> {
-        let step = |at: &At| match at {
-            At::Name(name) => Step::Name {
-                name: Text::from(*name),
-                is_known: true,
-            },
-            At::Number(member) => Step::Item {
-                at: self
-                    .member(member)
-                    .and_then(|number| number.parse().ok())
-                    .unwrap_or(0),
-                is_told: true,
-            },
-            At::Id(member, inner) => Step::Name {
-                name: self.id(member, inner),
-                is_known: true,
-            },
-        };
-        path.iter().map(step).collect()
-    }
-}
-
-/// Writes the event that began a text once more, with another piece of it.
-fn write_again(
-    open: &Open,
-    number: Option<u64>,
-    text: &str,
-    out: &mut Vec<u8>,
-) -> Result<(), Stop> {
-    let mut edits = Edits::new(4, ADMIN_BYTES_MAX);
-    for member in Members::new(&open.event) {
-        let member = member?;
-        match (&*member.key, number) {
-            ("delta", _) => {
-                let mut piece = Vec::with_capacity(text.len());
-                write_string(&mut piece, text);
-                edits.replace(member.value_span, &piece)?;
-            }
-            // Apps may take an event with an id that they know for one that they have.
-            ("event_id", _) => {
-                let id = member.value.trim_end_matches('"');
-                edits.replace(member.value_span, format!("{id}_held\"").as_bytes())?;
-            }
-            ("sequence_number", Some(number)) => {
-                edits.replace(member.value_span, number.to_string().as_bytes())?;
-            }
-            ("logprobs", _) => {
-                edits.replace(member.value_span, hollow(member.value).as_bytes())?;
-            }
-            _ => {}
-        }
-    }
-    let mut data = Vec::with_capacity(open.event.len());
-    edits.apply(open.event.as_bytes(), &mut data)?;
-    write_event(&open.name, &data, out);
-    Ok(())
-}
-
-fn write_event(name: &[u8], data: &[u8], out: &mut Vec<u8>) {
+pub(super) fn write_event(name: &[u8], data: &[u8], out: &mut Vec<u8>) {
     if !name.is_empty() {
         out.extend_from_slice(b"event: ");
         out.extend_from_slice(name);
