@@ -849,6 +849,302 @@ fn choices_that_do_not_say_their_index_are_told_by_their_place() {
 }
 
 #[test]
+fn pieces_of_events_that_no_table_knows_are_pieces() {
+    let event = |kind: &str, index: u32, rest: &str| {
+        format!(
+            "event: {kind}\ndata: {{\"type\":\"{kind}\",\"output_index\":{index},\"item_id\":\"i{index}\",{rest}}}\n\n"
+        )
+    };
+    let (delta, done) = ("response.odd_text.delta", "response.odd_text.done");
+    let mut random = Random(7);
+    let (_, stream) = responses_answer(&mut random);
+    let at = stream.find("event: response.completed").unwrap();
+    let (before, after) = stream.split_at(at);
+    let stream = [
+        before,
+        &event(delta, 90, "\"delta\":\"mail jane@\""),
+        &event(delta, 91, "\"delta\":\"or joe@corp\""),
+        &event(delta, 90, "\"delta\":\"corp.com\""),
+        &event(done, 90, "\"text\":\"mail jane@corp.com\""),
+        &event(delta, 91, "\"delta\":\"-mail.com\""),
+        after,
+    ]
+    .concat();
+    let got = streamed(&policy(MASK), RESPONSES, stream.as_bytes(), &mut || 40, "x");
+    let got = String::from_utf8(got).unwrap();
+    for held in ["jane", "joe", "corp"] {
+        assert!(!got[at.min(got.len())..].contains(held), "{got}");
+    }
+    let mut texts = BTreeMap::new();
+    let mut ended = false;
+    for data in got.lines().filter_map(|line| line.strip_prefix("data: ")) {
+        let event: Value = serde_json::from_str(data).unwrap();
+        let index = event["output_index"].as_u64().unwrap_or_default();
+        ended |= event["type"] == done;
+        if event["type"] == delta {
+            assert!(!(ended && index == 90), "a piece behind the end: {event}");
+            let text: &mut String = texts.entry(index).or_default();
+            text.push_str(event["delta"].as_str().unwrap());
+        }
+    }
+    assert_eq!(texts[&90], "mail [EMAIL]");
+    assert_eq!(texts[&91], "or [EMAIL]");
+}
+
+/// Redacts a stream whose events have these types and members; an answer's end comes behind them.
+#[track_caller]
+fn typed_stream(redaction: &str, events: &[(&str, &str)]) -> Vec<Value> {
+    let mut stream = String::new();
+    for (number, (kind, members)) in events.iter().enumerate() {
+        stream.push_str(&format!(
+            "event: {kind}\ndata: {{\"type\":\"{kind}\",\"sequence_number\":{number},{members}}}\n\n"
+        ));
+    }
+    let (kind, number) = ("response.completed", events.len());
+    stream.push_str(&format!(
+        "event: {kind}\ndata: {{\"type\":\"{kind}\",\"sequence_number\":{number},\"response\":{{\"id\":\"r\",\"status\":\"completed\",\"output\":[]}}}}\n\n"
+    ));
+    let got = streamed(
+        &policy(redaction),
+        RESPONSES,
+        stream.as_bytes(),
+        &mut || 17,
+        "x",
+    );
+    let got = String::from_utf8(got).unwrap();
+    let data = got.lines().filter_map(|line| line.strip_prefix("data: "));
+    let events: Vec<Value> = data
+        .map(|data| serde_json::from_str(data).expect(data))
+        .collect();
+    for (number, event) in events.iter().enumerate() {
+        assert_eq!(event["sequence_number"], number, "{got}");
+    }
+    assert_eq!(events.last().unwrap()["type"], kind, "{got}");
+    events
+}
+
+/// What the pieces at this pointer of events of this type make together, by one of their members.
+fn added_up(events: &[Value], kind: &str, by: &str, pointer: &str) -> BTreeMap<String, String> {
+    let mut texts = BTreeMap::new();
+    for event in events.iter().filter(|event| event["type"] == kind) {
+        let text: &mut String = texts.entry(event[by].to_string()).or_default();
+        text.push_str(
+            event
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or_default(),
+        );
+    }
+    texts
+}
+
+fn two(first: &str, second: &str) -> BTreeMap<String, String> {
+    let texts = [first, second].map(str::to_owned);
+    ["0", "1"]
+        .map(str::to_owned)
+        .into_iter()
+        .zip(texts)
+        .collect()
+}
+
+#[test]
+fn a_patch_and_commands_come_in_pieces() {
+    let (delta, done) = (
+        "response.apply_patch_call_operation_diff.delta",
+        "response.apply_patch_call_operation_diff.done",
+    );
+    let got = typed_stream(
+        MASK,
+        &[
+            (
+                delta,
+                r#""output_index":0,"item_id":"a","delta":"+to jane@""#,
+            ),
+            (
+                delta,
+                r#""output_index":1,"item_id":"b","delta":"-4111 1111 ""#,
+            ),
+            (
+                delta,
+                r#""output_index":0,"item_id":"a","delta":"corp.com""#,
+            ),
+            (
+                done,
+                r#""output_index":0,"item_id":"a","diff":"+to jane@corp.com""#,
+            ),
+            (
+                delta,
+                r#""output_index":1,"item_id":"b","delta":"1111 1111""#,
+            ),
+            (
+                done,
+                r#""output_index":1,"item_id":"b","diff":"-4111 1111 1111 1111""#,
+            ),
+        ],
+    );
+    let want = two("+to [EMAIL]", "-[PAYMENT_CARD]");
+    assert_eq!(added_up(&got, delta, "output_index", "/delta"), want);
+    assert_eq!(added_up(&got, done, "output_index", "/diff"), want);
+
+    let (delta, done) = (
+        "response.shell_call_command.delta",
+        "response.shell_call_command.done",
+    );
+    let got = typed_stream(
+        MASK,
+        &[
+            (
+                "response.shell_call_command.added",
+                r#""output_index":0,"command_index":0,"command":"a@corp.com""#,
+            ),
+            (
+                delta,
+                r#""output_index":0,"command_index":0,"delta":"mail jane@""#,
+            ),
+            (
+                delta,
+                r#""output_index":0,"command_index":1,"delta":"ping 8.8.""#,
+            ),
+            (
+                delta,
+                r#""output_index":0,"command_index":0,"delta":"corp.com""#,
+            ),
+            (
+                done,
+                r#""output_index":0,"command_index":0,"command":"mail jane@corp.com""#,
+            ),
+            (delta, r#""output_index":0,"command_index":1,"delta":"4.4""#),
+            (
+                done,
+                r#""output_index":0,"command_index":1,"command":"ping 8.8.4.4""#,
+            ),
+        ],
+    );
+    let want = two("mail [EMAIL]", "ping [IPV4]");
+    assert_eq!(got[0]["command"], "[EMAIL]");
+    assert_eq!(added_up(&got, delta, "command_index", "/delta"), want);
+    assert_eq!(added_up(&got, done, "command_index", "/command"), want);
+}
+
+#[test]
+fn what_commands_write_comes_in_two_texts_of_pieces() {
+    let (delta, done) = (
+        "response.shell_call_output_content.delta",
+        "response.shell_call_output_content.done",
+    );
+    let got = typed_stream(
+        MASK,
+        &[
+            (
+                delta,
+                r#""output_index":0,"item_id":"a","command_index":0,"delta":{"stdout":"jane@","stderr":"8.8."}"#,
+            ),
+            (
+                delta,
+                r#""output_index":0,"item_id":"a","command_index":1,"delta":{"stdout":"joe@"}"#,
+            ),
+            (
+                delta,
+                r#""output_index":0,"item_id":"a","command_index":0,"delta":{"stdout":"corp.com"}"#,
+            ),
+            (
+                delta,
+                r#""output_index":0,"item_id":"a","command_index":0,"delta":{"stderr":"4.4"}"#,
+            ),
+            (
+                done,
+                r#""output_index":0,"item_id":"a","command_index":0,"output":[{"stdout":"jane@corp.com","stderr":"8.8.4.4","outcome":{"type":"exit","exit_code":0}}]"#,
+            ),
+            (
+                delta,
+                r#""output_index":0,"item_id":"a","command_index":1,"delta":{"stdout":"corp.com"}"#,
+            ),
+        ],
+    );
+    assert_eq!(
+        added_up(&got, delta, "command_index", "/delta/stdout"),
+        two("[EMAIL]", "[EMAIL]")
+    );
+    assert_eq!(
+        added_up(&got, delta, "command_index", "/delta/stderr"),
+        two("[IPV4]", "")
+    );
+    assert_eq!(
+        added_up(&got, done, "command_index", "/output/0/stdout")["0"],
+        "[EMAIL]"
+    );
+    assert_eq!(
+        added_up(&got, done, "command_index", "/output/0/stderr")["0"],
+        "[IPV4]"
+    );
+}
+
+#[test]
+fn audio_is_no_text() {
+    let audio = r#""delta":"anRhbmVAY29ycC5jb20=4111111111111111""#;
+    let got = typed_stream(
+        MASK,
+        &[
+            ("response.audio.delta", audio),
+            ("response.audio.transcript.delta", r#""delta":"jane@""#),
+            ("response.audio.transcript.delta", r#""delta":"corp.com""#),
+        ],
+    );
+    assert_eq!(got[0]["delta"], "anRhbmVAY29ycC5jb20=4111111111111111");
+    let text = added_up(&got, "response.audio.transcript.delta", "item_id", "/delta");
+    assert_eq!(text["null"], "[EMAIL]");
+}
+
+#[test]
+fn a_selector_of_everything_meets_probabilities_too() {
+    let all = r#"{"entities": {"all": "mask"}, "select": {"answer": {"include": ["$..*"]}}}"#;
+    let delta = "response.output_text.delta";
+    let place = r#""output_index":0,"content_index":0,"item_id":"m","note":"joe@corp.com","logprobs":[{"token":"jane@corp.com"}]"#;
+    let got = typed_stream(
+        all,
+        &[
+            (delta, &format!(r#"{place},"delta":"jane@""#)),
+            (delta, &format!(r#"{place},"delta":"corp.com""#)),
+        ],
+    );
+    assert_eq!(
+        added_up(&got, delta, "content_index", "/delta")["0"],
+        "[EMAIL]"
+    );
+    for event in &got[..3] {
+        assert_eq!(
+            (&event["logprobs"], &event["note"]),
+            (&json!([]), &json!("[EMAIL]"))
+        );
+    }
+}
+
+#[test]
+fn what_tells_texts_apart_is_bounded() {
+    let note = "n".repeat(600_000);
+    let event = |index: usize| {
+        format!(
+            "data: {{\"type\":\"response.output_text.delta\",\"output_index\":{index},\"content_index\":0,\"note\":\"{note}\",\"delta\":\"{}a@\"}}\n\n",
+            "b ".repeat(9)
+        )
+    };
+    let stream: String = (0..12).map(event).collect();
+    let got = streamed(
+        &policy(MASK),
+        RESPONSES,
+        stream.as_bytes(),
+        &mut || 65_536,
+        "x",
+    );
+    let got = String::from_utf8(got).unwrap();
+    assert!(
+        got.contains("upstream_too_large"),
+        "{}",
+        &got[got.len() - 500..]
+    );
+}
+
+#[test]
 fn a_failed_response_repeats_nothing_that_was_held_back() {
     let mut random = Random(5);
     let (_, stream) = responses_answer(&mut random);

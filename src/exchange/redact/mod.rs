@@ -14,11 +14,11 @@ pub(super) use stream::Filter;
 use std::rc::Rc;
 
 use crate::client::sites::Sites;
-use crate::codec::json::{self, Edits, span_of, unescape, validate, write_string_content};
+use crate::codec::json::{self, Edits, unescape, validate};
 use crate::fault::{Fault, Invalid, Policy as Blocked, Upstream};
 use crate::limits::{ADMIN_BYTES_MAX, REDACTIONS_MAX};
 use crate::policy::{Policy, RedactionRule, Sides};
-use crate::redact::document::{Media, Redactor, Refusal};
+use crate::redact::document::{Media, Redactor, Refusal, hollow};
 use crate::redact::places::{Found, Layout, Places};
 use crate::redact::select::Matcher;
 use crate::redact::{Action, Counts, Folded, Tenant, Vault};
@@ -194,10 +194,12 @@ impl Redaction {
                 let mut redacted = String::new();
                 channel.push(self, &text, &mut redacted, counts)?;
                 channel.finish(self, &mut redacted, counts)?;
-                put_text(source, content, &text, &redacted, edits)?;
+                if text != redacted {
+                    edits.put_text(source, content, &redacted)?;
+                }
             }
             Found::Shadow { value } if self.rule.redacts_answers => {
-                put(source, value, hollow(value), edits)?;
+                edits.put(source, value, hollow(value))?;
             }
             Found::Media { .. } | Found::Shadow { .. } => {}
         }
@@ -252,37 +254,6 @@ impl From<json::Error> for Stop {
     fn from(error: json::Error) -> Self {
         Self::Json(error)
     }
-}
-
-/// Puts a text in the place of the string whose content is `content`, if it is another.
-fn put_text(
-    source: &str,
-    content: &str,
-    text: &str,
-    redacted: &str,
-    edits: &mut Edits,
-) -> Result<(), json::Error> {
-    if text == redacted {
-        return Ok(());
-    }
-    let mut escaped = Vec::with_capacity(redacted.len());
-    write_string_content(&mut escaped, redacted);
-    let span = span_of(source.as_bytes(), content.as_bytes()).unwrap_or_default();
-    edits.replace(span, &escaped)
-}
-
-/// Puts JSON in the place of a value, if it is other JSON.
-fn put(source: &str, value: &str, json: &str, edits: &mut Edits) -> Result<(), json::Error> {
-    if value == json {
-        return Ok(());
-    }
-    let span = span_of(source.as_bytes(), value.as_bytes()).unwrap_or_default();
-    edits.replace(span, json.as_bytes())
-}
-
-/// What stands in the place of text in another form.
-fn hollow(value: &str) -> &'static str {
-    if value.starts_with('[') { "[]" } else { "null" }
 }
 
 /// A query as it is read: percent-encoded bytes and pluses decoded.

@@ -15,15 +15,14 @@ use crate::codec::json::{
 };
 use crate::codec::sse;
 use crate::fault::{Fault, Upstream};
-use crate::limits::{ADMIN_BYTES_MAX, CHANNELS_MAX, REDACTIONS_MAX};
+use crate::limits::{ADMIN_BYTES_MAX, CHANNEL_BYTES_MAX, CHANNELS_MAX, REDACTIONS_MAX};
 use crate::policy::RedactionRule;
 use crate::redact::Counts;
-use crate::redact::places::{Found, KEPT, Layout, Places, Step, TEXT, write_path};
-use crate::redact::select::{Matcher, Selector};
+use crate::redact::places::{Found, Layout, Places, Step, write_path};
 
 use super::channel::Channel;
 use super::typed::write_again;
-use super::{Redaction, Stop, put_text, unreadable};
+use super::{Redaction, Stop, unreadable};
 
 /// Redacts a streamed answer.
 pub(in crate::exchange) struct Filter {
@@ -42,16 +41,17 @@ pub(super) struct Flow {
     head: String,
     /// How many events were added, by which those behind have later numbers.
     pub(super) added: u64,
-    /// Takes in every string of an event that the format does not know.
-    pub(super) everything: Matcher,
+    /// What `open` and `counted` keep, besides the texts.
+    kept_bytes: usize,
     pub(super) is_failing: bool,
 }
 
 /// A text that has begun.
 pub(super) struct Open {
     channel: Channel,
-    path: Vec<Owned>,
-    /// The event that began it, from which others of its kind are made.
+    /// Where it stands in the whole answer, or, of an event with a type, below its delta.
+    pub(super) path: Vec<Owned>,
+    /// The event that began it, without any text, from which others of its kind are made.
     pub(super) name: Vec<u8>,
     pub(super) event: String,
 }
@@ -72,21 +72,6 @@ impl Filter {
     pub(super) fn new(redaction: Redaction, event_bytes_max: usize) -> Self {
         // What the gateway writes of an event of the upstream's is not much longer.
         let blocks = sse::Decoder::new(event_bytes_max.saturating_mul(8));
-        let mut everything = Matcher::default();
-        for (selector, marks) in [
-            ("$.*", TEXT),
-            ("$..*", TEXT),
-            ("$['type','id','item_id','call_id','status']", KEPT),
-            (
-                "$['event_id','session_id','turn_id','partial_image_b64','obfuscation']",
-                KEPT,
-            ),
-            ("$.*['type','id','call_id','status','model','role']", KEPT),
-        ] {
-            if let Ok(selector) = selector.parse::<Selector>() {
-                let _added = everything.add(&selector, marks);
-            }
-        }
         Self {
             blocks,
             flow: Flow {
@@ -95,7 +80,7 @@ impl Filter {
                 counted: BTreeSet::new(),
                 head: String::new(),
                 added: 0,
-                everything,
+                kept_bytes: 0,
                 is_failing: false,
             },
         }
@@ -226,12 +211,11 @@ impl Flow {
             }
             let key = key(&piece.path);
             let is_last = ended.iter().any(|prefix| is_below(&key, prefix));
-            let whole = self.piece(&key, content, is_json, &piece, (block, text), counts)?;
-            let (came, mut goes) = whole;
-            if is_last && let Some(mut open) = self.open.remove(&key) {
-                open.channel.finish(&self.redaction, &mut goes, counts)?;
+            if !self.has_begun(&key) {
+                let path = piece.path.iter().map(Owned::from).collect();
+                self.begin(&key, is_json, path, (block.name.unwrap_or_default(), ""))?;
             }
-            put_text(text, content, &came, &goes, edits)?;
+            self.piece(&key, text, content, is_last, (edits, counts))?;
         }
         for prefix in &ended {
             self.end(prefix, None, out, counts)?;
@@ -239,44 +223,67 @@ impl Flow {
         Ok(())
     }
 
-    /// Takes a piece of a text: what came, and what goes on now.
+    /// Whether a text has begun and not ended.
+    pub(super) fn has_begun(&self, key: &str) -> bool {
+        self.open.contains_key(key)
+    }
+
+    /// Begins a text.
+    pub(super) fn begin(
+        &mut self,
+        key: &str,
+        is_json: bool,
+        path: Vec<Owned>,
+        (name, event): (&[u8], &str),
+    ) -> Result<(), Stop> {
+        let open = Open {
+            channel: Channel::new(&self.redaction, is_json),
+            path,
+            name: name.to_owned(),
+            event: event.to_owned(),
+        };
+        let bytes = self.kept_bytes.saturating_add(open.bytes(key));
+        if self.open.len() >= CHANNELS_MAX || bytes > CHANNEL_BYTES_MAX {
+            let message = format!(
+                "the provider's answer has more than {CHANNELS_MAX} texts at once, or {CHANNEL_BYTES_MAX} bytes of what \
+                 tells them apart"
+            );
+            return Err(Fault::from(Upstream::broken("upstream_too_large", message)).into());
+        }
+        self.kept_bytes = bytes;
+        self.open.insert(key.to_owned(), open);
+        self.is_uncounted(key.to_owned());
+        Ok(())
+    }
+
+    /// Takes a piece of a text, the last one or not: puts what goes on now in its place.
     pub(super) fn piece(
         &mut self,
         key: &str,
+        source: &str,
         content: &str,
-        is_json: bool,
-        piece: &Piece<'_>,
-        (block, text): (&sse::Event<'_>, &str),
-        counts: &mut Counts,
-    ) -> Result<(String, String), Stop> {
-        let mut came = String::new();
+        is_last: bool,
+        (edits, counts): (&mut Edits, &mut Counts),
+    ) -> Result<(), Stop> {
+        let (mut came, mut goes) = (String::new(), String::new());
         unescape(content, &mut came)?;
-        if !self.open.contains_key(key) {
-            if self.open.len() >= CHANNELS_MAX {
-                let message =
-                    format!("the provider's answer has more than {CHANNELS_MAX} texts at once");
-                return Err(Fault::from(Upstream::broken("upstream_too_large", message)).into());
-            }
-            let is_typed = matches!(self.redaction.sites.events, Events::Typed(_));
-            let open = Open {
-                channel: Channel::new(&self.redaction, is_json),
-                path: piece.path.iter().map(Owned::from).collect(),
-                name: block.name.unwrap_or_default().to_owned(),
-                event: if is_typed {
-                    text.to_owned()
-                } else {
-                    String::new()
-                },
-            };
-            self.open.insert(key.to_owned(), open);
-            self.is_uncounted(key.to_owned());
-        }
-        let mut goes = String::new();
         if let Some(open) = self.open.get_mut(key) {
-            open.channel
-                .push(&self.redaction, &came, &mut goes, counts)?;
+            let redaction = &self.redaction;
+            open.channel.push(redaction, &came, &mut goes, counts)?;
         }
-        Ok((came, goes))
+        if is_last && let Some(mut open) = self.close(key) {
+            open.channel.finish(&self.redaction, &mut goes, counts)?;
+        }
+        if came != goes {
+            edits.put_text(source, content, &goes)?;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, key: &str) -> Option<Open> {
+        let open = self.open.remove(key)?;
+        self.kept_bytes = self.kept_bytes.saturating_sub(open.bytes(key));
+        Some(open)
     }
 
     /// Ends the texts at and below a path: what is held of them goes out. `number` is that of the event behind.
@@ -294,7 +301,7 @@ impl Flow {
             .map(|(key, _)| key.clone())
             .collect();
         for key in ended {
-            let Some(mut open) = self.open.remove(&key) else {
+            let Some(mut open) = self.close(&key) else {
                 continue;
             };
             let mut rest = String::new();
@@ -363,7 +370,20 @@ impl Flow {
 
     /// Whether the findings of a whole text are still to be counted. Beyond the bound they are not.
     pub(super) fn is_uncounted(&mut self, key: String) -> bool {
-        self.counted.len() < CHANNELS_MAX && self.counted.insert(key)
+        let bytes = self.kept_bytes.saturating_add(key.len());
+        let has_room = self.counted.len() < CHANNELS_MAX && bytes <= CHANNEL_BYTES_MAX;
+        let is_new = has_room && self.counted.insert(key);
+        if is_new {
+            self.kept_bytes = bytes;
+        }
+        is_new
+    }
+}
+
+impl Open {
+    fn bytes(&self, key: &str) -> usize {
+        let bytes = self.name.len().saturating_add(self.event.len());
+        bytes.saturating_add(key.len())
     }
 }
 
