@@ -1145,6 +1145,39 @@ fn what_tells_texts_apart_is_bounded() {
 }
 
 #[test]
+fn a_first_chunk_that_names_no_answer_is_not_what_is_added_like() {
+    let first = r#"data: {"choices":[{"index":0,"delta":{"role":"assistant"},"finish_reason":null}],"created":0,"id":"","model":"","object":""}"#;
+    let end = CHUNK
+        .replace(r#"{"content":"TEXT"}"#, "{}")
+        .replace("null", "\"stop\"");
+    let pieces = chunks(&["mail jane@", "corp.com"]);
+    let stream = format!("{first}\n\n{pieces}{end}\n\ndata: [DONE]\n\n");
+    let got = streamed(&policy(MASK), CHAT, stream.as_bytes(), &mut || 9, "x");
+    let got = String::from_utf8(got).unwrap();
+    let told = got.lines().filter(|line| line.contains("[EMAIL]"));
+    let told: Vec<_> = told.collect();
+    assert_eq!(told.len(), 1, "{got}");
+    assert!(
+        told[0].contains(r#""id":"c1""#) && told[0].contains(r#""model":"m""#),
+        "{got}"
+    );
+}
+
+#[test]
+fn more_findings_than_can_be_replaced_are_the_apps_to_mend() {
+    let many = "a@corp.com ".repeat(65_537);
+    let body = json!({"model": "gpt", "messages": [{"role": "user", "content": many}]});
+    let Sent::Reply(reply) = send(&policy(MASK), CHAT, &body.to_string()).1 else {
+        panic!("it left");
+    };
+    let error: Value = serde_json::from_slice(&reply.body).unwrap();
+    assert_eq!(reply.headers.status(), 400);
+    assert_eq!(error["error"]["code"], "too_many_findings");
+    let said = error["error"]["message"].as_str().unwrap();
+    assert!(said.contains("more than 65536 values"), "{said}");
+}
+
+#[test]
 fn a_failed_response_repeats_nothing_that_was_held_back() {
     let mut random = Random(5);
     let (_, stream) = responses_answer(&mut random);

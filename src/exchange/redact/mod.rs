@@ -116,7 +116,7 @@ impl Redaction {
                 "images, audio, files and tokens cannot be looked into, and this gateway's policy \
                  lets none through unread; send text",
             )),
-            Refusal::Json(error) => too_much(error),
+            Refusal::Json(error) => too_many(&error).into(),
         };
         let mut redactor = Redactor::new(&rule.plan, body, &mut self.vault, counts);
         let places = Places::new(matcher, Layout::default());
@@ -289,7 +289,18 @@ fn unreadable(_error: json::Error) -> Fault {
     Upstream::broken("upstream_corrupt", message).into()
 }
 
-/// A body with more findings than can be replaced, or in which a member comes twice.
+/// A request with more findings than can be replaced, or in which a member comes twice.
+fn too_many(error: &json::Error) -> Invalid {
+    let problem = match error {
+        json::Error::TooManyEdits { limit } => format!(
+            "holds more than {limit} values that this gateway's policy redacts, the most in one request; send fewer at once"
+        ),
+        error => format!("cannot be redacted, as this gateway's policy asks: {error}"),
+    };
+    Invalid::findings("body", problem)
+}
+
+/// An answer with more findings than can be replaced, or in which a member comes twice.
 fn too_much(error: json::Error) -> Fault {
     Upstream::broken(
         "redaction_failed",

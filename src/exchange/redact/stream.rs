@@ -39,6 +39,8 @@ pub(super) struct Flow {
     counted: BTreeSet<String>,
     /// What every event of a stream of pieces says of the answer, as JSON members.
     head: String,
+    /// It names the answer: a first event may leave the id and the model blank.
+    is_named: bool,
     /// How many events were added, by which those behind have later numbers.
     pub(super) added: u64,
     /// What `open` and `counted` keep, besides the texts.
@@ -79,6 +81,7 @@ impl Filter {
                 open: BTreeMap::new(),
                 counted: BTreeSet::new(),
                 head: String::new(),
+                is_named: false,
                 added: 0,
                 kept_bytes: 0,
                 is_failing: false,
@@ -189,8 +192,8 @@ impl Flow {
         (edits, out): (&mut Edits, &mut Vec<u8>),
         counts: &mut Counts,
     ) -> Result<(), Stop> {
-        if self.head.is_empty() {
-            self.head = head(text)?;
+        if !self.is_named {
+            (self.head, self.is_named) = head(text)?;
         }
         let rule = self.rule();
         let matcher = &self.redaction.sides(&rule)?.answer;
@@ -434,8 +437,8 @@ const HEAD: [&str; 6] = [
     "service_tier",
 ];
 
-fn head(text: &str) -> Result<String, Stop> {
-    let mut head = String::new();
+fn head(text: &str) -> Result<(String, bool), Stop> {
+    let (mut head, mut is_named) = (String::new(), false);
     for member in Members::new(text) {
         let member = member?;
         if HEAD.contains(&&*member.key) {
@@ -444,9 +447,10 @@ fn head(text: &str) -> Result<String, Stop> {
             head.push_str("\":");
             head.push_str(member.value);
             head.push(',');
+            is_named |= member.key == *"id" && member.value != "\"\"";
         }
     }
-    Ok(head)
+    Ok((head, is_named))
 }
 
 /// The paths of the items that end with this event.
