@@ -15,6 +15,7 @@ use std::rc::Rc;
 
 use crate::client::sites::Sites;
 use crate::codec::json::{self, Edits, unescape, validate};
+use crate::codec::percent;
 use crate::fault::{Fault, Invalid, Policy as Blocked, Upstream};
 use crate::limits::{ADMIN_BYTES_MAX, REDACTIONS_MAX};
 use crate::policy::{Policy, RedactionRule, Sides};
@@ -256,28 +257,11 @@ impl From<json::Error> for Stop {
     }
 }
 
-/// A query as it is read: percent-encoded bytes and pluses decoded.
+/// A query as it is read: pluses and percent-encoded bytes decoded.
 fn decoded(query: &str) -> String {
     let mut bytes = Vec::with_capacity(query.len());
-    let mut rest = query.as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        let encoded = match (first, tail) {
-            (b'%', [high, low, tail @ ..]) => hex(*high, *low).map(|byte| (byte, tail)),
-            (b'+', tail) => Some((b' ', tail)),
-            _ => None,
-        };
-        let (byte, tail) = encoded.unwrap_or((*first, rest));
-        rest = tail;
-        bytes.push(byte);
-    }
+    percent::decode(query.replace('+', " ").as_bytes(), &mut bytes);
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn hex(high: u8, low: u8) -> Option<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let byte = digit(high)?.checked_mul(16)?.checked_add(digit(low)?)?;
-    u8::try_from(byte).ok()
 }
 
 fn param(at: String) -> String {
