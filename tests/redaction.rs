@@ -1177,6 +1177,135 @@ fn more_findings_than_can_be_replaced_are_the_apps_to_mend() {
     assert!(said.contains("more than 65536 values"), "{said}");
 }
 
+/// What an app gets of this failure, and the request was this prompt.
+fn failed(redaction: &str, path: &str, model: &str, status: &str, body: &str) -> Message {
+    let request = match path {
+        CHAT => {
+            json!({"model": model, "messages": [{"role": "user", "content": "I am joe@corp.com"}]})
+        }
+        _ => json!({"model": model, "input": "I am joe@corp.com"}),
+    };
+    let (mut proxy, sent) = send(&policy(redaction), path, &request.to_string());
+    assert!(matches!(sent, Sent::Call(_)), "{sent:?}");
+    let mut head = answer_head("application/json");
+    head.set(":status", status);
+    proxy.answer(&head, [body.as_bytes()]);
+    proxy.client
+}
+
+#[test]
+fn what_a_provider_says_of_an_error_is_redacted_too() {
+    let openai = r#"{"error":{"message":"no such user: jane@corp.com","type":"invalid_request_error","param":"messages","code":"bad"}}"#;
+    let azure = r#"{"error":{"message":"no: jane@corp.com","code":"content_filter","innererror":{"code":"x","content_filter_result":{"custom_blocklists":{"details":[{"id":"jane@corp.com"}]}}}}}"#;
+    let aws = r#"{"message":"no: jane@corp.com"}"#;
+    for (path, model, body) in [
+        (CHAT, "gpt", openai),
+        (RESPONSES, "gpt", openai),
+        (EMBEDDINGS, "embed", openai),
+        (CHAT, "gpt-azure", azure),
+        (CHAT, "claude", aws),
+    ] {
+        let got = failed(MASK, path, model, "400", body);
+        let told = String::from_utf8(got.body).unwrap();
+        assert_eq!(got.headers.status(), 400);
+        assert!(
+            told.contains("[EMAIL]") && !told.contains("corp.com"),
+            "{told}"
+        );
+        let requests_only = r#"{"entities": {"all": "mask"}, "directions": ["request"]}"#;
+        let got = failed(requests_only, path, model, "400", body);
+        let told = String::from_utf8(got.body).unwrap();
+        assert!(told.contains("jane@corp.com"), "{told}");
+    }
+    let block = r#"[{"entities": {"email": "block"}, "directions": ["answer"]}]"#;
+    let got = failed(block, CHAT, "gpt", "400", openai);
+    let told: Value = serde_json::from_slice(&got.body).unwrap();
+    assert_eq!(
+        (got.headers.status(), &told["error"]["code"]),
+        (400, &json!("bad"))
+    );
+    let said = told["error"]["message"].as_str().unwrap();
+    assert!(said.contains("policy blocks what it said"), "{said}");
+
+    let (mut proxy, _) = send_agents(MASK, ITEMS, "");
+    let mut head = answer_head("application/json");
+    head.set(":status", "404");
+    proxy.answer(&head, [openai.as_bytes()]);
+    let told = String::from_utf8(proxy.client.body).unwrap();
+    assert!(
+        told.contains("[EMAIL]") && !told.contains("corp.com"),
+        "{told}"
+    );
+}
+
+#[test]
+fn an_error_in_a_stream_is_redacted_too() {
+    let error = r#"{"error":{"message":"no: jane@corp.com","type":"server_error","code":"bad"}}"#;
+    let stream = format!("{}data: {error}\n\n", chunks(&["hi"]));
+    let chat = streamed(&policy(MASK), CHAT, stream.as_bytes(), &mut || 9, "x");
+    let alone = format!("data: {error}\n\n");
+    let first = streamed(&policy(MASK), CHAT, alone.as_bytes(), &mut || 9, "x");
+    let mut random = Random(3);
+    let (_, stream) = responses_answer(&mut random);
+    let at = stream.find("event: response.completed").unwrap();
+    let failed = r#"{"type":"response.failed","sequence_number":900,"response":{"id":"resp_1","object":"response","status":"failed","error":{"code":"server_error","message":"no: jane@corp.com"},"output":[]}}"#;
+    let stream = format!(
+        "{}event: response.failed\ndata: {failed}\n\n",
+        &stream[..at]
+    );
+    let response = streamed(&policy(MASK), RESPONSES, stream.as_bytes(), &mut || 50, "x");
+    for got in [chat, first, response] {
+        let got = String::from_utf8(got).unwrap();
+        assert!(
+            got.contains("no: [EMAIL]") && !got.contains("no: jane"),
+            "{got}"
+        );
+    }
+}
+
+#[test]
+fn what_a_guardrail_found_is_redacted() {
+    let body = r#"{"model":"claude","messages":[{"role":"user","content":"x"}]}"#;
+    let mut asked = head(CHAT, body.as_bytes());
+    asked.push("x-tollgate-guardrail-trace", "true");
+    let mut proxy = Proxy::new(&policy(MASK));
+    proxy.request(asked, body.as_bytes());
+    let answer = r#"{"output":{"message":{"role":"assistant","content":[{"text":"hi"}]}},"stopReason":"end_turn","usage":{"inputTokens":1,"outputTokens":1,"totalTokens":2},"metrics":{"latencyMs":1},"trace":{"guardrail":{"inputAssessment":{"g":{"sensitiveInformationPolicy":{"piiEntities":[{"match":"jane@corp.com","type":"EMAIL","action":"NONE"}]}}}}}}"#;
+    proxy.answer(&answer_head("application/json"), [answer.as_bytes()]);
+    let told = proxy
+        .client
+        .headers
+        .text("x-tollgate-guardrail-trace")
+        .unwrap();
+    assert!(
+        told.contains(r#""match":"[EMAIL]","type":"EMAIL""#),
+        "{told}"
+    );
+
+    let trace = r#""amazon-bedrock-trace":{"guardrail":{"input":{"g":{"match":"jane@corp.com"}},"outputs":["joe@corp.com"]}}"#;
+    let answer = format!(
+        r#"{{"id":"c1","choices":[{{"index":0,"message":{{"role":"assistant","content":"hi"}},"finish_reason":"stop"}}],{trace}}}"#
+    );
+    let got = whole(&policy(MASK), CHAT, &answer, "x").body;
+    let got = String::from_utf8(got).unwrap();
+    assert!(
+        got.contains(r#""match":"[EMAIL]""#) && !got.contains("corp.com"),
+        "{got}"
+    );
+    let end = CHUNK
+        .replace(r#"{"content":"TEXT"}"#, "{}")
+        .replace("null", "\"stop\"");
+    let end = end.replace(r#""model":"m""#, &format!(r#""model":"m",{trace}"#));
+    let stream = format!("{}{end}\n\ndata: [DONE]\n\n", chunks(&["hi"]));
+    let got = streamed(&policy(MASK), CHAT, stream.as_bytes(), &mut || 9, "x");
+    let got = String::from_utf8(got).unwrap();
+    assert!(
+        got.contains(r#""match":"[EMAIL]""#) && !got.contains("corp.com"),
+        "{got}"
+    );
+    assert_eq!(got.matches("amazon-bedrock-trace").count(), 1, "{got}");
+}
+
 #[test]
 fn a_failed_response_repeats_nothing_that_was_held_back() {
     let mut random = Random(5);

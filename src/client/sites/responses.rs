@@ -92,6 +92,7 @@ pub(in crate::client) static RESPONSES: Sites = Sites {
             Holds::Text,
         ),
         ("$.output[*].operation.diff", Holds::Text),
+        ("$.error.message", Holds::Text),
         ("$.output[*].content[*].logprobs", Holds::Shadow),
         (
             "$['id','model','object','status','instructions','tools','tool_choice']",

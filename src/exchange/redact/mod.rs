@@ -191,10 +191,7 @@ impl Redaction {
             Found::Text { content, is_json } => {
                 let mut text = String::new();
                 unescape(content, &mut text)?;
-                let mut channel = Channel::new(self, is_json);
-                let mut redacted = String::new();
-                channel.push(self, &text, &mut redacted, counts)?;
-                channel.finish(self, &mut redacted, counts)?;
+                let redacted = self.whole(&text, is_json, counts)?;
                 if text != redacted {
                     edits.put_text(source, content, &redacted)?;
                 }
@@ -203,6 +200,44 @@ impl Redaction {
                 edits.put(source, value, hollow(value))?;
             }
             Found::Media { .. } | Found::Shadow { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Redacts a text of an answer that is whole.
+    pub(super) fn whole(
+        &self,
+        text: &str,
+        is_json: bool,
+        counts: &mut Counts,
+    ) -> Result<String, Fault> {
+        let mut channel = Channel::new(self, is_json);
+        let mut redacted = String::new();
+        channel.push(self, text, &mut redacted, counts)?;
+        channel.finish(self, &mut redacted, counts)?;
+        Ok(redacted)
+    }
+
+    /// What is told of a fault: a provider's words may repeat what it was sent. Where the policy blocks them there are none.
+    pub(super) fn fault(&self, fault: Fault, counts: &mut Counts) -> Fault {
+        let Fault::Upstream(mut upstream) = fault else {
+            return fault;
+        };
+        if self.is_answer_changed() && self.words(&mut upstream, counts).is_err() {
+            let words =
+                "the provider failed, and this gateway's policy blocks what it said of that";
+            words.clone_into(&mut upstream.message);
+            (upstream.param, upstream.inner) = (None, None);
+        }
+        Fault::Upstream(upstream)
+    }
+
+    fn words(&self, upstream: &mut Upstream, counts: &mut Counts) -> Result<(), Fault> {
+        upstream.message = self.whole(&upstream.message, false, counts)?;
+        for (text, is_json) in [(&mut upstream.param, false), (&mut upstream.inner, true)] {
+            if let Some(text) = text {
+                *text = self.whole(text, is_json, counts)?;
+            }
         }
         Ok(())
     }

@@ -106,6 +106,11 @@ impl Filter {
         })
     }
 
+    /// What is told of a fault.
+    pub(in crate::exchange) fn fault(&self, fault: Fault, counts: &mut Counts) -> Fault {
+        self.flow.redaction.fault(fault, counts)
+    }
+
     /// Takes what tells the app of a failure. What is held, and the texts in the answer so far, are not told any more.
     pub(in crate::exchange) fn fail(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         self.flow.open.clear();
@@ -200,10 +205,15 @@ impl Flow {
         let found = walked(Places::new(matcher, layout), text)?;
         let ended = ended(text, items, end)?;
         for piece in found {
-            // Some servers do not number their choices; they stand where they are. Other items may be whole ones then.
-            let is_piece = piece.path.iter().enumerate().all(|(depth, step)| {
-                depth == 1 || !matches!(step, Step::Item { is_told: false, .. })
-            });
+            // What is not in an item comes once. Some servers do not number their choices; they stand where they are. Other items may be whole ones then.
+            let is_piece = piece
+                .path
+                .iter()
+                .enumerate()
+                .all(|(depth, step)| match step {
+                    Step::Name { name, .. } => depth != 0 || *name == *items,
+                    Step::Item { is_told, .. } => *is_told || depth == 1,
+                });
             let Found::Text { content, is_json } = piece.found else {
                 self.redaction.put_whole(text, piece.found, edits, counts)?;
                 continue;
