@@ -1307,6 +1307,18 @@ fn what_a_guardrail_found_is_redacted() {
 }
 
 #[test]
+fn an_empty_finish_reason_ends_no_text() {
+    let pieces = chunks(&["mail jane@", "corp.com"]).replace("null", "\"\"");
+    let end = CHUNK
+        .replace(r#"{"content":"TEXT"}"#, "{}")
+        .replace("null", "\"stop\"");
+    let stream = format!("{pieces}{end}\n\ndata: [DONE]\n\n");
+    let got = streamed(&policy(MASK), CHAT, stream.as_bytes(), &mut || 9, "x");
+    let got = String::from_utf8(got).unwrap();
+    assert!(!got.contains("corp") && got.contains("[EMAIL]"), "{got}");
+}
+
+#[test]
 fn a_failed_response_repeats_nothing_that_was_held_back() {
     let mut random = Random(5);
     let (_, stream) = responses_answer(&mut random);

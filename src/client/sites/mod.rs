@@ -84,7 +84,7 @@ pub enum Events {
         renamed: Option<(&'static str, &'static str)>,
         /// The items that end one by one, and the member which says that one has.
         items: &'static str,
-        /// Says that an item has ended, where it is not null.
+        /// Says that an item has ended, where it is neither null nor empty.
         end: &'static str,
     },
     /// Each event says what it is by its `type`.

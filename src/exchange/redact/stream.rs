@@ -486,7 +486,8 @@ fn ended(text: &str, items: &str, end: &str) -> Result<Vec<String>, Stop> {
                 if key == "index" {
                     value.clone_into(&mut index);
                 }
-                is_ended |= key == *end && value != "null";
+                // Some servers write an empty reason into each chunk.
+                is_ended |= key == *end && !matches!(value, "null" | "\"\"");
             }
             if is_ended {
                 ended.push(format!("{items}[{index}]"));
