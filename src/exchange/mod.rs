@@ -251,6 +251,18 @@ enum Waiting {
     Passage(Passing),
 }
 
+impl Waiting {
+    /// What the answer is redacted by, here.
+    fn redaction(&self) -> Option<&Redaction> {
+        match self {
+            Self::Edge { .. } => None,
+            Self::Turn(turn) => turn.redaction.as_deref(),
+            Self::Embedding(embedding) => embedding.turn.redaction.as_deref(),
+            Self::Passage(passing) => passing.redaction.as_deref(),
+        }
+    }
+}
+
 /// What the answer's way back needs to know.
 struct Turn {
     client: &'static dyn Client,
