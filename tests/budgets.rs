@@ -81,11 +81,17 @@ impl Body for Bytes<'_> {
     }
 }
 
+const MODELS: &str = r#"{"name":"gpt-4.1","targets":[{"provider":"o"}]}"#;
+
 fn policy(budgets: &str, more: &str) -> Rc<Policy> {
+    policy_of(MODELS, budgets, more)
+}
+
+fn policy_of(models: &str, budgets: &str, more: &str) -> Rc<Policy> {
     let text = format!(
         r#"{{"version":1,"anonymous":"allow","consumers":[{{"name":"admin","header":{{"name":"x-c","value":"admin"}}}}],
         "providers":[{{"name":"o","kind":"openai","auth":{{"type":"none"}}}}],
-        "models":[{{"name":"gpt-4.1","targets":[{{"provider":"o"}}]}}],
+        "models":[{models}],
         "budget_status":{{"path":"/budgets","consumers":["admin"]}},"completion":{{"stream_step_tokens":16}},"budgets":[{budgets}]{more}}}"#
     );
     match Policy::compile(text.as_bytes(), Placement::Single, &|_| None) {
@@ -100,11 +106,15 @@ fn world(budgets: &str) -> World {
 
 /// The same, with more fields of the policy.
 fn world_with(budgets: &str, more: &str) -> World {
+    world_of(policy(budgets, more))
+}
+
+fn world_of(policy: Rc<Policy>) -> World {
     World {
         is_stuck: Cell::default(),
         memory: RefCell::default(),
         now_ms: Cell::new(NOON),
-        policy: RefCell::new(policy(budgets, more)),
+        policy: RefCell::new(policy),
     }
 }
 
@@ -642,4 +652,34 @@ fn a_redacted_stream_that_its_budget_ends_lets_go_of_what_is_held_back() {
     sent.exchange.settle(None, &world);
     let (used, held) = world.stands();
     assert!(used <= 60.0 && held < 1e-12, "{used} {held}");
+}
+
+/// Two models of one provider, of which the second answers: the draw is 1 of 2.
+const TWINS: &str = r#"{"name":"gpt-4.1","targets":[{"provider":"o","model":"gpt-4.1","weight":1},{"provider":"o","model":"gpt-4.1-mini","weight":1}]}"#;
+
+#[test]
+fn two_targets_at_one_provider_are_one_request_to_it() {
+    let budget = ONE.replace("1,", "2,").replace('}', r#","per":["provider"]}"#);
+    let world = world_of(policy_of(TWINS, &budget, ""));
+    let sent = world.send("");
+    assert!(sent.refusal().is_none());
+    world.check((0.0, 1.0));
+    world.whole("200", WHOLE);
+    world.check((1.0, 1.0));
+}
+
+#[test]
+fn of_two_targets_at_one_provider_the_dearer_is_held_and_the_one_that_answered_charged() {
+    let budget = r#"{"name":"b","unit":"usd","limit":1,"window":"month"}"#;
+    for budget in [budget, &budget.replace('}', r#","per":["provider"]}"#)] {
+        let world = world_of(policy_of(TWINS, budget, ""));
+        let mut sent = world.send(r#","max_tokens":100"#);
+        // 42 tokens of the prompt and 100 of the answer, at 2 and 8 millionths of a dollar.
+        world.check((0.0, 0.000_884));
+        world.answer_head(&mut sent, "200", "application/json");
+        world.answer_body(&mut sent, WHOLE, true);
+        sent.exchange.settle(None, &world);
+        // 9 at 0.4, 4 at 1.6.
+        world.check((0.000_01, 0.0));
+    }
 }

@@ -52,6 +52,7 @@ use crate::turn::{Headers, Now, Usage};
 use admit::Admission;
 use answer::Answer;
 use embed::Embedding;
+use ledger::Served;
 use passage::{Passage, Passing};
 use redact::Redaction;
 use request::{Admitting, Receiving};
@@ -311,8 +312,11 @@ impl Exchange {
         let mut ledger = admission.ledger.borrow_mut();
         match cost {
             Some(tokens) => {
-                let provider = self.report.provider.as_deref();
-                ledger.settle(&tokens, provider, now_ms, host.shared());
+                let served = Served {
+                    provider: self.report.provider.as_deref(),
+                    target: self.report.target,
+                };
+                ledger.settle(&tokens, served, now_ms, host.shared());
             }
             None => ledger.release(now_ms, host.shared()),
         }

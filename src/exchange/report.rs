@@ -31,6 +31,8 @@ pub struct Report {
     pub usage: Option<Usage>,
     /// What was redacted.
     pub redacted: Redacted,
+    /// The place of the target that served among its model's, where this half of the filter chose it.
+    pub(super) target: Option<usize>,
     /// What the answer has said so far, about, as the upstream half noted it.
     pub(super) streamed_tokens: u64,
     /// What counts the answer on its way.
