@@ -659,7 +659,9 @@ const TWINS: &str = r#"{"name":"gpt-4.1","targets":[{"provider":"o","model":"gpt
 
 #[test]
 fn two_targets_at_one_provider_are_one_request_to_it() {
-    let budget = ONE.replace("1,", "2,").replace('}', r#","per":["provider"]}"#);
+    let budget = ONE
+        .replace("1,", "2,")
+        .replace('}', r#","per":["provider"]}"#);
     let world = world_of(policy_of(TWINS, &budget, ""));
     let sent = world.send("");
     assert!(sent.refusal().is_none());

@@ -326,7 +326,10 @@ impl Ledger {
     fn price(&self, provider: Option<&str>) -> Price {
         let is_own = |name: &str| Some(name) == provider;
         let has_own = self.prices.iter().any(|(name, _)| is_own(name));
-        let fits = self.prices.iter().filter(|(name, _)| !has_own || is_own(name));
+        let fits = self
+            .prices
+            .iter()
+            .filter(|(name, _)| !has_own || is_own(name));
         fits.fold(Price::default(), |dearest, (_, price)| dearest.max(*price))
     }
 
