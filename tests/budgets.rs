@@ -175,6 +175,12 @@ impl World {
     }
 
     fn send_text(&self, content: &str, fields: &str) -> Sent {
+        self.send_body(&format!(
+            r#"{{"model":"gpt-4.1","messages":[{{"role":"user","content":"{content}"}}]{fields}}}"#
+        ))
+    }
+
+    fn send_body(&self, text: &str) -> Sent {
         let mut exchange = Exchange::new(Placement::Single, self.policy.borrow().clone());
         let mut effects = Vec::new();
         let headers = self.head("POST", "/v1/chat/completions", "");
@@ -187,9 +193,6 @@ impl World {
                 host,
             },
             &mut effects,
-        );
-        let text = format!(
-            r#"{{"model":"gpt-4.1","messages":[{{"role":"user","content":"{content}"}}]{fields}}}"#
         );
         let body = &Bytes(text.as_bytes());
         exchange.handle(
@@ -684,4 +687,56 @@ fn of_two_targets_at_one_provider_the_dearer_is_held_and_the_one_that_answered_c
         // 9 at 0.4, 4 at 1.6.
         world.check((0.000_01, 0.0));
     }
+}
+
+#[test]
+fn what_a_pattern_of_models_learns_is_kept_once() {
+    let models = MODELS.replace("gpt-4.1", "gpt-*");
+    let world = world_of(policy_of(&models, TOKENS, ""));
+    let long = "word ".repeat(100);
+    for name in ["gpt-4.1", "gpt-5", "gpt-made-up-1", "gpt-made-up-2"] {
+        let mut sent = world.send_body(&format!(
+            r#"{{"model":"{name}","messages":[{{"role":"user","content":"{long}"}}],"max_tokens":9}}"#
+        ));
+        world.answer_head(&mut sent, "200", "application/json");
+        world.answer_body(&mut sent, &WHOLE.replace(":9,", ":90,"), true);
+        sent.exchange.settle(None, &world);
+    }
+    let memory = world.memory.borrow();
+    let learnt: Vec<_> = memory
+        .keys()
+        .filter(|key| key.contains("calibration"))
+        .collect();
+    assert_eq!(learnt, ["tollgate.calibration.1/gpt-*"]);
+}
+
+/// What is charged of a request that holds 42 tokens of its prompt and 100 of its answer.
+#[track_caller]
+fn check_charged(status: &str, kind: &str, text: &str, used: f64) {
+    let world = world_with(TOKENS, r#","limits":{"answer_body_bytes":1024}"#);
+    let mut sent = world.send(r#","max_tokens":100"#);
+    world.answer_head(&mut sent, status, kind);
+    world.answer_body(&mut sent, text, true);
+    sent.exchange.settle(None, &world);
+    world.check((used, 0.0));
+}
+
+#[test]
+fn an_answer_that_fails_here_is_charged_with_all_that_was_held() {
+    // The provider has done its work, and will have its money.
+    let json = "application/json";
+    check_charged("200", json, &"x".repeat(2_000), 142.0);
+    check_charged("200", json, "<html>", 142.0);
+    check_charged("200", json, "", 142.0);
+    check_charged("200", json, r#"{"choices":[]"#, 142.0);
+    // It may be that the usage was read before.
+    check_charged("200", json, WHOLE, 13.0);
+}
+
+#[test]
+fn an_answer_that_failed_there_is_free() {
+    let json = "application/json";
+    check_charged("500", json, "<html>", 0.0);
+    check_charged("429", json, r#"{"error":{"message":"no"}}"#, 0.0);
+    check_charged("503", "text/plain", &"x".repeat(2_000), 0.0);
 }

@@ -32,8 +32,9 @@ pub(super) struct Admission {
     pub(super) step_tokens: Option<u64>,
     /// The prompt as it was estimated, before any guard.
     pub(super) estimated_tokens: u64,
-    /// The model under whose name calibration is kept.
-    pub(super) model: String,
+    /// The model's name in the policy, which may be a pattern: calibration is kept under it, so its number is
+    /// bounded by the policy and not by what apps ask for.
+    pub(super) row: String,
     /// The body, where the request leaves otherwise than it came.
     pub(super) body: Option<Vec<u8>>,
     /// What the answer's head says of thresholds.
@@ -163,7 +164,7 @@ pub(super) fn admit_passage(
         Ok(ledger) => Ok(Some(Admission {
             step_tokens: None,
             estimated_tokens: 0,
-            model: String::new(),
+            row: String::new(),
             body: None,
             warnings: warnings(&ledger),
             ledger: Rc::new(RefCell::new(ledger)),
@@ -223,7 +224,7 @@ impl Desk<'_> {
         });
         if due.is_empty() {
             let body = wish.body(None)?;
-            return Ok(Round::Done(body.map(|body| Admission::free(body, wish))));
+            return Ok(Round::Done(body.map(Admission::free)));
         }
         let prices = prices(&costs, &due)?;
         let bounds = costs
@@ -232,7 +233,8 @@ impl Desk<'_> {
         let is_near = due.iter().all(|due| due.rule.store.is_near());
         let allowance = wish.allowance(self.policy, bounds.max(), is_near);
         let shared = self.host.shared();
-        let learnt = || Calibration::read(&wish.model, shared).bound(self.estimated_tokens);
+        let row = model.name.as_str();
+        let learnt = || Calibration::read(row, shared).bound(self.estimated_tokens);
         let promise = Promise {
             input_tokens: journal.bound(learnt),
             output_tokens: allowance.tokens.saturating_mul(wish.answers),
@@ -240,7 +242,7 @@ impl Desk<'_> {
         let dearest = prices.iter().map(|(_, price)| *price);
         let dearest = dearest.fold(Price::default(), Price::max);
         match Ledger::reserve(journal.id(round), due, prices, promise, journal, shared) {
-            Ok(ledger) => self.admitted(wish, ledger, allowance, journal),
+            Ok(ledger) => self.admitted(wish, row, (ledger, allowance), journal),
             Err(Refusal::Down) => Err(Halt::from(Fault::from(fault::Policy::Store))),
             Err(Refusal::Call(call)) => Err(Halt::Call(call)),
             Err(Refusal::Short {
@@ -267,8 +269,8 @@ impl Desk<'_> {
     fn admitted(
         &self,
         wish: &mut Wish<'_>,
-        ledger: Ledger,
-        allowance: Allowance,
+        row: &str,
+        (ledger, allowance): (Ledger, Allowance),
         journal: &mut Journal,
     ) -> Result<Round, Halt> {
         let shared = self.host.shared();
@@ -286,7 +288,7 @@ impl Desk<'_> {
         Ok(Round::Done(Some(Admission {
             step_tokens: allowance.step_tokens,
             estimated_tokens: self.estimated_tokens,
-            model: wish.model.clone(),
+            row: row.to_owned(),
             body,
             warnings: warnings(&ledger),
             ledger: Rc::new(RefCell::new(ledger)),
@@ -296,12 +298,12 @@ impl Desk<'_> {
 
 impl Admission {
     /// A request that was sent to another model, which no budget counts.
-    fn free(body: Vec<u8>, wish: &Wish<'_>) -> Self {
+    fn free(body: Vec<u8>) -> Self {
         Self {
             ledger: Rc::new(RefCell::new(Ledger::empty())),
             step_tokens: None,
             estimated_tokens: 0,
-            model: wish.model.clone(),
+            row: String::new(),
             body: Some(body),
             warnings: Vec::new(),
         }
@@ -309,7 +311,7 @@ impl Admission {
 
     /// Learns how far the estimate was from what the provider counted.
     pub(super) fn learn(&self, counted_tokens: u64, shared: &dyn Shared) {
-        Calibration::learn(&self.model, self.estimated_tokens, counted_tokens, shared);
+        Calibration::learn(&self.row, self.estimated_tokens, counted_tokens, shared);
     }
 }
 

@@ -270,10 +270,10 @@ impl Ledger {
     }
 
     /// Charges what a request cost, by the prices of whom served it; where nobody knows, by the dearest of
-    /// those that may have. Nothing is held any more.
+    /// those that may have. Without tokens that is all that was held. Nothing is held any more.
     pub(super) fn settle(
         &mut self,
-        tokens: &Tokens,
+        tokens: Option<&Tokens>,
         served: Served<'_>,
         now_ms: u64,
         shared: &dyn Shared,
@@ -290,7 +290,10 @@ impl Ledger {
             let target = served.target.and_then(|at| self.prices.get(at));
             let price = target.map(|(_, price)| *price);
             let price = price.unwrap_or_else(|| self.price(own.or(served.provider)));
-            unit.amount(tokens, &price)
+            match tokens {
+                Some(tokens) => unit.amount(tokens, &price),
+                None => unit.bound(self.input_tokens, self.output_tokens, &price),
+            }
         };
         let amounts: Vec<u64> = self.entries.iter().map(amount).collect();
         self.close(&amounts, now_ms, shared);
