@@ -29,6 +29,7 @@ const OPEN: &str = "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"r
 struct World {
     /// Nothing can be written any more.
     is_stuck: Cell<bool>,
+    reads: Cell<u32>,
     memory: RefCell<BTreeMap<String, (Vec<u8>, u32)>>,
     now_ms: Cell<u64>,
     policy: RefCell<Rc<Policy>>,
@@ -56,6 +57,7 @@ impl Host for World {
 
 impl Shared for World {
     fn read(&self, key: &str) -> Option<(Vec<u8>, u32)> {
+        self.reads.set(self.reads.get() + 1);
         self.memory.borrow().get(key).cloned()
     }
 
@@ -112,6 +114,7 @@ fn world_with(budgets: &str, more: &str) -> World {
 fn world_of(policy: Rc<Policy>) -> World {
     World {
         is_stuck: Cell::default(),
+        reads: Cell::default(),
         memory: RefCell::default(),
         now_ms: Cell::new(NOON),
         policy: RefCell::new(policy),
@@ -739,4 +742,13 @@ fn an_answer_that_failed_there_is_free() {
     check_charged("500", json, "<html>", 0.0);
     check_charged("429", json, r#"{"error":{"message":"no"}}"#, 0.0);
     check_charged("503", "text/plain", &"x".repeat(2_000), 0.0);
+}
+
+#[test]
+fn a_far_budget_is_not_looked_for_in_this_memory() {
+    let stores = r#","stores":[{"name":"far","kind":"redis","cluster":"webdis"}]"#;
+    let budget = ONE.replace('}', r#","per":["consumer"],"store":"far"}"#);
+    let world = world_with(&budget, stores);
+    world.stands();
+    assert!(world.reads.get() < 10, "{}", world.reads.get());
 }

@@ -76,7 +76,6 @@ struct Desk<'d> {
     caller: &'d Caller,
     headers: &'d Headers,
     host: &'d dyn Host,
-    estimated_tokens: u64,
 }
 
 /// What comes of one round at the desk.
@@ -113,7 +112,6 @@ pub(super) fn admit(
         caller,
         headers,
         host,
-        estimated_tokens: estimate(ask),
     };
     for round in 0..ROUNDS_MAX {
         if let Round::Done(admitted) = desk.round(&mut wish, round, journal)? {
@@ -234,7 +232,8 @@ impl Desk<'_> {
         let allowance = wish.allowance(self.policy, bounds.max(), is_near);
         let shared = self.host.shared();
         let row = model.name.as_str();
-        let learnt = || Calibration::read(row, shared).bound(self.estimated_tokens);
+        let estimated_tokens = journal.estimated(|| estimate(wish.ask));
+        let learnt = || Calibration::read(row, shared).bound(estimated_tokens);
         let promise = Promise {
             input_tokens: journal.bound(learnt),
             output_tokens: allowance.tokens.saturating_mul(wish.answers),
@@ -287,7 +286,7 @@ impl Desk<'_> {
         };
         Ok(Round::Done(Some(Admission {
             step_tokens: allowance.step_tokens,
-            estimated_tokens: self.estimated_tokens,
+            estimated_tokens: journal.estimated(|| estimate(wish.ask)),
             row: row.to_owned(),
             body,
             warnings: warnings(&ledger),

@@ -320,7 +320,7 @@ impl Dimension {
 pub(super) fn read(
     fields: &mut Fields<'_>,
     models: &[Rc<Model>],
-    stores: &Stores,
+    stores: &mut Stores,
 ) -> Vec<Rc<Rule>> {
     let mut known: BTreeMap<String, usize> = BTreeMap::new();
     fields.maps("budgets", |index, fields| {
