@@ -167,15 +167,7 @@ pub(super) fn admit_passage(
             warnings: warnings(&ledger),
             ledger: Rc::new(RefCell::new(ledger)),
         })),
-        Err(refusal) => Err(match refusal {
-            Refusal::Down => Halt::from(Fault::from(fault::Policy::Store)),
-            Refusal::Call(call) => Halt::Call(call),
-            Refusal::Short {
-                due,
-                amount,
-                shortfall,
-            } => Halt::from(exhausted(&due, amount, &shortfall, journal.now_ms())),
-        }),
+        Err(refusal) => Err(refusal.halt(journal.now_ms())),
     }
 }
 
@@ -190,6 +182,20 @@ pub(super) enum Halt {
 impl From<Fault> for Halt {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
+    }
+}
+
+impl Refusal {
+    fn halt(self, now_ms: u64) -> Halt {
+        match self {
+            Self::Down => Halt::from(Fault::from(fault::Policy::Store)),
+            Self::Call(call) => Halt::Call(call),
+            Self::Short {
+                due,
+                amount,
+                shortfall,
+            } => Halt::from(exhausted(&due, amount, &shortfall, now_ms)),
+        }
     }
 }
 
@@ -242,24 +248,19 @@ impl Desk<'_> {
         let dearest = dearest.fold(Price::default(), Price::max);
         match Ledger::reserve(journal.id(round), due, prices, promise, journal, shared) {
             Ok(ledger) => self.admitted(wish, row, (ledger, allowance), journal),
-            Err(Refusal::Down) => Err(Halt::from(Fault::from(fault::Policy::Store))),
-            Err(Refusal::Call(call)) => Err(Halt::Call(call)),
-            Err(Refusal::Short {
-                due,
-                amount,
-                shortfall,
-            }) => {
-                let affordable = affordable(&due, &shortfall, promise.input_tokens, &dearest);
-                let each = affordable.checked_div(wish.answers).unwrap_or(0);
-                // Who set no bound takes what there is.
-                let own = wish.asked_tokens.is_none().then_some(UNBOUNDED_TOKENS_MIN);
-                let least = self.policy.completion.shorten_to_tokens.or(own);
-                if least.is_some_and(|least| least <= each) && each < allowance.tokens {
-                    wish.bound_tokens = Some(each);
-                    return Ok(Round::Again);
+            Err(refusal) => {
+                if let Refusal::Short { due, shortfall, .. } = &refusal {
+                    let affordable = affordable(due, shortfall, promise.input_tokens, &dearest);
+                    let each = affordable.checked_div(wish.answers).unwrap_or(0);
+                    // Who set no bound takes what there is.
+                    let own = wish.asked_tokens.is_none().then_some(UNBOUNDED_TOKENS_MIN);
+                    let least = self.policy.completion.shorten_to_tokens.or(own);
+                    if least.is_some_and(|least| least <= each) && each < allowance.tokens {
+                        wish.bound_tokens = Some(each);
+                        return Ok(Round::Again);
+                    }
                 }
-                let now_ms = journal.now_ms();
-                Err(Halt::from(exhausted(&due, amount, &shortfall, now_ms)))
+                Err(refusal.halt(journal.now_ms()))
             }
         }
     }
