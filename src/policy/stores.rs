@@ -17,6 +17,8 @@ use crate::secret::Secret;
 pub(super) struct Stores {
     known: BTreeMap<String, Rc<dyn Store>>,
     named: Vec<String>,
+    /// Those that a budget names.
+    used: Vec<String>,
 }
 
 /// How requests are admitted.
@@ -59,11 +61,15 @@ impl Stores {
         let local: Rc<dyn Store> = Rc::new(Local);
         let mut known: BTreeMap<_, _> = read.into_iter().collect();
         known.insert(LOCAL.to_owned(), local);
-        Self { known, named }
+        Self {
+            known,
+            named,
+            used: Vec::new(),
+        }
     }
 
     /// The store that a budget names in its field `store`; `local` where it names none.
-    pub(super) fn of(&self, fields: &mut Fields<'_>) -> Option<Rc<dyn Store>> {
+    pub(super) fn of(&mut self, fields: &mut Fields<'_>) -> Option<Rc<dyn Store>> {
         let name = fields.parsed("store", |text| {
             let is_known = text == LOCAL || self.named.iter().any(|name| name == text);
             is_known
@@ -73,11 +79,23 @@ impl Stores {
         if name.is_none() && fields.has("store") {
             return None;
         }
+        self.used.extend(name.map(str::to_owned));
         self.known.get(name.unwrap_or(LOCAL)).cloned()
     }
-}
 
-impl Stores {
+    /// Finds the stores that no budget has named.
+    pub(super) fn check(&self, fields: &mut Fields<'_>) {
+        for (at, name) in self.named.iter().enumerate() {
+            // One that could not be read has its own problems.
+            if name != LOCAL && self.known.contains_key(name) && !self.used.contains(name) {
+                fields.problem(
+                    &format!("stores[{at}].name"),
+                    format!("no budget is kept in '{name}'; name it in a budget's store, or leave it out"),
+                );
+            }
+        }
+    }
+
     /// Those that make calls.
     pub(super) fn into_far(self) -> Vec<Rc<dyn Store>> {
         let stores = self.known.into_values();
@@ -186,10 +204,23 @@ mod tests {
     }
 
     #[test]
+    fn a_store_that_no_budget_names_is_a_mistake() {
+        check(
+            "stores: [{name: shared, kind: redis, cluster: webdis}]",
+            &[
+                "stores[0].name: no budget is kept in 'shared'; name it in a budget's store, or leave it out",
+            ],
+        );
+    }
+
+    #[test]
     fn names_are_there_once() {
         check(
-            "stores: [{name: a, kind: redis, cluster: w}, {name: a, kind: redis, cluster: w},\
-             {name: local, kind: redis, cluster: w}]",
+            &format!(
+                "{}stores: [{{name: a, kind: redis, cluster: w}}, {{name: a, kind: redis, cluster: w}},\
+                 {{name: local, kind: redis, cluster: w}}]",
+                BUDGETS.replace("shared", "a"),
+            ),
             &[
                 "stores[1].name: stores[0] has this name; choose a new one",
                 "stores[2].name: is always there: the gateway's own memory; choose another name",
