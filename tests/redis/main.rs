@@ -812,3 +812,49 @@ fn what_was_given_back_is_not_given_back_again_when_the_call_comes_late() {
     let granted = reserve(&mut gateways[1], 4, T + 5_000, 100);
     assert!(matches!(granted, Verdict::Granted(_)), "{granted:?}");
 }
+
+/// What a reservation of this amount is answered.
+fn reserve(
+    gateway: &mut Gateway<'_>,
+    account: &Account,
+    id: u128,
+    now_ms: u64,
+    amount: u64,
+) -> Verdict {
+    gateway.redis_ms = Some(now_ms);
+    let lines = [Line {
+        account,
+        hold: Hold::default(),
+        amount,
+    }];
+    gateway.take(&Order {
+        act: Act::Reserve,
+        id,
+        now_ms,
+        lines: &lines,
+    })
+}
+
+#[test]
+fn a_slice_that_was_idle_until_it_was_forgotten_does_not_get_back_what_was_spent_of_it() {
+    let server = Server::start();
+    let store = slices(settings("{idle}"));
+    let mut gateway = Gateway::new(&*store, &server);
+    let account = account("day", calendar(Period::Day), 100, false);
+    let mut now_ms = T;
+    for id in 1..=10 {
+        gateway.redis_ms = Some(now_ms);
+        spend(&mut gateway, &account, id, now_ms);
+    }
+    // 70 are used. It tells so and gives back the rest, and then nothing happens for longer than any lease.
+    for _ in 0..100 {
+        now_ms += 1_000;
+        gateway.redis_ms = Some(now_ms);
+        gateway.errands(now_ms, 1);
+    }
+    let refused = reserve(&mut gateway, &account, 11, now_ms, 31);
+    assert!(matches!(refused, Verdict::Refused { .. }), "{refused:?}");
+    let granted = reserve(&mut gateway, &account, 12, now_ms, 30);
+    assert!(matches!(granted, Verdict::Granted(_)), "{granted:?}");
+    assert_eq!(used(&mut gateway, &account, now_ms), (70, 30));
+}

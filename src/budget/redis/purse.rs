@@ -1,7 +1,7 @@
 //! What a gateway has of buckets that many share: slices it has fetched, and what it spent of them.
 //!
 //! ```text
-//!  since the span began   0 ......... charged ......... used + held ......... ceiling
+//!  since the slice began  0 ......... charged ......... used + held ......... ceiling
 //!                           Redis knows it   spent here, not told    set aside in Redis, for this gateway
 //! ```
 //! Requests are admitted below the ceiling, which Redis has granted, and only until the lease of what it
@@ -26,6 +26,8 @@ pub(super) struct Purse {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Slice {
     pub(super) span_ms: u64,
+    /// When it began: one that was forgotten and begins anew is another, of which nothing is spent yet.
+    born_ms: u64,
     /// The number of the last call about it.
     pub(super) number: u64,
     /// The last call whose answer is known.
@@ -58,6 +60,7 @@ pub(super) struct Slice {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Question {
     pub(super) span_ms: u64,
+    pub(super) born_ms: u64,
     pub(super) number: u64,
     pub(super) charged: u64,
     /// What is used and held.
@@ -71,7 +74,7 @@ pub(super) struct Question {
 }
 
 /// How keys of this version begin.
-const PREFIX: &str = "tollgate.purse.1/";
+const PREFIX: &str = "tollgate.purse.2/";
 const PLACES: usize = 8;
 const KEYS_PER_SET: u32 = 4;
 const SLICES_MAX: usize = 16;
@@ -174,6 +177,7 @@ impl Purse {
             }
             self.slices.push(Slice {
                 span_ms,
+                born_ms: now_ms,
                 ..Slice::default()
             });
         }
@@ -331,7 +335,8 @@ impl Slice {
 
     /// Takes Redis's answer to a call that left at `sent_ms`.
     pub(super) fn hear(&mut self, answer: &Answer, sent_ms: u64, ahead_ms: i64) {
-        if answer.number < self.shrunk || answer.number < self.answered {
+        let is_late = answer.number < self.shrunk || answer.number < self.answered;
+        if answer.born_ms != self.born_ms || is_late {
             return;
         }
         self.answered = answer.number;
@@ -352,6 +357,7 @@ impl Slice {
         self.spent = own.used.saturating_add(own.held);
         Question {
             span_ms: self.span_ms,
+            born_ms: self.born_ms,
             number: self.number,
             charged: own.used,
             kept: self.spent,
@@ -449,9 +455,10 @@ impl Purse {
 }
 
 impl Slice {
-    const fn numbers(&self) -> [u64; 14] {
+    const fn numbers(&self) -> [u64; 15] {
         [
             self.span_ms,
+            self.born_ms,
             self.number,
             self.answered,
             self.shrunk,
@@ -469,7 +476,7 @@ impl Slice {
     }
 
     fn decode(bytes: &mut &[u8]) -> Option<Self> {
-        let mut numbers = [0; 14];
+        let mut numbers = [0; 15];
         for number in &mut numbers {
             let (head, rest) = bytes.split_first_chunk()?;
             *number = u64::from_le_bytes(*head);
@@ -477,6 +484,7 @@ impl Slice {
         }
         let [
             span_ms,
+            born_ms,
             number,
             answered,
             shrunk,
@@ -493,6 +501,7 @@ impl Slice {
         ] = numbers;
         Some(Self {
             span_ms,
+            born_ms,
             number,
             answered,
             shrunk,

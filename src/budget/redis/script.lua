@@ -329,10 +329,10 @@ local function order(act, out)
 end
 
 -- A gateway's slice of a bucket: it may use up to a ceiling, and has charged so much of it. All numbers are
--- sums since the span began, so what comes twice changes nothing, and what comes late is known by its number.
+-- sums since the slice was born, so what comes twice changes nothing, and what comes late is known by its number.
 local function slice(out)
   local name, bucket = next_key(), next_key()
-  local limit, number, span, charged = next_number(), next_number(), next_number(), next_number()
+  local limit, number, span, born, charged = next_number(), next_number(), next_number(), next_number(), next_number()
   local kept, least, most, shrinks = next_number(), next_number(), next_number(), next_word() == 's'
   local frame, off = read_frame()
   if off and not shrinks then return false end
@@ -377,7 +377,7 @@ local function slice(out)
   end
   local l = level(cell, frame)
   out[#out + 1] = 's'
-  local answer = {span, old.number, enough, old.charged, add(old.charged, old.amount), l.used, l.held, l.resets, at}
+  local answer = {span, born, old.number, enough, old.charged, add(old.charged, old.amount), l.used, l.held, l.resets, at}
   for _, n in ipairs(answer) do out[#out + 1] = text(n) end
   return true
 end
