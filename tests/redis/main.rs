@@ -858,3 +858,29 @@ fn a_slice_that_was_idle_until_it_was_forgotten_does_not_get_back_what_was_spent
     assert!(matches!(granted, Verdict::Granted(_)), "{granted:?}");
     assert_eq!(used(&mut gateway, &account, now_ms), (70, 30));
 }
+
+#[test]
+fn a_reservation_that_comes_after_its_own_release_holds_nothing() {
+    let server = Server::start();
+    let store = Redis::new(settings("{after}"));
+    let mut gateway = Gateway::new(&store, &server);
+    let account = account("day", calendar(Period::Day), 100, false);
+    gateway.redis_ms = Some(T);
+    let lines = [Line {
+        account: &account,
+        hold: Hold::default(),
+        amount: 0,
+    }];
+    // The call timed out on its way, so it is given back; then it arrives.
+    gateway.take(&Order {
+        act: Act::Settle,
+        id: 1,
+        now_ms: T,
+        lines: &lines,
+    });
+    // Redis does not know the script yet, so it takes two calls.
+    gateway.errands(T, 1);
+    gateway.errands(T + 3_000, 1);
+    reserve(&mut gateway, &account, 1, T, 60);
+    assert_eq!(used(&mut gateway, &account, T), (0, 0));
+}

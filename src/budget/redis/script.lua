@@ -234,10 +234,11 @@ local function raise(act, lines, record)
   local refused
   for at, line in ipairs(lines) do
     local cell, hold = line.cell, record[line.bucket]
-    if act == 'E' and hold == 'd' then
+    -- What is over is not begun again: a call may come after the one that released it.
+    if hold == 'd' then
       line.done = {span = line.given.span, slot = line.given.slot, amount = 0}
     else
-      local old = hold ~= 'd' and hold or nil
+      local old = hold
       local total = line.amount
       if act == 'E' then
         total, old = add(line.given.amount, total), old or line.given

@@ -15,7 +15,7 @@ use super::{Protocol, Settings};
 /// What runs in Redis.
 pub(super) const SCRIPT: &str = include_str!("script.lua");
 /// By which name Redis knows the script.
-pub(super) const SCRIPT_SHA1: &str = "2c4a6a1ae5750faf94aa3601ff6a0c06726b101f";
+pub(super) const SCRIPT_SHA1: &str = "ca8e9d0c79baa9b01ad81738e47e5a12fbcc5cfe";
 /// An answer's bound: a batch of orders over a few buckets each.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
