@@ -142,3 +142,34 @@ pub trait Shared {
     /// Says whether it has.
     fn write(&self, key: &str, bytes: &[u8], version: Option<u32>) -> bool;
 }
+
+/// Nobody could change what stands under a key for too long.
+#[derive(Debug)]
+pub(super) struct Contended;
+
+/// Each failed attempt is another worker's success, so this is never reached by honest load.
+const ATTEMPTS_MAX: usize = 10_000;
+
+impl dyn Shared + '_ {
+    /// Changes what stands under a key, again and again until nobody else has changed it meanwhile. `change`
+    /// takes the bytes, none where nothing stands there, and gives others, or nothing to leave them.
+    pub(super) fn update(
+        &self,
+        key: &str,
+        change: &mut dyn FnMut(&[u8]) -> Option<Vec<u8>>,
+    ) -> Result<(), Contended> {
+        for _ in 0..ATTEMPTS_MAX {
+            let (bytes, version) = match self.read(key) {
+                Some((bytes, version)) => (bytes, Some(version)),
+                None => (Vec::new(), None),
+            };
+            let Some(bytes) = change(&bytes) else {
+                return Ok(());
+            };
+            if self.write(key, &bytes, version) {
+                return Ok(());
+            }
+        }
+        Err(Contended)
+    }
+}

@@ -41,7 +41,6 @@ const BATCH_MAX: usize = 32;
 const RESEND_MS: u64 = 2_000;
 /// How often every shard is looked at: another worker's may have been left behind.
 const SWEEP_MS: u64 = 1_000;
-const ATTEMPTS_MAX: usize = 1_000;
 
 impl Outbox {
     /// The settlements of a store of this name.
@@ -127,7 +126,7 @@ impl Outbox {
         call
     }
 
-    /// Changes a shard, again and again until nobody else has changed it meanwhile. Says whether it has.
+    /// Changes a shard. Says whether it has.
     fn change(
         &self,
         shard: u16,
@@ -135,20 +134,13 @@ impl Outbox {
         mut change: impl FnMut(&mut Vec<Entry>) -> Option<Vec<u8>>,
     ) -> bool {
         let key = format!("{}{shard}", self.name);
-        for _ in 0..ATTEMPTS_MAX {
-            let (bytes, version) = match shared.read(&key) {
-                Some((bytes, version)) => (bytes, Some(version)),
-                None => (Vec::new(), None),
-            };
-            let mut entries = decode(&bytes);
-            let Some(bytes) = change(&mut entries) else {
-                return false;
-            };
-            if shared.write(&key, &bytes, version) {
-                return true;
-            }
-        }
-        false
+        let mut is_changed = false;
+        let done = shared.update(&key, &mut |bytes| {
+            let bytes = change(&mut decode(bytes));
+            is_changed = bytes.is_some();
+            bytes
+        });
+        done.is_ok() && is_changed
     }
 }
 

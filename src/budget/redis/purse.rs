@@ -78,7 +78,6 @@ const PREFIX: &str = "tollgate.purse.2/";
 const PLACES: usize = 8;
 const KEYS_PER_SET: u32 = 4;
 const SLICES_MAX: usize = 16;
-const ATTEMPTS_MAX: usize = 10_000;
 /// Clocks drift, and a lease is Redis's.
 const LEASE_MARGIN_MS: u64 = 5_000;
 /// When a lease is begun anew.
@@ -105,8 +104,7 @@ pub(super) struct Place<'a> {
 pub(super) struct NoPlace;
 
 impl Place<'_> {
-    /// Changes a purse, again and again until nobody else has changed its set meanwhile. Nothing is kept
-    /// where `change` says so.
+    /// Changes a purse. Nothing is kept where `change` says so.
     pub(super) fn access<T>(
         &self,
         now_ms: u64,
@@ -117,19 +115,18 @@ impl Place<'_> {
         let sets = u128::from(budget.keys_max.div_ceil(KEYS_PER_SET).max(1));
         let set = self.account.key.checked_rem(sets).unwrap_or(0);
         let key = format!("{PREFIX}{}/{}/{set}", self.store, budget.place());
-        for _ in 0..ATTEMPTS_MAX {
-            let (bytes, version) = match shared.read(&key) {
-                Some((bytes, version)) => (bytes, Some(version)),
-                None => (Vec::new(), None),
+        let mut done = Err(NoPlace);
+        let changed = shared.update(&key, &mut |bytes| {
+            let mut purses = decode(bytes);
+            let Some(purse) = claim(&mut purses, self.account.key, now_ms) else {
+                done = Err(NoPlace);
+                return None;
             };
-            let mut purses = decode(&bytes);
-            let purse = claim(&mut purses, self.account.key, now_ms).ok_or(NoPlace)?;
-            let (done, is_kept) = change(purse);
-            if !is_kept || shared.write(&key, &encode(&purses), version) {
-                return Ok(done);
-            }
-        }
-        Err(NoPlace)
+            let (made, is_kept) = change(purse);
+            done = Ok(made);
+            is_kept.then(|| encode(&purses))
+        });
+        changed.or(Err(NoPlace)).and(done)
     }
 }
 
