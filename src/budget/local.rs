@@ -384,6 +384,7 @@ mod tests {
             )),
             key: Budget::fingerprint([key].into_iter()),
             label: format!("consumer={key}"),
+            values: vec![key.to_owned()],
             limit,
         }
     }

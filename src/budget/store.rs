@@ -40,6 +40,10 @@ pub trait Store: std::fmt::Debug {
         _shared: &dyn Shared,
     ) {
     }
+
+    /// Gives what became of orders that the store could not say anything to, since this was last asked: the
+    /// store's name, what the policy calls it, and how often.
+    fn take_outages(&self, _sink: &mut dyn FnMut(&str, &str, u32)) {}
 }
 
 /// What is to be done, to all of its lines or to none.
@@ -118,6 +122,9 @@ pub struct Outbound {
     pub body: Vec<u8>,
     /// How long it may take.
     pub timeout_ms: u64,
+    /// Whether it is a call of gRPC's: its path names the service and the method, its body is the message, and
+    /// its answer is 200 with another message.
+    pub is_grpc: bool,
 }
 
 /// The answer to a store's call.

@@ -92,6 +92,7 @@ fn account(name: &str, window: Window, limit: u64, is_shadow: bool) -> Account {
         budget: Rc::new(budget),
         key: Budget::fingerprint([name].into_iter()),
         label: String::new(),
+        values: Vec::new(),
         limit,
     }
 }

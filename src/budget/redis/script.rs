@@ -228,6 +228,7 @@ impl<'a> Words<'a> {
                         slot: self.number()?,
                         amount: self.number()?,
                         is_shared: false,
+                        is_aside: false,
                     };
                     let level = Level {
                         used: self.number()?,

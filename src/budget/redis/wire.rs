@@ -76,6 +76,7 @@ impl Call {
             headers,
             body,
             timeout_ms: settings.timeout_ms,
+            is_grpc: false,
         }
     }
 }
