@@ -34,8 +34,13 @@ pub(super) struct Entry {
     pub(super) due: Due,
     hold: Hold,
     pub(super) level: Level,
-    /// It is not held: its store could not say, and its admin would let requests pass.
-    pub(super) is_down: bool,
+}
+
+impl Entry {
+    /// Its store could not say, and this gateway holds it alone.
+    pub(super) const fn is_aside(&self) -> bool {
+        self.hold.is_aside
+    }
 }
 
 /// What a request is admitted for.
@@ -67,8 +72,6 @@ pub(super) enum Refusal {
     Call(Outbound),
 }
 
-/// From a reservation's id to that of the charge of what was not held: behind those of every round.
-const UNHELD: u128 = 1 << 64;
 /// Leases are renewed when so much of them has passed: twice before they end.
 const RENEWAL_MS: u64 = 20_000;
 
@@ -86,7 +89,6 @@ impl Ledger {
             due,
             hold: Hold::default(),
             level: Level::default(),
-            is_down: false,
         });
         let now_ms = journal.now_ms();
         let mut ledger = Self {
@@ -113,7 +115,6 @@ impl Ledger {
                 Verdict::Refused { line, shortfall } => {
                     ledger.short(group.get(line).copied(), &amounts, shortfall)
                 }
-                Verdict::Down if ledger.pass(group, now_ms) => continue,
                 Verdict::Down => Refusal::Down,
             };
             ledger.give_back(groups.get(..at).unwrap_or_default(), journal, shared);
@@ -133,27 +134,6 @@ impl Ledger {
             },
             None => Refusal::Down,
         }
-    }
-
-    /// Lets a request pass whose store cannot say, if all these budgets' admin would. What it costs is
-    /// charged to the window of this moment.
-    fn pass(&mut self, group: &[usize], now_ms: u64) -> bool {
-        let passes = |at: &usize| {
-            let entry = self.entries.get(*at);
-            entry.is_some_and(|entry| entry.due.rule.passes_when_down)
-        };
-        let is_passed = group.iter().all(passes);
-        for at in group {
-            if let Some(entry) = self.entries.get_mut(*at)
-                && is_passed
-            {
-                let window = &entry.due.account.budget.window;
-                entry.hold.span_ms = window.frame(now_ms).span_ms;
-                entry.level.limit = entry.due.account.limit;
-                entry.is_down = true;
-            }
-        }
-        is_passed
     }
 
     /// Gives back what these groups hold.
@@ -375,12 +355,9 @@ impl Ledger {
                 });
             }
         }
-        let is_down = |at: &usize| self.entries.get(*at).is_some_and(|entry| entry.is_down);
-        // What was not held was given back under the reservation's own id, in case it had come through.
-        let after = if group.iter().any(is_down) { UNHELD } else { 0 };
         let order = Order {
             act,
-            id: self.id.wrapping_add(after),
+            id: self.id,
             now_ms,
             lines: &lines,
         };

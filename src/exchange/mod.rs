@@ -145,6 +145,8 @@ pub struct Dispatch {
     pub body: Vec<u8>,
     /// How long it may take.
     pub timeout_ms: u64,
+    /// Whether it is a call of gRPC's, see [`Outbound`](crate::budget::Outbound).
+    pub is_grpc: bool,
 }
 
 /// Bytes that the host holds; reading them costs a copy, so it is done once and only where needed.
