@@ -18,11 +18,12 @@ use super::item::{
     write_summary_part, write_text_part,
 };
 use super::seal;
+use crate::client::room::Room;
 use crate::client::{Opening, Writer};
 use crate::codec::json::{write_string, write_u64};
 use crate::fault::{Fault, Upstream};
-use crate::limits::{ADMIN_BYTES_MAX, TOOL_CALLS_MAX};
-use crate::turn::{Escaped, Event, Finish, Usage};
+use crate::limits::TOOL_CALLS_MAX;
+use crate::turn::{ENCRYPTED, Escaped, Event, Finish, Usage};
 
 /// Writes an answer.
 #[derive(Debug)]
@@ -42,7 +43,7 @@ pub(super) struct Answer {
     letters: u64,
     usage: Option<Usage>,
     /// How many bytes may still be collected.
-    bytes_left: usize,
+    room: Room,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +79,7 @@ impl Answer {
             calls: 0,
             letters: 0,
             usage: None,
-            bytes_left: ADMIN_BYTES_MAX,
+            room: Room::new(),
         }
     }
 
@@ -87,12 +88,7 @@ impl Answer {
         if self.phase != Phase::Running || choice != 0 {
             return Err(Fault::Internal("an answer's event is out of place"));
         }
-        let left = self.bytes_left.checked_sub(bytes);
-        self.bytes_left = left.ok_or_else(|| {
-            let message = format!("the provider's answer exceeds {ADMIN_BYTES_MAX} bytes");
-            Fault::from(Upstream::broken("upstream_too_large", message))
-        })?;
-        Ok(())
+        self.room.take(bytes)
     }
 
     /// Begins an item; those before it that can be done are done.
@@ -400,7 +396,9 @@ impl Answer {
     }
 
     fn sign(&mut self, piece: Escaped<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
-        let index = self.reasoning(true, out)?;
+        // What is encrypted is a signature of its own, not a piece.
+        let is_piece = !piece.as_str().starts_with(ENCRYPTED);
+        let index = self.reasoning(is_piece, out)?;
         if let Some(Item {
             kind: Kind::Reasoning { sealed, .. },
             ..
