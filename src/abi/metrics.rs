@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use crate::budget::Store;
 use crate::exchange::Report;
 
 use super::host;
@@ -32,6 +33,16 @@ impl Metrics {
                 self.add(name, count.times);
             }
         }
+    }
+
+    /// Counts what became of requests while a store could not say.
+    pub(super) fn count_outages(&self, store: &dyn Store) {
+        store.take_outages(&mut |store, way, times| {
+            self.add(
+                format!("tollgate_store_down.store.{store}.on_store_down.{way}"),
+                times,
+            );
+        });
     }
 
     fn add(&self, name: String, times: u32) {

@@ -75,6 +75,8 @@ impl Answer {
         effects: &mut Vec<Effect>,
     ) -> (Self, Flow) {
         report.status = head.status();
+        // Of the provider's answer the upstream half tells.
+        report.is_served = report.status == 200 && !matches!(waiting, Waiting::Edge { .. });
         let begun = match waiting {
             Waiting::Edge { metered } if is_openai_shaped(&head) => {
                 Self::measure(metered, &head, limits)

@@ -21,7 +21,7 @@ use super::journal::Journal;
 pub struct Ledger {
     id: u128,
     entries: Vec<Entry>,
-    /// What each provider that may serve it charges.
+    /// What each target that may serve it charges, with its provider, in the model's order.
     prices: Vec<(String, Price)>,
     input_tokens: u64,
     output_tokens: u64,
@@ -34,8 +34,13 @@ pub(super) struct Entry {
     pub(super) due: Due,
     hold: Hold,
     pub(super) level: Level,
-    /// It is not held: its store could not say, and its admin would let requests pass.
-    pub(super) is_down: bool,
+}
+
+impl Entry {
+    /// Its store could not say, and this gateway holds it alone.
+    pub(super) const fn is_aside(&self) -> bool {
+        self.hold.is_aside
+    }
 }
 
 /// What a request is admitted for.
@@ -43,6 +48,14 @@ pub(super) struct Entry {
 pub(super) struct Promise {
     pub(super) input_tokens: u64,
     pub(super) output_tokens: u64,
+}
+
+/// Who served a request, as far as it is known.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Served<'s> {
+    pub(super) provider: Option<&'s str>,
+    /// The target's place among the model's.
+    pub(super) target: Option<usize>,
 }
 
 /// Why a request was not admitted.
@@ -59,8 +72,6 @@ pub(super) enum Refusal {
     Call(Outbound),
 }
 
-/// From a reservation's id to that of the charge of what was not held: behind those of every round.
-const UNHELD: u128 = 1 << 64;
 /// Leases are renewed when so much of them has passed: twice before they end.
 const RENEWAL_MS: u64 = 20_000;
 
@@ -78,7 +89,6 @@ impl Ledger {
             due,
             hold: Hold::default(),
             level: Level::default(),
-            is_down: false,
         });
         let now_ms = journal.now_ms();
         let mut ledger = Self {
@@ -105,7 +115,6 @@ impl Ledger {
                 Verdict::Refused { line, shortfall } => {
                     ledger.short(group.get(line).copied(), &amounts, shortfall)
                 }
-                Verdict::Down if ledger.pass(group, now_ms) => continue,
                 Verdict::Down => Refusal::Down,
             };
             ledger.give_back(groups.get(..at).unwrap_or_default(), journal, shared);
@@ -125,27 +134,6 @@ impl Ledger {
             },
             None => Refusal::Down,
         }
-    }
-
-    /// Lets a request pass whose store cannot say, if all these budgets' admin would. What it costs is
-    /// charged to the window of this moment.
-    fn pass(&mut self, group: &[usize], now_ms: u64) -> bool {
-        let passes = |at: &usize| {
-            let entry = self.entries.get(*at);
-            entry.is_some_and(|entry| entry.due.rule.passes_when_down)
-        };
-        let is_passed = group.iter().all(passes);
-        for at in group {
-            if let Some(entry) = self.entries.get_mut(*at)
-                && is_passed
-            {
-                let window = &entry.due.account.budget.window;
-                entry.hold.span_ms = window.frame(now_ms).span_ms;
-                entry.level.limit = entry.due.account.limit;
-                entry.is_down = true;
-            }
-        }
-        is_passed
     }
 
     /// Gives back what these groups hold.
@@ -261,25 +249,31 @@ impl Ledger {
         None
     }
 
-    /// Charges what a request cost that this provider served; nothing means the dearest of those that may
-    /// have. Nothing is held any more.
+    /// Charges what a request cost, by the prices of whom served it; where nobody knows, by the dearest of
+    /// those that may have. Without tokens that is all that was held. Nothing is held any more.
     pub(super) fn settle(
         &mut self,
-        tokens: &Tokens,
-        provider: Option<&str>,
+        tokens: Option<&Tokens>,
+        served: Served<'_>,
         now_ms: u64,
         shared: &dyn Shared,
     ) {
         let amount = |entry: &Entry| {
-            let served = entry.due.provider.as_deref();
-            if served.is_some() && provider.is_some() && served != provider {
+            let own = entry.due.provider.as_deref();
+            if own.is_some() && served.provider.is_some() && own != served.provider {
                 return 0;
             }
             let unit = entry.due.account.budget.unit;
             if unit == crate::budget::Unit::Concurrent {
                 return 0;
             }
-            unit.amount(tokens, &self.price(served.or(provider)))
+            let target = served.target.and_then(|at| self.prices.get(at));
+            let price = target.map(|(_, price)| *price);
+            let price = price.unwrap_or_else(|| self.price(own.or(served.provider)));
+            match tokens {
+                Some(tokens) => unit.amount(tokens, &price),
+                None => unit.bound(self.input_tokens, self.output_tokens, &price),
+            }
         };
         let amounts: Vec<u64> = self.entries.iter().map(amount).collect();
         self.close(&amounts, now_ms, shared);
@@ -311,17 +305,15 @@ impl Ledger {
         self.entries.iter().map(amount).collect()
     }
 
-    /// A provider's price, or the dearest of all.
+    /// The dearest price of a provider's targets, or of all where it has none.
     fn price(&self, provider: Option<&str>) -> Price {
-        let known = self
+        let is_own = |name: &str| Some(name) == provider;
+        let has_own = self.prices.iter().any(|(name, _)| is_own(name));
+        let fits = self
             .prices
             .iter()
-            .find(|(name, _)| Some(name.as_str()) == provider);
-        let dearest = || {
-            let prices = self.prices.iter().map(|(_, price)| *price);
-            prices.fold(Price::default(), Price::max)
-        };
-        known.map_or_else(dearest, |(_, price)| *price)
+            .filter(|(name, _)| !has_own || is_own(name));
+        fits.fold(Price::default(), |dearest, (_, price)| dearest.max(*price))
     }
 
     /// The entries by their stores, those first that answer at once.
@@ -363,12 +355,9 @@ impl Ledger {
                 });
             }
         }
-        let is_down = |at: &usize| self.entries.get(*at).is_some_and(|entry| entry.is_down);
-        // What was not held was given back under the reservation's own id, in case it had come through.
-        let after = if group.iter().any(is_down) { UNHELD } else { 0 };
         let order = Order {
             act,
-            id: self.id.wrapping_add(after),
+            id: self.id,
             now_ms,
             lines: &lines,
         };

@@ -9,9 +9,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::names;
-use super::stores::Stores;
+use super::stores::{Listed, Stores};
 use super::{Caller, Consumer, Model, Policy};
-use crate::budget::{Account, Budget, PERIODS, Period, Store, Unit, Weights, Window, Zone};
+use crate::budget::{
+    Account, Budget, PERIODS, Period, Store, Unit, Weights, WhenDown, Window, Zone,
+};
 use crate::document::Fields;
 use crate::glob::Glob;
 use crate::turn::Headers;
@@ -25,8 +27,6 @@ pub struct Rule {
     pub thresholds: Vec<Threshold>,
     /// Whether the app is told that its quota is used up, and not that it is too fast.
     pub is_quota: bool,
-    /// Whether requests pass, uncounted, when the store cannot say.
-    pub passes_when_down: bool,
     /// Where it is kept.
     pub store: Rc<dyn Store>,
     limit: u64,
@@ -101,7 +101,7 @@ pub struct Facts<'f> {
     pub property: &'f dyn Fn(&[&str]) -> Option<Vec<u8>>,
     /// The model's public name, as it was asked for; nothing where nobody knows which it is, so that it may be each.
     pub model: Option<&'f str>,
-    /// The providers that may serve it.
+    /// The providers that may serve it, one for each target.
     pub providers: &'f [&'f str],
 }
 
@@ -174,8 +174,12 @@ impl Policy {
                 due.extend(rule.due(facts, None));
                 continue;
             }
-            for provider in facts.providers {
-                due.extend(rule.due(facts, Some(provider)));
+            for (at, provider) in facts.providers.iter().enumerate() {
+                // Two targets may be at one provider, and an order has no bucket twice.
+                let mut before = facts.providers.iter().take(at);
+                if !before.any(|known| known == provider) {
+                    due.extend(rule.due(facts, Some(provider)));
+                }
             }
         }
         due.sort_by(|a, b| place(a).cmp(&place(b)));
@@ -234,6 +238,7 @@ impl Rule {
             budget: Rc::clone(&self.budget),
             key: Budget::fingerprint(values.iter().map(String::as_str)),
             label: self.label(values.iter().map(String::as_str)),
+            values,
             limit: limit.unwrap_or(self.limit),
         };
         Some(Due {
@@ -316,7 +321,7 @@ impl Dimension {
 pub(super) fn read(
     fields: &mut Fields<'_>,
     models: &[Rc<Model>],
-    stores: &Stores,
+    stores: &mut Stores,
 ) -> Vec<Rc<Rule>> {
     let mut known: BTreeMap<String, usize> = BTreeMap::new();
     fields.maps("budgets", |index, fields| {
@@ -364,16 +369,25 @@ pub(super) fn read(
         };
         let thresholds = read_thresholds(fields, models);
         let code = fields.one_of("code", CODES);
-        let down = fields.one_of("on_store_down", &[("refuse", false), ("allow", true)]);
         let store = stores.of(fields);
+        let when_down = read_when_down(fields, store);
+        if store.is_some_and(|store| store.is_service) {
+            check_service(fields, unit);
+        }
+        let store = store.map(|listed| Rc::clone(&listed.store));
         let (unit, window) = (unit?, window?);
         let is_quota = code.unwrap_or_else(|| is_quota(unit, &window));
         let is_shadow = is_shadow.unwrap_or(false);
+        let mut budget = Budget::new(name?, unit, window, is_shadow, keys_max);
+        budget.when_down = when_down;
+        budget.dimensions = dimensions
+            .iter()
+            .map(|each| each.name().to_owned())
+            .collect();
         Some(Rc::new(Rule {
-            budget: Rc::new(Budget::new(name?, unit, window, is_shadow, keys_max)),
+            budget: Rc::new(budget),
             thresholds,
             is_quota,
-            passes_when_down: down.unwrap_or(false),
             store: store?,
             limit: limit?,
             limits: limits.into_iter().collect(),
@@ -381,6 +395,43 @@ pub(super) fn read(
             dimensions,
         }))
     })
+}
+
+/// What a rate limit service cannot count.
+fn check_service(fields: &mut Fields<'_>, unit: Option<Unit>) {
+    if matches!(unit, Some(Unit::Concurrent | Unit::Usd)) {
+        fields.problem(
+            "unit",
+            "a rate limit service counts requests and tokens; keep this budget in redis or local",
+        );
+    }
+    for (field, message) in [
+        (
+            "rolling",
+            "a rate limit service counts in its own windows, which its configuration sets; say here which: window: minute",
+        ),
+        (
+            "zone",
+            "a rate limit service counts in its own windows, in UTC; leave the field out",
+        ),
+    ] {
+        if fields.has(field) {
+            fields.problem(field, message);
+        }
+    }
+}
+
+/// What happens while the store cannot say.
+fn read_when_down(fields: &mut Fields<'_>, store: Option<&Listed>) -> WhenDown {
+    let ways = WhenDown::ALL.map(|way| (way.name(), way));
+    let way = fields.one_of("on_store_down", &ways).unwrap_or_default();
+    if way == WhenDown::Share && store.is_some_and(|store| !store.has_gateways) {
+        fields.problem(
+            "on_store_down",
+            "nobody has said among how many gateways what is left is shared; add gateways: N to the budget's store",
+        );
+    }
+    way
 }
 
 const KEYS: u32 = 10_000;
