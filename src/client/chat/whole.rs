@@ -11,7 +11,7 @@ use super::wire::{
 use crate::client::room::Room;
 use crate::client::tools::text_of;
 use crate::client::{Opening, Writer};
-use crate::codec::json::{write_string, write_u64};
+use crate::codec::json::{write_escaped, write_string, write_u64};
 use crate::fault::Fault;
 use crate::turn::{Detail, ENCRYPTED, Event, Finish, ServiceTier, Usage};
 
@@ -341,13 +341,6 @@ fn write_tool_call(call: &ToolCall, out: &mut Vec<u8>) {
         }
     }
     out.extend_from_slice(b"}}");
-}
-
-/// Appends a string whose content is escaped already.
-fn write_escaped(out: &mut Vec<u8>, content: &str) {
-    out.push(b'"');
-    out.extend_from_slice(content.as_bytes());
-    out.push(b'"');
 }
 
 #[cfg(test)]

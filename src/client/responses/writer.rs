@@ -14,13 +14,13 @@
 
 use super::echo::Names;
 use super::item::{
-    Call, Item, Kind, Sources, State, write_escaped, write_refusal_part, write_source,
-    write_summary_part, write_text_part,
+    Call, Item, Kind, Sources, State, write_refusal_part, write_source, write_summary_part,
+    write_text_part,
 };
 use super::seal;
 use crate::client::room::Room;
 use crate::client::{Opening, Writer};
-use crate::codec::json::{write_string, write_u64};
+use crate::codec::json::{write_escaped, write_members, write_string, write_u64};
 use crate::fault::{Fault, Upstream};
 use crate::limits::TOOL_CALLS_MAX;
 use crate::turn::{ENCRYPTED, Escaped, Event, Finish, Usage};
@@ -191,7 +191,7 @@ impl Answer {
                 write_inner_place(item, out);
             }
             out.extend_from_slice(b",\"delta\":");
-            write_escaped(text.as_str(), out);
+            write_escaped(out, text.as_str());
         });
     }
 
@@ -668,12 +668,12 @@ fn write_whole(item: &Item, name: &str, out: &mut Vec<u8>) {
         Kind::Refusal { text } => {
             write_inner_place(item, out);
             out.extend_from_slice(b",\"refusal\":");
-            write_escaped(text, out);
+            write_escaped(out, text);
         }
         Kind::Message { text, .. } => {
             write_inner_place(item, out);
             out.extend_from_slice(b",\"text\":");
-            write_escaped(text, out);
+            write_escaped(out, text);
         }
         Kind::Reasoning { text, .. } => {
             write_inner_place(item, out);
@@ -682,7 +682,7 @@ fn write_whole(item: &Item, name: &str, out: &mut Vec<u8>) {
                 write_summary_part(text, out);
             } else {
                 out.extend_from_slice(b",\"text\":");
-                write_escaped(text, out);
+                write_escaped(out, text);
             }
         }
         Kind::Call(call) => {
@@ -691,7 +691,7 @@ fn write_whole(item: &Item, name: &str, out: &mut Vec<u8>) {
                 (true, false) => b",\"input\":",
                 (false, _) => b",\"arguments\":",
             });
-            write_escaped(&call.arguments, out);
+            write_escaped(out, &call.arguments);
         }
     }
 }
@@ -711,17 +711,7 @@ fn write_failure(fault: &Fault, out: &mut Vec<u8>) {
 
 /// Writes the members of an `error` event after its type and number.
 pub(super) fn write_error_members(fault: &Fault, out: &mut Vec<u8>) {
-    for (name, text) in [
-        (",\"code\":", fault.code()),
-        (",\"message\":", Some(&*fault.to_string())),
-        (",\"param\":", fault.param()),
-    ] {
-        out.extend_from_slice(name.as_bytes());
-        match text {
-            Some(text) => write_string(out, text),
-            None => out.extend_from_slice(b"null"),
-        }
-    }
+    write_members(out, &fault.members(&fault.to_string()));
 }
 
 fn write_usage(usage: &Usage, out: &mut Vec<u8>) {

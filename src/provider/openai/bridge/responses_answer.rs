@@ -13,13 +13,14 @@ use serde_json::value::RawValue;
 
 use super::super::refusal;
 use super::super::responses::{Response, corrupt, read};
+use super::body::open_text;
 use crate::codec::json::{Text, write_string_content};
 use crate::codec::sse;
 use crate::fault::{Fault, Upstream};
 use crate::limits::TOOL_CALLS_MAX;
 use crate::provider::stop::Stop;
 use crate::provider::{Decoder, Sink};
-use crate::turn::{ENCRYPTED, Escaped, Event, TEXT_INPUT};
+use crate::turn::{ENCRYPTED, Escaped, Event};
 
 /// Reads a whole answer.
 pub(super) fn whole(body: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
@@ -474,13 +475,6 @@ fn tell_arguments(index: u32, fragment: Escaped<'_>, sink: Sink<'_>) -> Result<(
 fn tell_nested(index: u32, nested: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
     let fragment = str::from_utf8(nested).map_err(|_error| corrupt())?;
     tell_arguments(index, Escaped::from_content(fragment), sink)
-}
-
-/// Appends the start of an object that holds a text, escaped as a string's content.
-fn open_text(out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\\\"");
-    out.extend_from_slice(TEXT_INPUT.as_bytes());
-    out.extend_from_slice(b"\\\":\\\"");
 }
 
 #[cfg(test)]
