@@ -17,7 +17,7 @@ use crate::redact::document::hollow;
 use crate::redact::places::{Found, Layout, Places, Step, write_path};
 
 use super::Stop;
-use super::stream::{Flow, Open, Owned, Piece, key, walked, write_event};
+use super::stream::{Flow, Open, Owned, Piece, key, walked};
 
 /// What is done with an event: its edits, and what goes out before it.
 type Goes<'g> = (&'g mut Edits, &'g mut Vec<u8>);
@@ -32,7 +32,7 @@ impl Flow {
         (edits, out): Goes<'_>,
         counts: &mut Counts,
     ) -> Result<(), Stop> {
-        let event = Event::read(text, block.name.unwrap_or_default())?;
+        let event = Event::read(text, block.name)?;
         let row = table.iter().find(|row| event.kind == *row.name);
         match row.and_then(|row| Some((row, event.member(row.member)?))) {
             Some((row, part)) => self.known(&event, row, part, (edits, out), counts)?,
@@ -246,7 +246,7 @@ fn parts(part: &str) -> Result<Vec<&str>, Error> {
 /// An event with a type.
 struct Event<'e> {
     /// Its name in the framing.
-    name: &'e [u8],
+    name: Option<&'e [u8]>,
     text: &'e str,
     kind: Text<'e>,
     number: Option<u64>,
@@ -254,7 +254,7 @@ struct Event<'e> {
 }
 
 impl<'e> Event<'e> {
-    fn read(text: &'e str, name: &'e [u8]) -> Result<Self, Stop> {
+    fn read(text: &'e str, name: Option<&'e [u8]>) -> Result<Self, Stop> {
         let members: Result<Vec<_>, _> = Members::new(text).collect();
         let mut event = Self {
             name,
@@ -360,7 +360,7 @@ pub(super) fn write_again(
     }
     let mut data = Vec::with_capacity(event.len());
     edits.apply(event.as_bytes(), &mut data)?;
-    write_event(&open.name, &data, out);
+    sse::write_json(open.name.as_deref(), &data, out);
     Ok(())
 }
 
