@@ -92,6 +92,14 @@ mod lanes {
             }))
         }
 
+        #[inline]
+        pub(in crate::redact) fn capitals(&self) -> u64 {
+            bits(
+                self.bytes
+                    .map(|lane| u8x16_le(i8x16_sub(lane, u8x16_splat(b'A')), u8x16_splat(25))),
+            )
+        }
+
         /// Where a space or a slash stands.
         #[inline]
         pub(in crate::redact) fn gaps(&self) -> u64 {
@@ -206,6 +214,10 @@ mod lanes {
                     .bytes
                     .map(|byte| u8::from((byte | 0x20).wrapping_sub(b'a') < 26)),
             )
+        }
+
+        pub(in crate::redact) fn capitals(&self) -> u64 {
+            bits(&self.bytes.map(|byte| u8::from(byte.is_ascii_uppercase())))
         }
 
         /// Where a space or a slash stands.

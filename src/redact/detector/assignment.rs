@@ -65,6 +65,7 @@ const NAMES: &[(&[u8], Promise)] = &[
     (b"passportno", Promise::Passport),
 ];
 
+#[inline(never)] // What calls it is optimized sooner.
 pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
     let (until, times) = sight.seen.value;

@@ -3,7 +3,6 @@
 use super::number::{MIXED, Prefix};
 use super::{Sight, Topic};
 use crate::redact::checksum::luhn;
-use crate::redact::context::may_be_cvv;
 use crate::redact::entity::Entity;
 
 pub(super) fn detect(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
@@ -33,7 +32,7 @@ fn is_listed(sight: &Sight<'_, '_>, number: &Prefix<'_>) -> bool {
 
 /// Three or four digits behind a word that speaks of them.
 pub(super) fn detect_cvv(sight: &mut Sight<'_, '_>, start: usize, end: usize) {
-    if may_be_cvv(&sight.view, start) && sight.has(start, &[Topic::Cvv]) {
+    if sight.topics.may_be_cvv(&sight.view, start) && sight.has(start, &[Topic::Cvv]) {
         sight.offer(Entity::CardCvv, start, end, 80);
     }
 }

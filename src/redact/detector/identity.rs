@@ -589,6 +589,7 @@ const MONTHS: &[&str] = &[
 ];
 
 /// A date of birth whose month is a name: `12 March 1980`, `12-Mar-1980`, `3. Oktober 1990`.
+#[inline(never)] // What calls it is optimized sooner.
 pub(super) fn detect_month(
     sight: &mut Sight<'_, '_>,
     start: usize,

@@ -10,6 +10,7 @@ use crate::redact::view::{More, View, is_name};
 const PHONE: &[Topic] = &[Topic::Phone];
 
 /// Behind `+` or inside `(`.
+#[inline(never)] // What calls it is optimized sooner.
 pub(super) fn detect_marked(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
     let mark = view.ahead(at)?;
@@ -165,15 +166,6 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) -> Result<(
         return Ok(());
     }
     if matches!(number.shape, 0x422 | 0x224) || number.separator == b'/' {
-        return Ok(());
-    }
-    // Of equal groups in a longer row none is a number by itself.
-    if number.is_followed
-        && matches!(
-            number.shape,
-            0x44 | 0x444 | 0x333 | 0x3333 | 0x2222 | 0x22222
-        )
-    {
         return Ok(());
     }
     let alone = alone(number);

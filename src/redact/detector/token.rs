@@ -320,11 +320,15 @@ fn rows(word: &[u8]) -> impl Iterator<Item = &'static Row> {
 }
 
 /// A separator: perhaps the first in a prefix, a private key's, or one of a few that stand in the middle.
+#[inline(never)] // What calls it is optimized sooner.
 pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
     let separator = view.ahead(at)?;
     if separator == b'-' && !is_word(view.before(at)) {
         return private_key(sight, at);
+    }
+    if at < sight.seen.token && separator != b'.' {
+        return Ok(());
     }
     let end = ENDS.get(usize::from(view.before(at))).copied().unwrap_or(0);
     let is_end = end & separator_bit(separator) != 0;
@@ -441,6 +445,7 @@ fn middle(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
 }
 
 /// Letters that begin little else: `eyJ`, `AIza`, `AKIA`, `ABSK`, `AKCp`.
+#[inline(never)] // What calls it is optimized sooner.
 pub(super) fn detect_letter(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
     let letter = view.ahead(at)?;
