@@ -24,6 +24,7 @@ macro_rules! topics {
 
 topics! {
     Card: "card" "cards" "credit" "debit" "visa" "mastercard" "amex" "maestro" "pan" "ccn" "kreditkarte" "carte" "tarjeta";
+    Pin: "pin" "pincode" "passcode";
     Cvv: "cvv" "cvc" "cvv2" "cvc2" "csc" "cvn";
     Bic: "bic" "swift";
     Routing: "routing" "aba" "rtn" "transit";
@@ -58,7 +59,7 @@ pub(super) struct Topics {
     /// The highest of them.
     latest: usize,
     read: usize,
-    /// One more than where the last `cv` or `cs` stands, and up to where it was looked for.
+    /// One more than where the last of `cv`, `cs`, `pi`, `pa` stands, and up to where it was looked for.
     cvv: (usize, usize),
 }
 
@@ -72,7 +73,7 @@ impl Topics {
         }
     }
 
-    /// Whether `cv` or `cs` stands before what begins at `start`: most numbers are short, and few of them are asked for more.
+    /// Whether `cv`, `cs`, `pi` or `pa` stands before what begins at `start`: most numbers are short, and few of them are asked for more.
     pub(super) fn may_be_cvv(&mut self, view: &View<'_>, start: usize) -> bool {
         let first = start.saturating_sub(REACH_BYTES);
         let (last, until) = self.cvv;
@@ -83,7 +84,9 @@ impl Topics {
         view.looked(text.len() / 16);
         let behind = text.get(1..).unwrap_or_default();
         let is_there = text.iter().zip(behind).fold(false, |any, (one, next)| {
-            any | ((one | 0x20 == b'c') & ((next | 0x20 == b'v') | (next | 0x20 == b's')))
+            let (one, next) = (one | 0x20, next | 0x20);
+            any | ((one == b'c') & ((next == b'v') | (next == b's')))
+                | ((one == b'p') & ((next == b'i') | (next == b'a')))
         });
         self.cvv = (if is_there { start } else { last }, start.max(until));
         self.cvv.0 > first

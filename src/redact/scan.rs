@@ -163,7 +163,8 @@ impl Scan {
                         break false;
                     }
                 }
-                self.own_next = mine.map_or(at.wrapping_add(1), |it: Candidate| it.end);
+                let behind = at.wrapping_add(1);
+                self.own_next = mine.map_or(behind, |it: Candidate| it.end);
                 start = own.first(view, self.own_next, &self.work);
             }
             if trigger == at {

@@ -344,9 +344,9 @@ pub(crate) fn kinds() -> Vec<Kind> {
         "jwt", "session", like!("eyJhbGciOiJIUzI1NiJ9.eyJz<20x>.<43x>", "eyJhbGci.eyJ"), "a header over 512 bytes";
         "url_credentials", "proxy", like!("https://<5a>:<10x>@proxy.<5a>.com/", "https://<5a>.com/<5a>@<4x>"), "a user alone under 20 bytes";
         "connection_string", "database", like!("postgres://<4a>:<12x>@db.<5a>.net:5432/app" | "mongodb+srv://<5a>:<9x>@c0.<5a>.net/", "postgres://localhost:5432/app"), "a user without a password";
-        "password", "password", like!("Tr0ub4dor&3<2x>" | "<6x><1d>!<3x>", "required" | "${PASSWORD}"), "letters only; outside assignments";
+        "password", "password", like!("Tr0ub4dor&3<2x>" | "<6x><1d>!<3x>", "required" | "${PASSWORD}"), "letters only, outside assignments and sentences";
         "generic_secret", "api_key", like!("<1d><2h><1d><16x><1d>" | "<15h><1d><15h><1d>", "aaaaaaaaaaaaaaaa" | "your-api-key" | "$API_KEY"), "outside assignments; under ten characters";
-        "aws_access_key", "key id", like!("AKIA<16X>" | "ASIA7<15X>", "AKIA<10X>"), "`ASIA` and others without a digit before their last character";
+        "aws_access_key", "key id", like!("AKIA<16X>" | "ASIA<16X>", "AKIA<10X>"), "`AROA` and others without a digit";
         "aws_secret_key", "aws_secret_access_key", like!("<40x>", "<20x>/a"), "without its name";
     }
 }

@@ -4,7 +4,7 @@
 
 use super::Sight;
 use super::token;
-use crate::redact::candidate::Tail;
+use crate::redact::candidate::{self, Tail};
 use crate::redact::entity::Entity;
 use crate::redact::view::{More, View, class, is_in};
 
@@ -100,19 +100,20 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
         return Ok(());
     }
     // A call, a template, an index: not the value itself.
-    let is_code = matches!(view.ahead(end)?, b'(' | b'[' | b'{') || is_template(value);
+    let is_code =
+        !is_quoted && matches!(view.ahead(end)?, b'(' | b'[' | b'{') || is_template(value);
     if is_code || token::begins(value) {
         return Ok(());
     }
     let whole = (start, end);
     match promise {
         Promise::Password => password(sight, whole, is_quoted),
-        Promise::Secret | Promise::Request => secret(sight, whole),
+        Promise::Secret | Promise::Request => secret(sight, whole, is_quoted),
         Promise::AwsSecret => {
             if value.len() == 40 && distinct(value) >= 14 {
                 sight.offer(Entity::AwsSecretKey, start, end, 95);
             } else {
-                secret(sight, whole);
+                secret(sight, whole, is_quoted);
             }
         }
         Promise::StorageKey => {
@@ -138,6 +139,77 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     }
     Ok(())
 }
+
+/// A password in a sentence: `the password is hunter2`. What is only letters is a word of the sentence.
+pub(super) fn detect_prose(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
+    let view = sight.view;
+    let start = at.wrapping_sub(4);
+    if at < 4 || !view.part(start..at).eq_ignore_ascii_case(b"pass") {
+        return Ok(());
+    }
+    let mut from = view.run(at, 5, |byte| byte.is_ascii_lowercase())?;
+    if !matches!(view.part(at..from), b"word" | b"wd" | b"words") {
+        return Ok(());
+    }
+    let verbs: [&[u8]; 6] = [
+        b" is ",
+        b" was ",
+        b" is: ",
+        b" to ",
+        b" will be ",
+        b" for you is ",
+    ];
+    let mut verb = None;
+    for known in verbs {
+        if verb.is_none() && view.has(from, known)? {
+            verb = Some(known.len());
+        }
+    }
+    let Some(verb) = verb else {
+        return Ok(());
+    };
+    from = from.wrapping_add(verb);
+    let is_quoted = matches!(view.ahead(from)?, b'"' | b'\'' | b'`');
+    from = from.wrapping_add(usize::from(is_quoted));
+    let is_in = |byte: u8| is_value(byte, is_quoted) || byte == b'&';
+    let end = view.run(from, VALUE_BYTES, is_in)?;
+    let value = view.part(from..end);
+    let value = match is_quoted {
+        true => value,
+        false => {
+            let marks = value.iter().rev();
+            let marks = marks.take_while(|byte| matches!(byte, b'.' | b'?' | b':'));
+            let length = value.len().saturating_sub(marks.count());
+            value.get(..length).unwrap_or_default()
+        }
+    };
+    let end = from.wrapping_add(value.len());
+    let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let letters = value.iter().any(u8::is_ascii_alphabetic);
+    let marks = value.iter().filter(|byte| byte.is_ascii_punctuation());
+    let is_marked = marks
+        .clone()
+        .any(|byte| !matches!(byte, b'-' | b'_' | b'.' | b'/' | b':'));
+    let is_named = NOT_PASSWORDS.iter().any(|name| {
+        let head = value.get(..name.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(name))
+    });
+    let is_secret = match (letters, digits) {
+        (true, 0) => is_marked && value.len() >= 8,
+        (true, _) => value.len() >= 6,
+        (false, _) => digits >= 4 && digits == value.len(),
+    };
+    if is_secret && !is_named && !is_template(value) && !token::begins(value) {
+        sight.offer(Entity::Password, from, end, 65);
+    }
+    Ok(())
+}
+
+/// What is said of passwords rather than one.
+const NOT_PASSWORDS: &[&[u8]] = &[
+    b"base64", b"base32", b"sha", b"md5", b"utf", b"argon2", b"pbkdf2", b"bcrypt", b"rot13",
+    b"aes", b"http", b"rfc", b"ascii", b"i18n", b"oauth", b"the", b"not", b"in-", b"<",
+];
 
 fn is_uuid(value: &[u8]) -> bool {
     let is_in_place = |(at, byte): (usize, &u8)| match at {
@@ -280,7 +352,17 @@ fn value_start(view: &View<'_>, at: usize) -> Result<Option<(usize, bool)>, More
 }
 
 fn is_value(byte: u8, is_quoted: bool) -> bool {
-    is_in(byte, class::VALUE) && (is_quoted || !matches!(byte, b'(' | b'[' | b'{'))
+    match is_quoted {
+        true => candidate::is_quoted(byte),
+        false => is_in(byte, class::VALUE) && !matches!(byte, b'(' | b'[' | b'{'),
+    }
+}
+
+const fn value_tail(is_quoted: bool) -> Tail {
+    match is_quoted {
+        true => Tail::Quoted,
+        false => Tail::Value,
+    }
 }
 
 fn is_template(value: &[u8]) -> bool {
@@ -338,7 +420,7 @@ fn password(sight: &mut Sight<'_, '_>, (start, end): (usize, usize), is_quoted: 
         (true, false, _) if is_quoted => 60,
         _ => 0,
     };
-    sight.offer_open(Entity::Password, start, end, score, Tail::Value);
+    sight.offer_open(Entity::Password, start, end, score, value_tail(is_quoted));
 }
 
 const SECRET_BYTES_MIN: usize = 10;
@@ -349,7 +431,7 @@ fn has_digits(value: &[u8]) -> bool {
 }
 
 /// A value of high entropy: about 3.5 bits in each character.
-fn secret(sight: &mut Sight<'_, '_>, (start, end): (usize, usize)) {
+fn secret(sight: &mut Sight<'_, '_>, (start, end): (usize, usize), is_quoted: bool) {
     let value = sight.view.part(start..end);
     let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
     let is_alphabet = value.iter().all(|byte| {
@@ -362,7 +444,7 @@ fn secret(sight: &mut Sight<'_, '_>, (start, end): (usize, usize)) {
     let is_dense = entropy(value) >= if value.len() < 20 { 3.0 } else { 3.3 };
     let is_numeric = digits == value.len();
     if value.len() >= SECRET_BYTES_MIN && digits >= 2 && is_alphabet && is_dense && !is_numeric {
-        sight.offer_open(Entity::GenericSecret, start, end, 75, Tail::Value);
+        sight.offer_open(Entity::GenericSecret, start, end, 75, value_tail(is_quoted));
     }
 }
 

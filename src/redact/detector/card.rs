@@ -32,8 +32,13 @@ fn is_listed(sight: &Sight<'_, '_>, number: &Prefix<'_>) -> bool {
 
 /// Three or four digits behind a word that speaks of them.
 pub(super) fn detect_cvv(sight: &mut Sight<'_, '_>, start: usize, end: usize) {
-    if sight.topics.may_be_cvv(&sight.view, start) && sight.has(start, &[Topic::Cvv]) {
+    if !sight.topics.may_be_cvv(&sight.view, start) {
+        return;
+    }
+    if sight.has(start, &[Topic::Cvv]) {
         sight.offer(Entity::CardCvv, start, end, 80);
+    } else if end.wrapping_sub(start) == 4 && sight.has_near(start, &[Topic::Pin]) {
+        sight.offer(Entity::Password, start, end, 60);
     }
 }
 

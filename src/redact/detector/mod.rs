@@ -186,7 +186,8 @@ fn detect(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize, byte: u8) -> Resu
         b':' => detect_colon(sight, at),
         b'=' => assignment::detect(sight, at),
         b'+' | b'(' => phone::detect_marked(sight, at),
-        b'J' | b'K' | b'z' => token::detect_letter(sight, at),
+        b'I' | b'J' | b'K' | b'z' => token::detect_letter(sight, at),
+        b'w' => assignment::detect_prose(sight, at),
         _ => Ok(()),
     }
 }

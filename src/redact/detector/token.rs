@@ -203,10 +203,7 @@ const PREFIXES: &[Row] = &[
 /// Prefixes without a separator: the word has a digit, which calls. The last number is the word's length, 0 for any.
 const WORDS: &[(&str, Entity, Alphabet, usize, usize)] = &[
     ("A3T", AwsAccessKey, Upper, 17, 20),
-    ("ABIA", AwsAccessKey, Upper, 16, 20),
     ("ACCA", AwsAccessKey, Upper, 16, 20),
-    ("AKIA", AwsAccessKey, Upper, 16, 20),
-    ("ASIA", AwsAccessKey, Upper, 16, 20),
     ("AROA", AwsAccessKey, Upper, 16, 20),
     ("AIDA", AwsAccessKey, Upper, 16, 20),
     ("AC", TwilioKey, Hex, 32, 34),
@@ -221,7 +218,6 @@ const WORDS: &[(&str, Entity, Alphabet, usize, usize)] = &[
     ("EZAK", MailToken, Url, 54, 0),
     ("EZTK", MailToken, Url, 54, 0),
     ("GR1348941", GitLabToken, Url, 20, 0),
-    ("LTAI", AlibabaKey, Url, 16, 0),
     ("cmVmdGtu", PackageToken, Url, 50, 0),
     ("dapi", DatabaseToken, Hex, 32, 0),
     ("oy2", PackageToken, Url, 40, 46),
@@ -444,12 +440,17 @@ fn middle(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     Ok(())
 }
 
-/// Letters that begin little else: `eyJ`, `AIza`, `AKIA`, `ABSK`, `AKCp`.
+/// Letters that begin little else: `eyJ`, `AIza`, `AKIA`, `ABSK`, `AKCp`, `ASIA`, `LTAI`.
 #[inline(never)] // What calls it is optimized sooner.
 pub(super) fn detect_letter(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
     let letter = view.ahead(at)?;
     let (back, prefix, entity, alphabet, least): (usize, &[u8], _, _, _) = match letter {
+        b'I' => match view.before(at) {
+            b'S' => (2, b"ASIA", AwsAccessKey, Upper, 16),
+            b'B' => (2, b"ABIA", AwsAccessKey, Upper, 16),
+            _ => (3, b"LTAI", AlibabaKey, Url, 16),
+        },
         b'J' => return json_token(sight, at.wrapping_sub(2)),
         b'z' => (2, b"AIza", GoogleKey, Url, 35),
         _ if view.before(at) == b'S' => (3, b"ABSK", BedrockKey, Base64, 60),
@@ -529,7 +530,17 @@ pub(super) fn detect_word(sight: &mut Sight<'_, '_>, start: usize, end: usize) -
 /// Whether a token of the table begins here; an assignment leaves its value to it.
 pub(super) fn begins(text: &[u8]) -> bool {
     let is_prefix = |prefix: &str| text.starts_with(prefix.as_bytes());
-    let more = ["eyJ", "AIza", "AKIA", "ABSK", "AKCp", "-----BEGIN"];
+    let more = [
+        "eyJ",
+        "AIza",
+        "AKIA",
+        "ASIA",
+        "ABIA",
+        "LTAI",
+        "ABSK",
+        "AKCp",
+        "-----BEGIN",
+    ];
     let word = text
         .iter()
         .position(|&byte| !is_word(byte))
