@@ -28,7 +28,8 @@ topics! {
     Cvv: "cvv" "cvc" "cvv2" "cvc2" "csc" "cvn";
     Bic: "bic" "swift";
     Routing: "routing" "aba" "rtn" "transit";
-    Account: "account" "acct" "konto" "kontonummer" "iban" "bank" "compte" "cuenta";
+    Account: "account" "acct" "iban";
+    Bank: "bank" "konto" "kontonummer" "compte" "cuenta" "checking" "savings" "deposit";
     Ssn: "ssn" "ssns" "social" "socialsecurity";
     Tax: "tax" "tin" "itin" "ein" "fein" "employer" "steuer" "steuernummer" "idnr" "taxpayer" "tfn" "nif" "fiscal" "contribuinte";
     Npi: "npi" "provider" "prescriber";

@@ -311,3 +311,22 @@ fn what_stands_in_quotes_is_a_value_up_to_the_quote() {
     );
     check("password=Tr0ub4dor&user=3", &["password:Tr0ub4dor"]);
 }
+
+#[test]
+fn secrets_are_found_however_they_are_given() {
+    let want = ["generic_secret:9f8e7d6c5b4a39281706"];
+    for text in [
+        "<ACME_TOKEN>9f8e7d6c5b4a39281706</ACME_TOKEN>",
+        "System.setProperty(\"ACME_TOKEN\", \"9f8e7d6c5b4a39281706\")",
+        "curl --api-key 9f8e7d6c5b4a39281706 x",
+        "var acmeToken string = \"9f8e7d6c5b4a39281706\"",
+        "the API key is 9f8e7d6c5b4a39281706, ok",
+        "my access key: 9f8e7d6c5b4a39281706",
+    ] {
+        check(text, &want);
+    }
+    check(
+        "the token is next_page_2_of_3, <token>identifier_1</token>, get(\"token\", \"name1\"), --key value-of-1-thing",
+        &[],
+    );
+}

@@ -31,6 +31,7 @@ pub(super) fn detect_ipv4(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), Mo
     // `1.2.0.0` is a network or a version more often than a machine.
     let score = match (address.is_private(), b, c, d) {
         (true, ..) => 60,
+        (_, 0, 0, 0) if next != b'/' => 45,
         (_, _, 0, 0) => 50,
         _ => 85,
     };
@@ -75,7 +76,8 @@ fn is_reserved(address: Ipv4Addr) -> bool {
         || address.is_loopback()
         || address.is_link_local()
         || address.is_documentation()
-        // Benchmarks, RFC 2544.
+        // Of protocols, RFC 6890, and benchmarks, RFC 2544.
+        || address.octets().starts_with(&[192, 0, 0])
         || a == 198 && (b & 0xFE) == 18
 }
 

@@ -7,7 +7,7 @@
 )]
 
 use super::identity::{is_chinese, is_finnish};
-use super::{Sight, Topic, is_edge, token, wallet};
+use super::{Sight, Topic, assignment, is_edge, token, wallet};
 use crate::redact::checksum::{is_date, mod_97};
 use crate::redact::entity::Entity;
 use crate::redact::view::{More, View, is_word};
@@ -38,6 +38,10 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
         return Ok(());
     }
     token::detect_word(sight, start, end)?;
+    token::detect_ended(sight, start, end)?;
+    if word.len() >= assignment::SECRET_BYTES_MIN {
+        assignment::detect_value(sight, start)?;
+    }
     if word.len() < 6 || word.len() > 64 || !is_edge(view.ahead(end)?) {
         if letters == 0 && matches!(word.len(), 1 | 2 | 4) {
             return grouped(sight, start, end);
@@ -188,14 +192,14 @@ fn iban(sight: &mut Sight<'_, '_>, start: usize) -> Result<(), More> {
     };
     // In most countries digits follow, or four letters.
     let fourth = start + 4;
-    let fifth = fourth + usize::from(matches!(view.ahead(fourth)?, b' ' | b'-'));
+    let fifth = fourth + usize::from(matches!(view.ahead(fourth)?, b' ' | b'-' | b'.'));
     if is_numeric(&view, start)? && !view.ahead(fifth)?.is_ascii_digit() {
         return Ok(());
     }
     let mut text = [0; 34];
     let mut at = start;
     for slot in text.iter_mut().take(length) {
-        if matches!(view.ahead(at)?, b' ' | b'-') {
+        if matches!(view.ahead(at)?, b' ' | b'-' | b'.') {
             at += 1;
         }
         *slot = view.ahead(at)?;
@@ -345,7 +349,8 @@ fn is_codice_fiscale(word: &[u8]) -> bool {
         1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24,
         23,
     ];
-    if !has_shape(word, b"LLLLLLAALAALAAAL") {
+    let is_small = !word.iter().any(u8::is_ascii_uppercase);
+    if !has_shape(word, b"LLLLLLAALAALAAAL") || !is_small && !is_upper(word) {
         return false;
     }
     let sum: u32 = word

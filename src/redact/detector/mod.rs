@@ -171,8 +171,9 @@ fn detect(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize, byte: u8) -> Resu
         b'-' => {
             let view = sight.view;
             let before = view.before(at);
-            // No prefix has a digit before its first dash.
-            if !before.is_ascii_digit() {
+            // Of prefixes only one has a digit before its first dash.
+            if !before.is_ascii_digit() || before == b'3' && view.before(at.wrapping_sub(1)) == b'A'
+            {
                 token::detect(sight, at)?;
             }
             // A MAC address begins with a pair.
@@ -253,12 +254,12 @@ fn detect_digit(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize) -> Result<(
     }
     let behind = at.wrapping_add(length);
     let next = view.ahead(behind)?;
+    if length <= 2 && matches!(next, b' ' | b'-' | b'.' | b',' | b's' | b'n' | b'r' | b't') {
+        identity::detect_month(sight, at, behind)?;
+    }
     if matches!(next, b' ' | b'-' | b'.' | b'/' | b'x') {
         if next == b'.' && length <= 3 {
             address::detect_ipv4(sight, at)?;
-        }
-        if length <= 2 {
-            identity::detect_month(sight, at, behind)?;
         }
         let is_inner = before == b' ' && is_inner;
         if !matches!(length, 0..9 | 13) {

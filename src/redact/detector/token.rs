@@ -21,9 +21,13 @@ enum Alphabet {
     Hex,
     /// Capitals and digits.
     Upper,
+    /// What values are made of: the rest of an address.
+    Link,
+    /// The lines of a private key.
+    Lines,
 }
 
-use Alphabet::{Base64, Dotted, Hex, Upper, Url};
+use Alphabet::{Base64, Dotted, Hex, Lines, Link, Upper, Url};
 
 impl Alphabet {
     fn has(self, byte: u8) -> bool {
@@ -33,6 +37,8 @@ impl Alphabet {
             Base64 => is_in(byte, class::BASE64),
             Hex => is_in(byte, class::HEX) || byte == b'-',
             Upper => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
+            Link => is_in(byte, class::VALUE),
+            Lines => is_in(byte, class::BASE64) || byte.is_ascii_whitespace(),
         }
     }
 
@@ -41,6 +47,11 @@ impl Alphabet {
             Url | Hex | Upper => Tail::Base64Url,
             Dotted => Tail::Dotted,
             Base64 => Tail::Base64,
+            Link => Tail::Value,
+            Lines => Tail::Pem {
+                dashes: 0,
+                is_ending: false,
+            },
         }
     }
 }
@@ -198,6 +209,57 @@ const PREFIXES: &[Row] = &[
     ("xoxr-", SlackToken, Url, 20),
     ("xoxs-", SlackToken, Url, 20),
     ("ya29.", GoogleKey, Url, 30),
+    ("A3-", VaultToken, Url, 34),
+    ("API-", ServiceToken, Upper, 26),
+    ("CCIPAT_", ServiceToken, Url, 50),
+    ("CCIPRJ_", ServiceToken, Url, 50),
+    ("HRKU-", ServiceToken, Url, 60),
+    ("Private-Lines:", PrivateKey, Lines, 40),
+    ("access-development-", PaymentToken, Hex, 36),
+    ("access-production-", PaymentToken, Hex, 36),
+    ("access-sandbox-", PaymentToken, Hex, 36),
+    ("access_token$production$", PaymentToken, Link, 40),
+    ("access_token$sandbox$", PaymentToken, Link, 40),
+    ("api-", ServiceToken, Hex, 36),
+    ("authress_", ServiceToken, Dotted, 50),
+    ("bedrock-api-key-", BedrockKey, Base64, 40),
+    ("dp.audit.", VaultToken, Url, 40),
+    ("dp.ct.", VaultToken, Url, 40),
+    ("dp.sa.", VaultToken, Url, 40),
+    ("dp.scim.", VaultToken, Url, 40),
+    ("ext_", ServiceToken, Dotted, 50),
+    ("hooks.zapier.com/hooks/catch/", ServiceToken, Link, 12),
+    ("infura.io/v3/", ServiceToken, Hex, 32),
+    ("jina_", ModelProviderKey, Url, 50),
+    ("live_pub_", PaymentToken, Hex, 31),
+    ("live_", PaymentToken, Url, 40),
+    ("mob-", ServiceToken, Hex, 36),
+    ("napi_", DatabaseToken, Url, 50),
+    ("pa-", ModelProviderKey, Url, 43),
+    ("pat.", ServiceToken, Dotted, 66),
+    ("pcsk_", DatabaseToken, Url, 50),
+    ("pk.", ServiceToken, Dotted, 80),
+    ("pk_", MailToken, Hex, 34),
+    ("pubkey-", MailToken, Hex, 32),
+    ("p8e-", ServiceToken, Url, 32),
+    ("rootly_", MonitoringToken, Hex, 60),
+    ("rzp_live_", PaymentToken, Url, 14),
+    ("rzp_test_", PaymentToken, Url, 14),
+    ("sat.", ServiceToken, Dotted, 66),
+    ("sc_", ServiceToken, Dotted, 50),
+    ("scauth_", ServiceToken, Dotted, 50),
+    ("sdk-", ServiceToken, Hex, 36),
+    ("sk.eyJ", ServiceToken, Dotted, 60),
+    ("sk_", ModelProviderKey, Hex, 40),
+    ("sm_aat_", ServiceToken, Url, 16),
+    ("sm_pat_", ServiceToken, Url, 16),
+    ("sm_sat_", ServiceToken, Url, 16),
+    ("test_pub_", PaymentToken, Hex, 31),
+    ("tskey-", ServiceToken, Url, 30),
+    ("t1.", ServiceToken, Dotted, 80),
+    ("vercel_blob_rw_", ServiceToken, Url, 40),
+    ("webhook.office.com/webhookb2/", ServiceToken, Link, 60),
+    ("xau_", DatabaseToken, Url, 40),
 ];
 
 /// Prefixes without a separator: the word has a digit, which calls. The last number is the word's length, 0 for any.
@@ -218,7 +280,14 @@ const WORDS: &[(&str, Entity, Alphabet, usize, usize)] = &[
     ("EZAK", MailToken, Url, 54, 0),
     ("EZTK", MailToken, Url, 54, 0),
     ("GR1348941", GitLabToken, Url, 20, 0),
-    ("cmVmdGtu", PackageToken, Url, 50, 0),
+    ("cmVmd", PackageToken, Url, 59, 64),
+    ("ATBB", AtlassianToken, Url, 32, 36),
+    ("ATTA", AtlassianToken, Url, 72, 76),
+    ("AQVN", ServiceToken, Url, 35, 0),
+    ("YC", ServiceToken, Url, 38, 40),
+    ("ZXlK", Jwt, Base64, 60, 0),
+    ("4b1d", DatabaseToken, Url, 38, 42),
+    ("AAAAAAAAAAAAAAAAAAAAA", ServiceToken, Base64, 60, 0),
     ("dapi", DatabaseToken, Hex, 32, 0),
     ("oy2", PackageToken, Url, 40, 46),
 ];
@@ -226,6 +295,7 @@ const WORDS: &[(&str, Entity, Alphabet, usize, usize)] = &[
 /// A row's place by the hash of its prefix up to the first separator; most words that stand before one have no bucket.
 const BUCKETS: usize = 512;
 const NONE: u8 = u8::MAX;
+const _: () = assert!(PREFIXES.len() < NONE as usize);
 /// The first row of each bucket, and behind each row the next of its bucket.
 const FIRST: [u8; BUCKETS] = CHAINS.0;
 const NEXT: [u8; PREFIXES.len()] = CHAINS.1;
@@ -513,8 +583,8 @@ pub(super) fn detect_word(sight: &mut Sight<'_, '_>, start: usize, end: usize) -
     let word = sight.view.part(start..end);
     let may_begin = word
         .first()
-        .is_some_and(|first| b"AEGLScdo".contains(first));
-    if word.len() < 20 || !may_begin {
+        .is_some_and(|first| b"AEGSYZcdo4".contains(first));
+    if word.len() < 5 || !may_begin {
         return Ok(());
     }
     for &(prefix, entity, alphabet, least, length) in WORDS {
@@ -523,6 +593,55 @@ pub(super) fn detect_word(sight: &mut Sight<'_, '_>, start: usize, end: usize) -
             let from = start.wrapping_add(prefix.len());
             body(sight, start, from, entity, alphabet, least)?;
         }
+    }
+    Ok(())
+}
+
+/// Words whose end tells whose they are: Mailchimp's, Mailgun's, Azure's, OpenShift's.
+pub(super) fn detect_ended(
+    sight: &mut Sight<'_, '_>,
+    start: usize,
+    end: usize,
+) -> Result<(), More> {
+    let view = sight.view;
+    let word = view.part(start..end);
+    match view.ahead(end)? {
+        b'-' if word.len() == 32 && word.iter().all(u8::is_ascii_hexdigit) => {
+            let behind = end.wrapping_add(1);
+            if view.has(end, b"-us")? {
+                let last = view.run(end.wrapping_add(3), 3, is_word)?;
+                if last > end.wrapping_add(3) {
+                    sight.offer(MailToken, start, last, 95);
+                }
+            } else if view.run(behind, 9, |byte| byte.is_ascii_hexdigit())?
+                == behind.wrapping_add(8)
+                && view.ahead(behind.wrapping_add(8))? == b'-'
+            {
+                let behind = behind.wrapping_add(9);
+                let last = view.run(behind, 9, is_word)?;
+                if last == behind.wrapping_add(8) {
+                    sight.offer(MailToken, start, last, 90);
+                }
+            }
+        }
+        b'.' if word.len() == 17 && word.starts_with(b"pat") => {
+            body(sight, start, end.wrapping_add(1), DatabaseToken, Hex, 64)?;
+        }
+        b'~' => {
+            let from = end.wrapping_add(1);
+            let (entity, least, start) = match word {
+                b"sha256" => (ServiceToken, 43, start),
+                [.., b'0'..=b'9', b'Q'] => (AzureKey, 31, start),
+                _ => return Ok(()),
+            };
+            let last = view.run(from, least, |byte| {
+                is_in(byte, class::DOTTED) || byte == b'~'
+            })?;
+            if last == from.wrapping_add(least) && is_random(view.part(from..last)) {
+                sight.offer_open(entity, start, last, 95, Tail::Base64);
+            }
+        }
+        _ => {}
     }
     Ok(())
 }
