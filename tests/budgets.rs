@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use serde::Deserialize;
-use tollgate::budget::Shared;
-use tollgate::exchange::{Body, Effect, Exchange, Flow, Host, Input};
+use tollgate::budget::{Level, Shared};
+use tollgate::exchange::{Body, Books, Effect, Exchange, Flow, Host, Input, Page, Tally};
 use tollgate::policy::{Placement, Policy};
 use tollgate::turn::{Headers, Now};
 
@@ -275,6 +275,12 @@ impl World {
 
     /// Used and held of the first budget's first bucket, in its own unit.
     fn stands(&self) -> (f64, f64) {
+        let status: Status = serde_json::from_str(&self.status()).unwrap();
+        let bucket = status.data[0].buckets.first();
+        bucket.map_or((0.0, 0.0), |bucket| (bucket.used, bucket.held))
+    }
+
+    fn status(&self) -> String {
         let mut exchange = Exchange::new(Placement::Single, self.policy.borrow().clone());
         let mut effects = Vec::new();
         let headers = self.head("GET", "/budgets", "admin");
@@ -292,9 +298,7 @@ impl World {
         else {
             panic!("no status");
         };
-        let status: Status = serde_json::from_slice(body).unwrap();
-        let bucket = status.data[0].buckets.first();
-        bucket.map_or((0.0, 0.0), |bucket| (bucket.used, bucket.held))
+        String::from_utf8(body.clone()).unwrap()
     }
 
     #[track_caller]
@@ -751,4 +755,163 @@ fn a_far_budget_is_not_looked_for_in_this_memory() {
     let world = world_with(&budget, stores);
     world.stands();
     assert!(world.reads.get() < 10, "{}", world.reads.get());
+}
+
+/// What the books say of the first budget.
+fn page(world: &World, books: &Books) -> Page {
+    let mut found = None;
+    let policy = world.policy.borrow().clone();
+    books.read(
+        &policy.budgets,
+        world.now_ms.get(),
+        world,
+        &mut |_, page| {
+            found = Some(page.clone());
+        },
+    );
+    found.unwrap()
+}
+
+fn book(world: &World, books: &Books, mut sent: Sent, answer: Option<&str>) {
+    if let Some(answer) = answer {
+        world.answer_head(&mut sent, "200", "application/json");
+        world.answer_body(&mut sent, answer, true);
+    }
+    sent.exchange.settle(None, world);
+    books.add(sent.exchange.report(None), world.now_ms.get());
+}
+
+#[test]
+fn books_tell_what_was_charged_refused_and_misjudged() {
+    let world = world(TOKENS);
+    let books = Books::default();
+    let before = page(&world, &books);
+    assert_eq!((before.level.limit, before.level.used), (1_000_000, 0));
+    let running = world.send(r#","max_tokens":100"#);
+    assert_eq!(page(&world, &books).level.held, 142_000);
+    book(&world, &books, running, Some(WHOLE));
+    book(&world, &books, world.send(r#","max_tokens":5000"#), None);
+    let told = page(&world, &books);
+    assert_eq!((told.level.used, told.level.held), (13_000, 0));
+    assert_eq!((told.settled, told.refused, told.down), (13_000, 1, 0));
+    // The prompt was 9, and estimated as 6.
+    assert_eq!(
+        (told.prompts, told.error_tokens, told.overrun_tokens),
+        (1, 3, 0)
+    );
+    // What was told is not told again, and how it stands is.
+    let after = page(&world, &books);
+    assert_eq!((after.settled, after.refused, after.prompts), (0, 0, 0));
+    assert_eq!(after.level.used, 13_000);
+    world.now_ms.set(NOON + 86_400_000);
+    assert_eq!(page(&world, &books).level.used, 0);
+}
+
+#[test]
+fn books_tell_a_prompt_that_was_more_than_was_held() {
+    let world = world(TOKENS);
+    let books = Books::default();
+    let answer = WHOLE.replace(":9,", ":90,");
+    book(
+        &world,
+        &books,
+        world.send(r#","max_tokens":100"#),
+        Some(&answer),
+    );
+    assert_eq!(page(&world, &books).overrun_tokens, 48);
+}
+
+#[test]
+fn books_tell_of_a_shadow_and_of_a_store_that_is_down() {
+    let shadow = world(&ONE.replace('}', r#","mode":"shadow"}"#));
+    let books = Books::default();
+    for _ in 0..3 {
+        book(&shadow, &books, shadow.send(""), Some(WHOLE));
+    }
+    assert_eq!(page(&shadow, &books).refused, 2);
+    for (policy, code) in [
+        (ONE.to_owned(), 503),
+        (ONE.replace('}', r#","on_store_down":"allow"}"#), 200),
+    ] {
+        let world = world(&policy);
+        world.is_stuck.set(true);
+        let sent = world.send("");
+        assert_eq!(sent.refusal().map_or(200, |(status, _, _)| status), code);
+        book(&world, &books, sent, None);
+        assert_eq!(page(&world, &books).down, 1);
+    }
+}
+
+#[test]
+fn of_a_budget_with_keys_books_tell_the_fullest() {
+    let budget = ONE
+        .replace("1,", "10,")
+        .replace('}', r#","per":["header:x-c"]}"#);
+    let world = world(&budget);
+    let books = Books::default();
+    let ask = |caller: &str| {
+        let mut exchange = Exchange::new(Placement::Single, world.policy.borrow().clone());
+        let mut effects = Vec::new();
+        let headers = world.head("POST", "/v1/chat/completions", caller);
+        let (ends, host) = (false, &world);
+        exchange.handle(
+            Input::RequestHead {
+                headers,
+                ends,
+                host,
+            },
+            &mut effects,
+        );
+        let text = br#"{"model":"gpt-4.1","messages":[]}"#;
+        let (body, ends) = (&Bytes(text), true);
+        exchange.handle(Input::RequestBody { body, ends, host }, &mut effects);
+        book(&world, &books, Sent { exchange, effects }, Some(WHOLE));
+    };
+    for caller in ["a", "b", "b", "b", "a"] {
+        ask(caller);
+    }
+    assert_eq!(page(&world, &books).level.used, 3);
+    ask("a");
+    assert_eq!(page(&world, &books).level.used, 3);
+    ask("a");
+    ask("a");
+    assert_eq!(page(&world, &books).level.used, 5);
+}
+
+#[test]
+fn of_a_far_budget_the_status_tells_what_was_last_seen_and_when() {
+    let stores = r#","stores":[{"name":"far","kind":"redis","cluster":"webdis"}]"#;
+    let world = world_with(&ONE.replace('}', r#","store":"far"}"#), stores);
+    let policy = world.policy.borrow().clone();
+    let level = Level {
+        used: 1,
+        held: 2,
+        limit: 1,
+        resets_ms: NOON + 1_000,
+    };
+    let tally = Tally {
+        account: policy.budgets[0].only().unwrap(),
+        is_near: false,
+        level: Some(level),
+        settled: 1,
+        is_refused: false,
+        is_down: false,
+    };
+    let mut over = Exchange::new(Placement::Single, Rc::clone(&policy));
+    let mut report = over.report(None).clone();
+    report.tallies.push(tally);
+    let books = Books::default();
+    world.check((0.0, 0.0));
+    books.add(&report, NOON - 5);
+    assert_eq!(page(&world, &books).level, level);
+    let status = world.status();
+    assert!(status.contains(r#""used":1,"held":2"#), "{status}");
+    assert!(
+        status.contains(&format!(r#""seen_at_ms":{}"#, NOON - 5)),
+        "{status}"
+    );
+    // Its window has passed: nobody knows what is used now, and nothing was seen.
+    world.now_ms.set(NOON + 1_000);
+    world.check((0.0, 0.0));
+    assert_eq!(page(&world, &books).level.used, 0);
 }

@@ -57,7 +57,23 @@ impl Root {
     }
 }
 
+impl Root {
+    /// Writes what the metrics have to tell.
+    fn tell(&self) {
+        if let Some(Running { placement, policy }) = &self.running
+            && *placement != Placement::Upstream
+        {
+            self.worker.metrics.tell(policy);
+        }
+    }
+}
+
 impl Context for Root {
+    fn on_done(&mut self) -> bool {
+        self.tell();
+        true
+    }
+
     fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
         self.worker.leases.answered(token, body_size);
     }
@@ -92,6 +108,7 @@ impl RootContext for Root {
         }
         self.looked_ms = now_ms;
         self.worker.leases.renew();
+        self.tell();
         for context_id in self.worker.watch.overdue(host::now()) {
             if host::speak_of(context_id).is_err() {
                 self.worker.watch.gone(context_id);

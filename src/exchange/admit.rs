@@ -22,7 +22,7 @@ use crate::turn::{Ask, Format, Headers};
 
 use super::Host;
 use super::journal::Journal;
-use super::ledger::{Entry, Ledger, Promise, Refusal};
+use super::ledger::{Entry, Ledger, Promise, Refusal, Tally};
 use super::tell::{amount_text, duration_text};
 
 /// A request that its budgets have room for.
@@ -167,7 +167,7 @@ pub(super) fn admit_passage(
             warnings: warnings(&ledger),
             ledger: Rc::new(RefCell::new(ledger)),
         })),
-        Err(refusal) => Err(refusal.halt(journal.now_ms())),
+        Err(refusal) => Err(refusal.halt(journal)),
     }
 }
 
@@ -186,15 +186,21 @@ impl From<Fault> for Halt {
 }
 
 impl Refusal {
-    fn halt(self, now_ms: u64) -> Halt {
+    fn halt(self, journal: &mut Journal) -> Halt {
         match self {
-            Self::Down => Halt::from(Fault::from(fault::Policy::Store)),
+            Self::Down(tallies) => {
+                journal.tallies = tallies;
+                Halt::from(Fault::from(fault::Policy::Store))
+            }
             Self::Call(call) => Halt::Call(call),
             Self::Short {
                 due,
                 amount,
                 shortfall,
-            } => Halt::from(exhausted(&due, amount, &shortfall, now_ms)),
+            } => {
+                journal.tallies.push(Tally::refused(&due, &shortfall));
+                Halt::from(exhausted(&due, amount, &shortfall, journal.now_ms()))
+            }
         }
     }
 }
@@ -260,7 +266,7 @@ impl Desk<'_> {
                         return Ok(Round::Again);
                     }
                 }
-                Err(refusal.halt(journal.now_ms()))
+                Err(refusal.halt(journal))
             }
         }
     }

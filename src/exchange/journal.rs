@@ -14,6 +14,8 @@ use crate::budget::{
     Account, Act, Hold, Inbound, Line, Order, Outbound, Shared, Step, Store, Unanswered, Verdict,
 };
 
+use super::ledger::Tally;
+
 /// One request's.
 #[derive(Debug)]
 pub(super) struct Journal {
@@ -29,6 +31,8 @@ pub(super) struct Journal {
     estimated: Option<u64>,
     answer: Option<Result<(u16, Vec<u8>), Unanswered>>,
     held: Vec<Held>,
+    /// The buckets that stood in the way.
+    pub(super) tallies: Vec<Tally>,
 }
 
 /// What a store holds, or may hold, for the request.
@@ -52,6 +56,7 @@ impl Journal {
             estimated: None,
             answer: None,
             held: Vec::new(),
+            tallies: Vec::new(),
         }
     }
 

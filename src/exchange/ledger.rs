@@ -9,8 +9,8 @@
 use std::rc::Rc;
 
 use crate::budget::{
-    Act, Hold, Inbound, Level, Line, Local, Order, Outbound, Price, Shared, Shortfall, Step, Store,
-    Tokens, Unanswered, Verdict,
+    Account, Act, Hold, Inbound, Level, Line, Local, Order, Outbound, Price, Shared, Shortfall,
+    Step, Store, Tokens, Unanswered, Verdict,
 };
 use crate::policy::Due;
 
@@ -53,6 +53,23 @@ pub(super) struct Served<'s> {
     pub(super) target: Option<usize>,
 }
 
+/// What one request was to one of its buckets, for whoever keeps books.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tally {
+    /// The bucket.
+    pub account: Account,
+    /// Whether it is kept in this gateway's own memory.
+    pub is_near: bool,
+    /// How it stood at last; nothing where its store could not say.
+    pub level: Option<Level>,
+    /// What was charged.
+    pub settled: u64,
+    /// It had no room; of a budget that only watches, it would have had none.
+    pub is_refused: bool,
+    /// Its store could not say.
+    pub is_down: bool,
+}
+
 /// Why a request was not admitted.
 pub(super) enum Refusal {
     /// This budget has no room for it.
@@ -61,8 +78,8 @@ pub(super) enum Refusal {
         amount: u64,
         shortfall: Shortfall,
     },
-    /// A store cannot say.
-    Down,
+    /// A store cannot say how these buckets stand.
+    Down(Vec<Tally>),
     /// A store has to make this call first.
     Call(Outbound),
 }
@@ -71,6 +88,46 @@ pub(super) enum Refusal {
 const UNHELD: u128 = 1 << 64;
 /// Leases are renewed when so much of them has passed: twice before they end.
 const RENEWAL_MS: u64 = 20_000;
+
+impl Entry {
+    /// Whether a budget that only watches would have had no room.
+    fn is_over(&self) -> bool {
+        let level = &self.level;
+        let budget = &self.due.account.budget;
+        budget.is_shadow && level.used.saturating_add(level.held) > level.limit
+    }
+
+    /// How the bucket stands once so much is charged, where its store tells later. Nothing if it never told.
+    fn settled(&self, amount: u64) -> Option<Level> {
+        let level = self.level;
+        (!self.is_down).then(|| Level {
+            used: level.used.saturating_add(amount),
+            held: level.held.saturating_sub(self.hold.amount),
+            ..level
+        })
+    }
+}
+
+impl Tally {
+    fn of(due: &Due, level: Option<Level>) -> Self {
+        Self {
+            account: due.account.clone(),
+            is_near: due.rule.store.is_near(),
+            level,
+            settled: 0,
+            is_refused: false,
+            is_down: level.is_none(),
+        }
+    }
+
+    /// Of a bucket that has no room.
+    pub(super) fn refused(due: &Due, shortfall: &Shortfall) -> Self {
+        Self {
+            is_refused: true,
+            ..Self::of(due, Some(shortfall.level))
+        }
+    }
+}
 
 impl Ledger {
     /// Holds what a request may cost, in all of its budgets or in none.
@@ -114,12 +171,18 @@ impl Ledger {
                     ledger.short(group.get(line).copied(), &amounts, shortfall)
                 }
                 Verdict::Down if ledger.pass(group, now_ms) => continue,
-                Verdict::Down => Refusal::Down,
+                Verdict::Down => Refusal::Down(ledger.down(group)),
             };
             ledger.give_back(groups.get(..at).unwrap_or_default(), journal, shared);
             return Err(refusal);
         }
         Ok(ledger)
+    }
+
+    /// The store of these entries cannot say.
+    fn down(&self, group: &[usize]) -> Vec<Tally> {
+        let entries = group.iter().filter_map(|at| self.entries.get(*at));
+        entries.map(|entry| Tally::of(&entry.due, None)).collect()
     }
 
     /// This entry has no room.
@@ -131,7 +194,7 @@ impl Ledger {
                 amount,
                 shortfall,
             },
-            None => Refusal::Down,
+            None => Refusal::Down(Vec::new()),
         }
     }
 
@@ -183,6 +246,11 @@ impl Ledger {
             output_tokens: 0,
             renewed_ms: 0,
         }
+    }
+
+    /// The tokens of the prompt that are held for.
+    pub(super) const fn input_tokens(&self) -> u64 {
+        self.input_tokens
     }
 
     /// The output tokens that are held for.
@@ -277,7 +345,7 @@ impl Ledger {
         served: Served<'_>,
         now_ms: u64,
         shared: &dyn Shared,
-    ) {
+    ) -> Vec<Tally> {
         let amount = |entry: &Entry| {
             let own = entry.due.provider.as_deref();
             if own.is_some() && served.provider.is_some() && own != served.provider {
@@ -296,23 +364,42 @@ impl Ledger {
             }
         };
         let amounts: Vec<u64> = self.entries.iter().map(amount).collect();
-        self.close(&amounts, now_ms, shared);
+        self.close(&amounts, now_ms, shared)
     }
 
     /// Charges nothing: the request cost nothing. Nothing is held any more.
-    pub(super) fn release(&mut self, now_ms: u64, shared: &dyn Shared) {
+    pub(super) fn release(&mut self, now_ms: u64, shared: &dyn Shared) -> Vec<Tally> {
         let none = vec![0; self.entries.len()];
-        self.close(&none, now_ms, shared);
+        self.close(&none, now_ms, shared)
     }
 
-    fn close(&mut self, amounts: &[u64], now_ms: u64, shared: &dyn Shared) {
+    fn close(&mut self, amounts: &[u64], now_ms: u64, shared: &dyn Shared) -> Vec<Tally> {
+        let tally = |(entry, amount): (&Entry, &u64)| Tally {
+            settled: *amount,
+            is_refused: entry.is_over(),
+            is_down: entry.is_down,
+            ..Tally::of(&entry.due, Some(entry.level))
+        };
+        let mut tallies: Vec<_> = self.entries.iter().zip(amounts).map(tally).collect();
         for group in self.groups() {
             // A settlement is noted at once; what cannot be noted lapses with its lease.
-            let _noted = self.ask(Act::Settle, &group, amounts, now_ms, |store, order| {
-                store.take(order, shared)
+            let noted = self.ask(Act::Settle, &group, amounts, now_ms, |store, order| {
+                now(store.take(order, shared))
             });
+            let mut levels = match noted {
+                Verdict::Granted(done) => done,
+                Verdict::Refused { .. } | Verdict::Down => Vec::new(),
+            }
+            .into_iter();
+            for at in group {
+                let settled = levels.next().map(|(_, level)| level);
+                if let (Some(tally), Some(entry)) = (tallies.get_mut(at), self.entries.get(at)) {
+                    tally.level = settled.or_else(|| entry.settled(tally.settled));
+                }
+            }
         }
         self.entries.clear();
+        tallies
     }
 
     /// What each budget counts at most for the prompt and so many output tokens.

@@ -22,6 +22,7 @@
 
 mod admit;
 mod answer;
+mod books;
 mod embed;
 mod journal;
 mod ledger;
@@ -33,8 +34,9 @@ mod request;
 mod status;
 mod tell;
 
-pub use ledger::Ledger;
-pub use report::{Redacted, Report};
+pub use books::{Books, Page};
+pub use ledger::{Ledger, Tally};
+pub use report::{Prompt, Redacted, Report};
 pub use tell::BUDGET_HEADER;
 
 use std::cell::RefCell;
@@ -314,14 +316,20 @@ impl Exchange {
             provider: self.report.provider.as_deref(),
             target: self.report.target,
         };
-        match cost {
+        let tallies = match cost {
             Cost::Nothing => ledger.release(now_ms, host.shared()),
             Cost::Tokens(tokens) => ledger.settle(Some(&tokens), served, now_ms, host.shared()),
             Cost::Held => ledger.settle(None, served, now_ms, host.shared()),
-        }
+        };
         if let Some(usage) = &self.report.usage {
             admission.learn(usage.input_tokens, host.shared());
+            self.report.prompt = Some(Prompt {
+                estimated_tokens: admission.estimated_tokens,
+                held_tokens: ledger.input_tokens(),
+                counted_tokens: usage.input_tokens,
+            });
         }
+        self.report.tallies = tallies;
     }
 
     /// What is to be charged.

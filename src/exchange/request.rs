@@ -287,7 +287,10 @@ impl Exchange {
             }
         };
         match halt {
-            Halt::Fault(fault) => Err(fault),
+            Halt::Fault(fault) => {
+                self.report.tallies = journal.tallies;
+                Err(fault)
+            }
             Halt::Call(call) => {
                 effects.push(Effect::Dispatch(store_call(call)));
                 self.state = State::Admitting(Box::new(Admitting {

@@ -206,6 +206,17 @@ impl Rule {
         own.map_or(self.limit, |(_, limit)| *limit)
     }
 
+    /// Its bucket, if it has no more than one.
+    #[must_use]
+    pub fn only(&self) -> Option<Account> {
+        self.dimensions.is_empty().then(|| Account {
+            budget: Rc::clone(&self.budget),
+            key: Budget::fingerprint(std::iter::empty()),
+            label: String::new(),
+            limit: self.limit,
+        })
+    }
+
     fn label<'v>(&self, values: impl Iterator<Item = &'v str>) -> String {
         let named = self.dimensions.iter().zip(values);
         let named: Vec<String> = named

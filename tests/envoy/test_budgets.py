@@ -313,3 +313,39 @@ def test_the_agents_api_is_counted_by_requests_and_refused_by_budgets_of_tokens(
     assert (first.status, second.status, third.status) == (200, 200, 429)
     assert first.headers["x-ratelimit-remaining-requests"] == "1"
     assert settled(gateway, "count")["used"] == 2
+
+
+def metrics(gateway, wanted, seconds=8):
+    """What Envoy shows of the budgets, once `wanted` is part of it: the filter writes once a second."""
+    deadline = time.monotonic() + seconds
+    while True:
+        lines = [line.split(": ") for line in gateway.admin("/stats?filter=tollgate_budget").splitlines()]
+        found = {name.split("tollgate_budget_")[1]: int(value) for name, value in lines}
+        if wanted.items() <= found.items():
+            return found
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("placement", ["single", "split"])
+def test_budgets_are_among_envoys_metrics_and_their_number_is_the_policys(start, placement):
+    rules = [budget(limit=1000), budget("money", "usd", 5, "day", per=["consumer"]), budget("count", "requests", 3, "day", per=["header:x-tenant"])]
+    gateway = start(placement, change=with_budgets(*rules), workers=WORKERS).ready()
+    # They are there before the first request.
+    before = metrics(gateway, {"limit.budget.b.unit.tokens": 1000, "used.budget.b.unit.tokens": 0, "refused.budget.b": 0})
+    usages = [usage_of(ask(gateway, max_tokens=20), False) for _ in range(3)]
+    assert ask(gateway).status == 429
+    for tenant in range(40):
+        headers = {"authorization": "Bearer sk-demo", "x-tenant": str(tenant)}
+        assert gateway.chat("gpt", "hello", headers, max_tokens=2000).status == 429
+    spent = sum(usage["total_tokens"] for usage in usages)
+    wanted = {"settled.budget.b.unit.tokens": spent, "used.budget.b.unit.tokens": spent, "held.budget.b.unit.tokens": 0, "settled.budget.count.unit.requests": 3}
+    found = metrics(gateway, wanted | {"refused.budget.b": 40, "refused.budget.count": 1, "prompts.budget.b": 3})
+    money = found["settled.budget.money.unit.nanodollars"]
+    assert money == round(state(gateway)["money"]["consumer=demo"]["used"] * 1e9) > 0
+    assert "tollgate_shared_contention" in gateway.admin("/stats")
+    assert found["estimate_error_tokens.budget.b"] <= 3 * 20 and found["overrun_tokens.budget.b"] == 0
+    # Forty keys have added nothing.
+    assert {name.split(".")[0] for name in found} == {name.split(".")[0] for name in before}
+    assert len(found) == len(before) == 3 * 9
+
