@@ -894,6 +894,7 @@ fn of_a_far_budget_the_status_tells_what_was_last_seen_and_when() {
         is_near: false,
         level: Some(level),
         settled: 1,
+        prompt_tokens: 0,
         is_refused: false,
         is_down: false,
     };
@@ -914,4 +915,76 @@ fn of_a_far_budget_the_status_tells_what_was_last_seen_and_when() {
     world.now_ms.set(NOON + 1_000);
     world.check((0.0, 0.0));
     assert_eq!(page(&world, &books).level.used, 0);
+}
+
+const BYTES: &str =
+    r#"{"name":"b","unit":"tokens","limit":100000,"window":"day","prompt":"bytes"}"#;
+
+/// What is held for a request; nothing where it is refused as one that bytes do not bound.
+#[track_caller]
+fn check_bytes(body: &str, want: Option<f64>) {
+    let world = world(BYTES);
+    let sent = world.send_body(body);
+    let refusal = sent.refusal().map(|(status, _, body)| {
+        let text = String::from_utf8(body.to_owned()).unwrap();
+        (status, text.contains("budget_unsupported"))
+    });
+    assert_eq!(refusal, want.is_none().then_some((400, true)), "{body}");
+    world.check((0.0, want.unwrap_or(0.0)));
+}
+
+#[test]
+fn a_budget_by_bytes_holds_a_token_for_each() {
+    // The body, 32 for its frame, and 9 for the answer.
+    let body = r#"{"model":"gpt-4.1","messages":[{"role":"user","content":"hi"}],"max_tokens":9}"#;
+    check_bytes(body, Some((body.len() + 32 + 9) as f64));
+    let tools = body.replace(
+        r#","max_tokens""#,
+        r#","tools":[{"type":"function","function":{"name":"f"}}],"max_tokens""#,
+    );
+    check_bytes(&tools, Some((tools.len() + 32 + 350 + 9) as f64));
+}
+
+#[test]
+fn a_budget_by_bytes_refuses_what_bytes_do_not_bound() {
+    let part = |part: &str| {
+        format!(
+            r#"{{"model":"gpt-4.1","messages":[{{"role":"user","content":[{part}]}}],"max_tokens":9}}"#
+        )
+    };
+    check_bytes(
+        &part(r#"{"type":"image_url","image_url":{"url":"https://a/b"}}"#),
+        None,
+    );
+    check_bytes(
+        &part(r#"{"type":"input_audio","input_audio":{"data":"AA","format":"wav"}}"#),
+        None,
+    );
+    check_bytes(&part(r#"{"type":"file","file":{"file_id":"f"}}"#), None);
+    let with =
+        |field: &str| format!(r#"{{"model":"gpt-4.1","messages":[],"max_tokens":9,{field}}}"#);
+    check_bytes(&with(r#""web_search_options":{}"#), None);
+    check_bytes(
+        &with(r#""tools":[{"type":"function"},{"type":"web_search"}]"#),
+        None,
+    );
+}
+
+#[test]
+fn whatever_the_tokenizer_a_budget_by_bytes_is_not_exceeded_by_a_prompt() {
+    // A tokenizer that makes a token of each byte, and a text that the estimate takes for cheap.
+    let text = "qzxjkvw".repeat(40);
+    let answer = WHOLE.replace(":9,", &format!(":{},", text.len()));
+    let used = |prompt: &str| {
+        let world = world(&BYTES.replace("bytes", prompt).replace("100000", "200"));
+        let mut sent = world.send_text(&text, r#","max_tokens":4"#);
+        if sent.refusal().is_none() {
+            world.answer_head(&mut sent, "200", "application/json");
+            world.answer_body(&mut sent, &answer, true);
+        }
+        sent.exchange.settle(None, &world);
+        world.stands().0
+    };
+    assert!(used("estimate") > 200.0);
+    assert!(used("bytes") < 1e-9);
 }

@@ -21,9 +21,9 @@ mod window;
 mod zone;
 
 pub use account::{Account, Budget, Hold, Unit, Weights};
-pub use calibration::Calibration;
+pub use calibration::{Calibration, FRAME_TOKENS};
 pub use cell::{Cell, Frame, LEASE_MS, Level, Shortfall};
-pub use estimate::{Content, Estimate};
+pub use estimate::{Content, Estimate, TOOLS_TOKENS};
 pub use local::Local;
 pub use price::{Price, Tokens};
 pub use redis::{Protocol, Redis, Settings as RedisSettings, Slices};

@@ -13,15 +13,18 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::budget::{Calibration, Content, Estimate, Outbound, Price, Shared, Shortfall, Unit};
-use crate::codec::json::{Edits, Kind, Walk, write_string};
+use crate::budget::{
+    Calibration, Content, Estimate, FRAME_TOKENS, Outbound, Price, Shared, Shortfall, TOOLS_TOKENS,
+    Unit,
+};
+use crate::codec::json::{Edits, Kind, Members, Walk, write_string};
 use crate::fault::{self, Exhausted, Fault};
 use crate::limits::ADMIN_BYTES_MAX;
-use crate::policy::{Action, Caller, Due, Facts, Policy, Threshold};
+use crate::policy::{Action, Caller, Due, Facts, Policy, PromptBound, Threshold};
 use crate::turn::{Ask, Format, Headers};
 
 use super::Host;
-use super::journal::Journal;
+use super::journal::{Journal, Weight};
 use super::ledger::{Entry, Ledger, Promise, Refusal, Tally};
 use super::tell::{amount_text, duration_text};
 
@@ -155,6 +158,7 @@ pub(super) fn admit_passage(
     }
     let promise = Promise {
         input_tokens: 0,
+        input_tokens_most: 0,
         output_tokens: 0,
     };
     let id = journal.id(0);
@@ -244,10 +248,13 @@ impl Desk<'_> {
         let allowance = wish.allowance(self.policy, bounds.max(), is_near);
         let shared = self.host.shared();
         let row = model.name.as_str();
-        let estimated_tokens = journal.estimated(|| estimate(wish.ask));
-        let learnt = || Calibration::read(row, shared).bound(estimated_tokens);
+        let weight = journal.weight(|| weigh(wish.ask));
+        check_bounded(&due, weight)?;
+        let learnt = || Calibration::read(row, shared).bound(weight.estimated_tokens);
+        let input_tokens = journal.bound(learnt);
         let promise = Promise {
-            input_tokens: journal.bound(learnt),
+            input_tokens,
+            input_tokens_most: weight.most_tokens.unwrap_or(input_tokens),
             output_tokens: allowance.tokens.saturating_mul(wish.answers),
         };
         let dearest = prices.iter().map(|(_, price)| *price);
@@ -256,7 +263,7 @@ impl Desk<'_> {
             Ok(ledger) => self.admitted(wish, row, (ledger, allowance), journal),
             Err(refusal) => {
                 if let Refusal::Short { due, shortfall, .. } = &refusal {
-                    let affordable = affordable(due, shortfall, promise.input_tokens, &dearest);
+                    let affordable = affordable(due, shortfall, promise.input(due), &dearest);
                     let each = affordable.checked_div(wish.answers).unwrap_or(0);
                     // Who set no bound takes what there is.
                     let own = wish.asked_tokens.is_none().then_some(UNBOUNDED_TOKENS_MIN);
@@ -293,7 +300,7 @@ impl Desk<'_> {
         };
         Ok(Round::Done(Some(Admission {
             step_tokens: allowance.step_tokens,
-            estimated_tokens: journal.estimated(|| estimate(wish.ask)),
+            estimated_tokens: journal.weight(|| weigh(wish.ask)).estimated_tokens,
             row: row.to_owned(),
             body,
             warnings: warnings(&ledger),
@@ -504,8 +511,11 @@ fn items(json: &str) -> u64 {
     count.max(1)
 }
 
-fn estimate(ask: &Ask<'_>) -> u64 {
+fn weigh(ask: &Ask<'_>) -> Weight {
     let mut estimate = Estimate::default();
+    let mut tokens = u64::try_from(ask.body.len()).unwrap_or(u64::MAX);
+    tokens = tokens.saturating_add(FRAME_TOKENS);
+    let mut is_bounded = true;
     for member in &ask.members {
         let content = match &*member.key {
             "messages" | "input" | "prompt" | "instructions" | "suffix" => Content::Messages,
@@ -514,11 +524,50 @@ fn estimate(ask: &Ask<'_>) -> u64 {
                 Content::Schema
             }
             "response_format" | "text" => Content::Schema,
+            "previous_response_id" | "conversation" | "web_search_options" => {
+                is_bounded &= member.value == "null";
+                continue;
+            }
             _ => continue,
         };
         estimate.value(member.value, content);
+        if content == Content::Schema {
+            tokens = tokens.saturating_add(TOOLS_TOKENS);
+        }
+        is_bounded &= match &*member.key {
+            // A template that the provider keeps.
+            "prompt" => !member.value.starts_with('{'),
+            "tools" => are_own(member.value),
+            _ => true,
+        };
     }
-    estimate.tokens()
+    Weight {
+        estimated_tokens: estimate.tokens(),
+        most_tokens: (is_bounded && estimate.is_text()).then_some(tokens),
+    }
+}
+
+/// Whether all of these tools are the app's own. What a hosted one finds is added to the prompt.
+fn are_own(json: &str) -> bool {
+    let mut walk = Walk::new(json);
+    if walk.kind() != Kind::Array {
+        return true;
+    }
+    walk.open();
+    while let Ok(true) = walk.next_item() {
+        let Ok(tool) = walk.skip() else {
+            return false;
+        };
+        let mut members = Members::new(tool);
+        let kind = members.find_map(|member| {
+            let member = member.ok()?;
+            (&*member.key == "type").then_some(member.value)
+        });
+        if !kind.is_none_or(|kind| matches!(kind, r#""function""# | r#""custom""#)) {
+            return false;
+        }
+    }
+    true
 }
 
 /// What each provider charges. Where money is limited everybody has to have a price.
@@ -533,6 +582,22 @@ fn prices(
         None => Ok((provider.clone(), Price::default())),
     };
     costs.iter().map(price).collect()
+}
+
+/// Fails where a budget that holds by bytes meets a prompt which they do not bound.
+fn check_bounded(due: &[Due], weight: Weight) -> Result<(), Fault> {
+    let is_blind = |due: &&Due| {
+        let budget = &due.account.budget;
+        let counts = matches!(budget.unit, Unit::Tokens(_) | Unit::Usd);
+        counts && !budget.is_shadow && due.rule.prompt == PromptBound::Bytes
+    };
+    match due.iter().find(is_blind) {
+        Some(due) if weight.most_tokens.is_none() => {
+            let budget = due.account.budget.name.clone();
+            Err(Fault::from(fault::Policy::Unbounded { budget }))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// How many output tokens fit into what a budget has left.

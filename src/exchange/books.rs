@@ -73,7 +73,7 @@ impl Books {
             if let Some(prompt) = report.prompt {
                 let counted = prompt.counted_tokens;
                 let error = counted.abs_diff(prompt.estimated_tokens);
-                let overrun = counted.saturating_sub(prompt.held_tokens);
+                let overrun = counted.saturating_sub(tally.prompt_tokens);
                 page.prompts = page.prompts.saturating_add(1);
                 page.error_tokens = page.error_tokens.saturating_add(error);
                 page.overrun_tokens = page.overrun_tokens.saturating_add(overrun);

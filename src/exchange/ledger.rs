@@ -12,7 +12,7 @@ use crate::budget::{
     Account, Act, Hold, Inbound, Level, Line, Local, Order, Outbound, Price, Shared, Shortfall,
     Step, Store, Tokens, Unanswered, Verdict,
 };
-use crate::policy::Due;
+use crate::policy::{Due, PromptBound};
 
 use super::journal::Journal;
 
@@ -23,8 +23,7 @@ pub struct Ledger {
     entries: Vec<Entry>,
     /// What each target that may serve it charges, with its provider, in the model's order.
     prices: Vec<(String, Price)>,
-    input_tokens: u64,
-    output_tokens: u64,
+    promise: Promise,
     renewed_ms: u64,
 }
 
@@ -42,6 +41,8 @@ pub(super) struct Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Promise {
     pub(super) input_tokens: u64,
+    /// The same for budgets that hold by bytes.
+    pub(super) input_tokens_most: u64,
     pub(super) output_tokens: u64,
 }
 
@@ -64,6 +65,8 @@ pub struct Tally {
     pub level: Option<Level>,
     /// What was charged.
     pub settled: u64,
+    /// The tokens that were held for the prompt.
+    pub prompt_tokens: u64,
     /// It had no room; of a budget that only watches, it would have had none.
     pub is_refused: bool,
     /// Its store could not say.
@@ -88,6 +91,16 @@ pub(super) enum Refusal {
 const UNHELD: u128 = 1 << 64;
 /// Leases are renewed when so much of them has passed: twice before they end.
 const RENEWAL_MS: u64 = 20_000;
+
+impl Promise {
+    /// What this budget holds for the prompt.
+    pub(super) fn input(&self, due: &Due) -> u64 {
+        match due.rule.prompt {
+            PromptBound::Estimate => self.input_tokens,
+            PromptBound::Bytes => self.input_tokens_most,
+        }
+    }
+}
 
 impl Entry {
     /// Whether a budget that only watches would have had no room.
@@ -115,6 +128,7 @@ impl Tally {
             is_near: due.rule.store.is_near(),
             level,
             settled: 0,
+            prompt_tokens: 0,
             is_refused: false,
             is_down: level.is_none(),
         }
@@ -150,8 +164,7 @@ impl Ledger {
             id,
             entries: entries.collect(),
             prices,
-            input_tokens: promise.input_tokens,
-            output_tokens: promise.output_tokens,
+            promise,
             renewed_ms: now_ms,
         };
         let amounts = ledger.amounts(promise.output_tokens);
@@ -242,20 +255,18 @@ impl Ledger {
             id: 0,
             entries: Vec::new(),
             prices: Vec::new(),
-            input_tokens: 0,
-            output_tokens: 0,
+            promise: Promise {
+                input_tokens: 0,
+                input_tokens_most: 0,
+                output_tokens: 0,
+            },
             renewed_ms: 0,
         }
     }
 
-    /// The tokens of the prompt that are held for.
-    pub(super) const fn input_tokens(&self) -> u64 {
-        self.input_tokens
-    }
-
     /// The output tokens that are held for.
     pub(super) const fn output_tokens(&self) -> u64 {
-        self.output_tokens
+        self.promise.output_tokens
     }
 
     /// What is held and how each budget stood when it was last asked.
@@ -265,7 +276,7 @@ impl Ledger {
 
     /// Holds more, so that the answer may have so many output tokens. Says whether every budget has room.
     pub(super) fn extend(&mut self, output_tokens: u64, now_ms: u64, shared: &dyn Shared) -> bool {
-        let held = self.amounts(self.output_tokens);
+        let held = self.amounts(self.promise.output_tokens);
         let wanted = self.amounts(output_tokens);
         let more: Vec<u64> = wanted
             .iter()
@@ -282,7 +293,7 @@ impl Ledger {
         match verdict {
             Ok(Verdict::Granted(done)) => {
                 self.keep(&group, done);
-                self.output_tokens = output_tokens;
+                self.promise.output_tokens = output_tokens;
                 self.renewed_ms = now_ms;
                 true
             }
@@ -360,7 +371,10 @@ impl Ledger {
             let price = price.unwrap_or_else(|| self.price(own.or(served.provider)));
             match tokens {
                 Some(tokens) => unit.amount(tokens, &price),
-                None => unit.bound(self.input_tokens, self.output_tokens, &price),
+                None => {
+                    let input_tokens = self.promise.input(&entry.due);
+                    unit.bound(input_tokens, self.promise.output_tokens, &price)
+                }
             }
         };
         let amounts: Vec<u64> = self.entries.iter().map(amount).collect();
@@ -376,6 +390,7 @@ impl Ledger {
     fn close(&mut self, amounts: &[u64], now_ms: u64, shared: &dyn Shared) -> Vec<Tally> {
         let tally = |(entry, amount): (&Entry, &u64)| Tally {
             settled: *amount,
+            prompt_tokens: self.promise.input(&entry.due),
             is_refused: entry.is_over(),
             is_down: entry.is_down,
             ..Tally::of(&entry.due, Some(entry.level))
@@ -407,7 +422,7 @@ impl Ledger {
         let amount = |entry: &Entry| {
             let price = self.price(entry.due.provider.as_deref());
             let unit = entry.due.account.budget.unit;
-            unit.bound(self.input_tokens, output_tokens, &price)
+            unit.bound(self.promise.input(&entry.due), output_tokens, &price)
         };
         self.entries.iter().map(amount).collect()
     }

@@ -325,7 +325,6 @@ impl Exchange {
             admission.learn(usage.input_tokens, host.shared());
             self.report.prompt = Some(Prompt {
                 estimated_tokens: admission.estimated_tokens,
-                held_tokens: ledger.input_tokens(),
                 counted_tokens: usage.input_tokens,
             });
         }

@@ -57,8 +57,6 @@ pub struct Report {
 pub struct Prompt {
     /// As they were estimated.
     pub estimated_tokens: u64,
-    /// As they were held.
-    pub held_tokens: u64,
     /// As the provider counted them.
     pub counted_tokens: u64,
 }

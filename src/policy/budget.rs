@@ -27,12 +27,23 @@ pub struct Rule {
     pub is_quota: bool,
     /// Whether requests pass, uncounted, when the store cannot say.
     pub passes_when_down: bool,
+    /// How much of it a prompt holds.
+    pub prompt: PromptBound,
     /// Where it is kept.
     pub store: Rc<dyn Store>,
     limit: u64,
     limits: BTreeMap<String, u64>,
     conditions: Vec<(Dimension, Glob)>,
     dimensions: Vec<Dimension>,
+}
+
+/// How many tokens are held for a prompt that nobody has counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PromptBound {
+    /// As many as it most likely is, with a guard.
+    Estimate,
+    /// As many as it can be: no token is shorter than a byte.
+    Bytes,
 }
 
 /// What happens when so much of a limit is used or held.
@@ -380,6 +391,9 @@ pub(super) fn read(
         let thresholds = read_thresholds(fields, models);
         let code = fields.one_of("code", CODES);
         let down = fields.one_of("on_store_down", &[("refuse", false), ("allow", true)]);
+        let prompt = fields
+            .one_of("prompt", PROMPTS)
+            .unwrap_or(PromptBound::Estimate);
         let store = stores.of(fields);
         let (unit, window) = (unit?, window?);
         let is_quota = code.unwrap_or_else(|| is_quota(unit, &window));
@@ -389,6 +403,7 @@ pub(super) fn read(
             thresholds,
             is_quota,
             passes_when_down: down.unwrap_or(false),
+            prompt,
             store: store?,
             limit: limit?,
             limits: limits.into_iter().collect(),
@@ -400,6 +415,10 @@ pub(super) fn read(
 
 const KEYS: u32 = 10_000;
 const KEYS_MAX: u32 = 1_000_000;
+const PROMPTS: &[(&str, PromptBound)] = &[
+    ("estimate", PromptBound::Estimate),
+    ("bytes", PromptBound::Bytes),
+];
 const CODES: &[(&str, bool)] = &[("rate_limit_exceeded", false), ("insufficient_quota", true)];
 
 /// Money, and what is refilled weekly or monthly, is a quota; the rest is a rate.

@@ -86,7 +86,8 @@ def burst(gateway, seed, count, streams=(False, True)):
 def test_no_burst_spends_more_than_the_limit(start, placement, seed):
     """LiteLLM's issue 18730: five requests at once spend 663 of 100."""
     limit = random.Random(seed).randrange(4_000, 12_000)
-    rules = [budget(limit=limit), budget("each", limit=10**9, per=["consumer", "model"]), budget("count", "requests", 10**6)]
+    # By bytes: the simulator counts as it likes, and the limit holds all the same.
+    rules = [budget(limit=limit, prompt="bytes"), budget("each", limit=10**9, per=["consumer", "model"]), budget("count", "requests", 10**6)]
     gateway = start(placement, change=with_budgets(*rules), workers=WORKERS).ready()
     results = burst(gateway, seed, 160)
     spent = sum(usage["total_tokens"] for usage, _ in results if usage)
@@ -103,7 +104,7 @@ def test_no_burst_spends_more_than_the_limit(start, placement, seed):
     # What fits is not refused: when nothing runs, a request that needs less than is left goes through.
     left = limit - spent
     answer = ask(gateway, "hi", max_tokens=1)
-    assert answer.status == (200 if left > 100 else answer.status)
+    assert answer.status == (200 if left > 150 else answer.status)
 
 
 def test_exactly_as_many_requests_pass_as_are_allowed(start):
