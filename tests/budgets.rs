@@ -15,8 +15,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use serde::Deserialize;
-use tollgate::budget::{Level, Shared};
-use tollgate::exchange::{Body, Books, Effect, Exchange, Flow, Host, Input, Page, Tally};
+use tollgate::budget::{
+    Act, Hold, Inbound, Level, Order, Outbound, Shared, Shortfall, Step, Store, Unanswered, Verdict,
+};
+use tollgate::exchange::{Body, Books, Effect, Exchange, Flow, Host, Input, Lost, Page, Tally};
 use tollgate::policy::{Placement, Policy};
 use tollgate::turn::{Headers, Now};
 
@@ -987,4 +989,262 @@ fn whatever_the_tokenizer_a_budget_by_bytes_is_not_exceeded_by_a_prompt() {
     };
     assert!(used("estimate") > 200.0);
     assert!(used("bytes") < 1e-9);
+}
+
+/// A store that is far: it grants what fits at once, and holds of streams grow by calls.
+#[derive(Debug)]
+struct Far {
+    limit: u64,
+    held: Cell<u64>,
+    calls: Cell<u32>,
+}
+
+impl Store for Far {
+    fn take(&self, order: &Order<'_>, _: &dyn Shared) -> Step {
+        let [line] = order.lines else {
+            panic!("one budget");
+        };
+        let level = Level {
+            limit: self.limit,
+            ..Level::default()
+        };
+        let amount = match order.act {
+            Act::Extend => {
+                self.calls.set(self.calls.get() + 1);
+                return Step::Call(Outbound {
+                    cluster: "far".to_owned(),
+                    headers: Vec::new(),
+                    body: Vec::new(),
+                    timeout_ms: 50,
+                });
+            }
+            Act::Reserve => line.amount,
+            _ => line.hold.amount,
+        };
+        self.held.set(amount);
+        Step::Done(Verdict::Granted(vec![(
+            Hold {
+                amount,
+                ..line.hold
+            },
+            level,
+        )]))
+    }
+
+    fn hear(
+        &self,
+        order: &Order<'_>,
+        answer: Result<Inbound<'_>, Unanswered>,
+        _: &dyn Shared,
+    ) -> Step {
+        let line = order.lines[0];
+        let level = Level {
+            limit: self.limit,
+            ..Level::default()
+        };
+        if answer.is_err() {
+            return Step::Done(Verdict::Down);
+        }
+        let amount = line.hold.amount + line.amount;
+        Step::Done(if amount <= self.limit {
+            self.held.set(amount);
+            Verdict::Granted(vec![(
+                Hold {
+                    amount,
+                    ..line.hold
+                },
+                level,
+            )])
+        } else {
+            let (line, fits_ms) = (0, None);
+            let shortfall = Shortfall { level, fits_ms };
+            Verdict::Refused { line, shortfall }
+        })
+    }
+}
+
+/// A stream of words under a budget that is far.
+struct Talk {
+    world: World,
+    far: Rc<Far>,
+    sent: Sent,
+    written: String,
+    calls: u32,
+}
+
+impl Talk {
+    fn new(limit_tokens: u64) -> Self {
+        let mut policy = policy(TOKENS, "");
+        let far = Rc::new(Far {
+            limit: limit_tokens * 1_000,
+            held: Cell::default(),
+            calls: Cell::default(),
+        });
+        let rules = &mut Rc::get_mut(&mut policy).unwrap().budgets;
+        Rc::get_mut(&mut rules[0]).unwrap().store = Rc::clone(&far) as Rc<dyn Store>;
+        let world = world_of(policy);
+        let mut sent = world.send(r#","stream":true"#);
+        assert!(sent.refusal().is_none());
+        assert!(
+            !sent.body().unwrap().contains("max_"),
+            "nobody is told a bound"
+        );
+        world.answer_head(&mut sent, "200", "text/event-stream");
+        let mut talk = Self {
+            world,
+            far,
+            sent,
+            written: String::new(),
+            calls: 0,
+        };
+        talk.hear(OPEN, false);
+        talk
+    }
+
+    fn hear(&mut self, text: &str, ends: bool) -> Flow {
+        let (flow, written) = self.world.answer_body(&mut self.sent, text, ends);
+        self.written.push_str(&written);
+        self.count();
+        flow
+    }
+
+    fn count(&mut self) {
+        let is_call = |effect: &&Effect| matches!(effect, Effect::Dispatch(_));
+        self.calls += self.sent.effects.iter().filter(is_call).count() as u32;
+    }
+
+    fn say(&mut self, words: usize) -> Flow {
+        let delta = OPEN.replace(r#""content":"""#, r#""content":" house""#);
+        let mut flow = Flow::Continue;
+        for _ in 0..words {
+            flow = self.hear(&delta, false);
+        }
+        flow
+    }
+
+    fn answer(&mut self, lost: Option<Lost>) -> Flow {
+        self.sent.effects.clear();
+        let mut head = Headers::new();
+        head.push(":status", "200");
+        let input = Input::CallAnswer {
+            number: usize::MAX,
+            answer: lost.map_or(Ok((head, Vec::new())), Err),
+            host: &self.world,
+        };
+        let flow = self.sent.exchange.handle(input, &mut self.sent.effects);
+        for effect in &self.sent.effects {
+            if let Effect::AnswerBody(bytes) = effect {
+                self.written.push_str(str::from_utf8(bytes).unwrap());
+            }
+        }
+        self.count();
+        flow
+    }
+
+    fn words(&self) -> usize {
+        self.written.matches(" house").count()
+    }
+}
+
+const CUT: &str = "\"finish_reason\":\"length\"}]}\n\ndata: [DONE]\n\n";
+
+#[test]
+fn a_far_budget_is_asked_for_the_next_step_when_half_of_one_is_said() {
+    // A step is 16 tokens, and a word 1.16.
+    let mut talk = Talk::new(1_000);
+    let reads = talk.world.reads.get();
+    assert_eq!((talk.say(6), talk.calls), (Flow::Continue, 0));
+    assert_eq!((talk.say(1), talk.calls), (Flow::Continue, 1));
+    // The stream goes on meanwhile, and asks once.
+    assert_eq!(
+        (talk.say(5), talk.calls, talk.words()),
+        (Flow::Continue, 1, 12)
+    );
+    // Nothing was kept back, so there is nothing to let go.
+    assert_eq!(talk.answer(None), Flow::Hold);
+    assert_eq!(talk.far.held.get(), 74_000);
+    assert_eq!(
+        (talk.say(8), talk.calls, talk.words()),
+        (Flow::Continue, 1, 20)
+    );
+    assert_eq!((talk.say(2), talk.calls), (Flow::Continue, 2));
+    // None of it has read the memory.
+    assert_eq!(talk.world.reads.get(), reads);
+}
+
+#[test]
+fn a_stream_waits_for_a_store_only_when_all_that_is_held_is_said() {
+    let mut talk = Talk::new(1_000);
+    assert_eq!((talk.say(13), talk.words()), (Flow::Continue, 13));
+    // The fourteenth is the seventeenth token.
+    assert_eq!((talk.say(1), talk.words()), (Flow::Hold, 13));
+    assert_eq!((talk.say(2), talk.words(), talk.calls), (Flow::Hold, 13, 1));
+    assert_eq!((talk.answer(None), talk.words()), (Flow::Continue, 16));
+    assert_eq!((talk.say(1), talk.words()), (Flow::Continue, 17));
+}
+
+#[test]
+fn a_stream_that_a_far_budget_refuses_says_what_it_holds_and_ends_with_length() {
+    let mut talk = Talk::new(60);
+    talk.say(10);
+    assert_eq!(talk.answer(None), Flow::Hold);
+    assert_eq!((talk.say(30), talk.words()), (Flow::Continue, 13));
+    assert!(talk.written.ends_with(CUT), "{}", talk.written);
+    talk.sent.exchange.settle(None, &talk.world);
+}
+
+#[test]
+fn what_waited_for_a_store_that_refuses_goes_on_before_the_end() {
+    for lost in [None, Some(Lost::Unanswered), Some(Lost::Refused)] {
+        let mut talk = Talk::new(60);
+        assert_eq!((talk.say(15), talk.words()), (Flow::Hold, 13));
+        assert_eq!((talk.answer(lost), talk.words()), (Flow::Continue, 15));
+        assert!(talk.written.ends_with(CUT), "{}", talk.written);
+        talk.say(3);
+        assert_eq!(talk.written.matches("[DONE]").count(), 1);
+        assert_eq!(talk.words(), 15);
+    }
+}
+
+#[test]
+fn a_stream_that_ended_while_it_waited_ends_as_its_provider_ended_it() {
+    for limit in [60, 1_000] {
+        let mut talk = Talk::new(limit);
+        talk.say(15);
+        let end = OPEN.replace(r#""finish_reason":null"#, r#""finish_reason":"stop""#);
+        let flow = talk.hear(&format!("{end}data: [DONE]\n\n"), true);
+        assert_eq!((flow, talk.words()), (Flow::Hold, 13));
+        assert!(talk.sent.exchange.holds_answer());
+        assert_eq!((talk.answer(None), talk.words()), (Flow::Continue, 15));
+        assert!(!talk.sent.exchange.holds_answer());
+        assert!(talk.written.ends_with("data: [DONE]\n\n") && !talk.written.contains("length"));
+    }
+}
+
+#[test]
+fn what_waits_for_a_store_is_bounded() {
+    let mut talk = Talk::new(1_000);
+    assert_eq!(talk.say(14), Flow::Hold);
+    let long = OPEN.replace(
+        r#""content":"""#,
+        &format!(r#""content":"{}""#, "x".repeat(60_000)),
+    );
+    let mut flow = Flow::Hold;
+    for _ in 0..40 {
+        flow = talk.hear(&long, false);
+    }
+    assert_eq!(flow, Flow::Continue);
+    assert!(talk.written.ends_with(CUT), "{}", talk.written.len());
+    assert!(talk.written.len() < 1_300_000, "{}", talk.written.len());
+    assert_eq!(talk.answer(None), Flow::Hold);
+}
+
+#[test]
+fn a_stream_that_breaks_while_it_waits_tells_what_was_kept_first() {
+    let mut talk = Talk::new(1_000);
+    assert_eq!((talk.say(15), talk.words()), (Flow::Hold, 13));
+    let flow = talk.hear("data: {broken\n\n", false);
+    assert_eq!((flow, talk.words()), (Flow::Continue, 15));
+    assert!(talk.written.contains("\"error\""), "{}", talk.written);
+    assert_eq!(talk.answer(None), Flow::Hold);
 }

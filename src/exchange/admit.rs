@@ -244,8 +244,7 @@ impl Desk<'_> {
         let bounds = costs
             .iter()
             .filter_map(|(_, cost)| cost.as_ref()?.output_tokens_max);
-        let is_near = due.iter().all(|due| due.rule.store.is_near());
-        let allowance = wish.allowance(self.policy, bounds.max(), is_near);
+        let allowance = wish.allowance(self.policy, bounds.max());
         let shared = self.host.shared();
         let row = model.name.as_str();
         let weight = journal.weight(|| weigh(wish.ask));
@@ -365,7 +364,7 @@ fn warnings(ledger: &Ledger) -> Vec<String> {
 }
 
 impl Wish<'_> {
-    fn allowance(&self, policy: &Policy, model_tokens: Option<u64>, is_near: bool) -> Allowance {
+    fn allowance(&self, policy: &Policy, model_tokens: Option<u64>) -> Allowance {
         let completion = policy.completion;
         if self.ask.format == Format::Embeddings {
             return Allowance {
@@ -379,8 +378,7 @@ impl Wish<'_> {
             .flatten();
         let bound = bounds.min();
         let said = self.asked_tokens;
-        // What grows while it streams cannot wait for a store that is far away.
-        if said.is_none() && bound.is_none() && self.ask.stream && is_near {
+        if said.is_none() && bound.is_none() && self.ask.stream {
             let step = completion.stream_step_tokens;
             return Allowance {
                 tokens: step,

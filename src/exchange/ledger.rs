@@ -6,6 +6,7 @@
 //! The exchange says what happened; the ledger turns tokens into each budget's own amounts and asks the
 //! stores. It is shared with the root context, which renews the leases of requests that wait.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::budget::{
@@ -24,6 +25,7 @@ pub struct Ledger {
     /// What each target that may serve it charges, with its provider, in the model's order.
     prices: Vec<(String, Price)>,
     promise: Promise,
+    growth: Option<Growth>,
     renewed_ms: u64,
 }
 
@@ -71,6 +73,26 @@ pub struct Tally {
     pub is_refused: bool,
     /// Its store could not say.
     pub is_down: bool,
+}
+
+/// A hold that grows.
+#[derive(Debug)]
+struct Growth {
+    /// How many output tokens it is to be for.
+    output_tokens: u64,
+    /// By how much each entry's hold grows.
+    more: Vec<u64>,
+    /// Entries whose store has not answered yet, those first that answer at once.
+    groups: VecDeque<Vec<usize>>,
+}
+
+/// What comes of growing.
+pub(super) enum Grown {
+    Done,
+    /// A store has to make this call first.
+    Asked(Outbound),
+    /// A budget has no room, or cannot tell.
+    Refused,
 }
 
 /// Why a request was not admitted.
@@ -165,6 +187,7 @@ impl Ledger {
             entries: entries.collect(),
             prices,
             promise,
+            growth: None,
             renewed_ms: now_ms,
         };
         let amounts = ledger.amounts(promise.output_tokens);
@@ -211,14 +234,16 @@ impl Ledger {
         }
     }
 
+    /// Whether the admin of all these budgets would let requests pass whose store cannot say.
+    fn passes(&self, group: &[usize]) -> bool {
+        let mut entries = group.iter().map(|at| self.entries.get(*at));
+        entries.all(|entry| entry.is_some_and(|entry| entry.due.rule.passes_when_down))
+    }
+
     /// Lets a request pass whose store cannot say, if all these budgets' admin would. What it costs is
     /// charged to the window of this moment.
     fn pass(&mut self, group: &[usize], now_ms: u64) -> bool {
-        let passes = |at: &usize| {
-            let entry = self.entries.get(*at);
-            entry.is_some_and(|entry| entry.due.rule.passes_when_down)
-        };
-        let is_passed = group.iter().all(passes);
+        let is_passed = self.passes(group);
         for at in group {
             if let Some(entry) = self.entries.get_mut(*at)
                 && is_passed
@@ -260,6 +285,7 @@ impl Ledger {
                 input_tokens_most: 0,
                 output_tokens: 0,
             },
+            growth: None,
             renewed_ms: 0,
         }
     }
@@ -274,31 +300,74 @@ impl Ledger {
         &self.entries
     }
 
-    /// Holds more, so that the answer may have so many output tokens. Says whether every budget has room.
-    pub(super) fn extend(&mut self, output_tokens: u64, now_ms: u64, shared: &dyn Shared) -> bool {
+    /// Whether a store is far away, so that its answers take a while.
+    pub(super) fn is_far(&self) -> bool {
+        let mut stores = self.entries.iter().map(|entry| &entry.due.rule.store);
+        stores.any(|store| !store.is_near())
+    }
+
+    /// Whether a store is being asked to hold more.
+    pub(super) const fn is_growing(&self) -> bool {
+        self.growth.is_some()
+    }
+
+    /// Holds more, so that the answer may have so many output tokens.
+    pub(super) fn grow(&mut self, output_tokens: u64, now_ms: u64, shared: &dyn Shared) -> Grown {
         let held = self.amounts(self.promise.output_tokens);
         let wanted = self.amounts(output_tokens);
-        let more: Vec<u64> = wanted
-            .iter()
-            .zip(&held)
-            .map(|(wanted, held)| wanted.saturating_sub(*held))
-            .collect();
-        // Only budgets that are near have holds that grow, and they are one group.
-        let Some(group) = self.groups().into_iter().next() else {
-            return true;
-        };
-        let verdict = self.ask(Act::Extend, &group, &more, now_ms, |store, order| {
-            Ok::<_, Outbound>(now(store.take(order, shared)))
+        let more = wanted.iter().zip(&held);
+        self.growth = Some(Growth {
+            output_tokens,
+            more: more
+                .map(|(wanted, held)| wanted.saturating_sub(*held))
+                .collect(),
+            groups: self.groups().into(),
         });
-        match verdict {
-            Ok(Verdict::Granted(done)) => {
-                self.keep(&group, done);
-                self.promise.output_tokens = output_tokens;
-                self.renewed_ms = now_ms;
-                true
+        self.grow_on(None, now_ms, shared)
+    }
+
+    /// Goes on growing, with the answer to the call that it waited for.
+    pub(super) fn grow_on(
+        &mut self,
+        mut answer: Option<Result<Inbound<'_>, Unanswered>>,
+        now_ms: u64,
+        shared: &dyn Shared,
+    ) -> Grown {
+        let Some(mut growth) = self.growth.take() else {
+            return Grown::Done;
+        };
+        while let Some(group) = growth.groups.front() {
+            let is_down = |at: &usize| self.entries.get(*at).is_some_and(|entry| entry.is_down);
+            let more = &growth.more;
+            let step = match group.iter().any(is_down) {
+                true => Step::Done(Verdict::Granted(Vec::new())),
+                false => self.ask(
+                    Act::Extend,
+                    group,
+                    more,
+                    now_ms,
+                    |store, order| match answer.take() {
+                        Some(answer) => store.hear(order, answer, shared),
+                        None => store.take(order, shared),
+                    },
+                ),
+            };
+            match step {
+                Step::Call(call) => {
+                    self.growth = Some(growth);
+                    return Grown::Asked(call);
+                }
+                Step::Done(Verdict::Granted(done)) => self.keep(group, done),
+                Step::Done(Verdict::Refused { .. }) => return Grown::Refused,
+                // What it costs is charged all the same.
+                Step::Done(Verdict::Down) if self.passes(group) => {}
+                Step::Done(Verdict::Down) => return Grown::Refused,
             }
-            Ok(Verdict::Refused { .. } | Verdict::Down) | Err(_) => false,
+            growth.groups.pop_front();
         }
+        self.promise.output_tokens = growth.output_tokens;
+        self.renewed_ms = now_ms;
+        Grown::Done
     }
 
     /// Begins the leases anew when it is time. Gives the calls that this takes, with a number for each.
@@ -491,7 +560,10 @@ impl Ledger {
 
     fn keep(&mut self, group: &[usize], done: Vec<(Hold, Level)>) {
         for (at, (hold, level)) in group.iter().zip(done) {
-            if let Some(entry) = self.entries.get_mut(*at) {
+            // A lease's renewal may be answered after the hold has grown.
+            if let Some(entry) = self.entries.get_mut(*at)
+                && hold.amount >= entry.hold.amount
+            {
                 (entry.hold, entry.level) = (hold, level);
             }
         }

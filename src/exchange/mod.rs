@@ -42,7 +42,7 @@ pub use tell::BUDGET_HEADER;
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
-use crate::budget::{Shared, Tokens, Unanswered};
+use crate::budget::{Inbound, Shared, Tokens, Unanswered};
 use crate::client::error::write_error;
 use crate::client::{Client, Opening};
 use crate::fault::Fault;
@@ -375,10 +375,11 @@ impl Exchange {
         matches!(self.state, State::Admitting(_))
     }
 
-    /// Whether the answer's head is held.
+    /// Whether the answer is held, its head or what came last.
     #[must_use]
-    pub const fn holds_answer(&self) -> bool {
-        matches!(&self.state, State::Answering(answer) if answer.holds_head())
+    pub fn holds_answer(&self) -> bool {
+        let holds_head = matches!(&self.state, State::Answering(answer) if answer.holds_head());
+        holds_head || self.report.meter.is_waiting()
     }
 
     /// The bound of whole answers.
@@ -432,6 +433,15 @@ impl Exchange {
             Input::CallAnswer { answer, host, .. } if self.is_admitting() => {
                 let done = self.store_answer(host, answer, effects);
                 self.request_flow(done, true, effects)
+            }
+            Input::CallAnswer {
+                number: request::STORE_CALL,
+                answer,
+                host,
+            } => {
+                let flow = self.grown(host, answer, effects);
+                self.tell(flow, effects);
+                flow
             }
             Input::CallAnswer {
                 number,
@@ -597,6 +607,32 @@ impl Exchange {
         let answer = answer.map(|(head, body)| (head.status(), body));
         admitting.journal.resume(answer.map_err(|_lost| Unanswered));
         self.go_on(*admitting, host, effects)
+    }
+
+    /// Takes what a store says of a stream's hold. [`Flow::Continue`] lets go what was kept back until now.
+    fn grown(
+        &mut self,
+        host: &dyn Host,
+        answer: Result<(Headers, Vec<u8>), Lost>,
+        effects: &mut Vec<Effect>,
+    ) -> Flow {
+        let answer = match &answer {
+            Ok((head, body)) => Ok(Inbound {
+                status: head.status(),
+                body,
+            }),
+            Err(_lost) => Err(Unanswered),
+        };
+        let kept = self.report.meter.hear_store(answer, host);
+        let call = self.report.meter.call().map(request::store_call);
+        effects.extend(call.map(Effect::Dispatch));
+        match (kept, &mut self.state) {
+            (Some((bytes, ends)), State::Answering(answer)) => {
+                answer.let_go(bytes, ends, &mut self.report, effects);
+                Flow::Continue
+            }
+            (_, _) => Flow::Hold,
+        }
     }
 
     fn answer_end(&mut self, effects: &mut Vec<Effect>) -> Flow {
