@@ -1016,6 +1016,7 @@ impl Store for Far {
                     headers: Vec::new(),
                     body: Vec::new(),
                     timeout_ms: 50,
+                    is_grpc: false,
                 });
             }
             Act::Reserve => line.amount,

@@ -8,7 +8,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use crate::budget::Unit;
+use crate::budget::{Store, Unit};
 use crate::exchange::{Books, Page, Report};
 use crate::policy::Policy;
 
@@ -41,6 +41,16 @@ impl Metrics {
         if !report.tallies.is_empty() {
             self.books.add(report, host::now().unix_ms);
         }
+    }
+
+    /// Counts what became of requests while a store could not say.
+    pub(super) fn count_outages(&self, store: &dyn Store) {
+        store.take_outages(&mut |store, way, times| {
+            self.add(
+                format!("tollgate_store_down.store.{store}.on_store_down.{way}"),
+                times.into(),
+            );
+        });
     }
 
     /// Writes what the policy's budgets have to tell.

@@ -157,6 +157,7 @@ impl Cell {
             slot: self.lease(now_ms),
             amount,
             is_shared: false,
+            is_aside: false,
         };
         self.add(frame, &hold);
         Ok(hold)

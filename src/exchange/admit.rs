@@ -15,7 +15,7 @@ use std::rc::Rc;
 
 use crate::budget::{
     Calibration, Content, Estimate, FRAME_TOKENS, Outbound, Price, Shared, Shortfall, TOOLS_TOKENS,
-    Unit,
+    Unit, WhenDown,
 };
 use crate::codec::json::{Edits, Kind, Members, Walk, write_string};
 use crate::fault::{self, Exhausted, Fault};
@@ -347,14 +347,18 @@ fn warnings(ledger: &Ledger) -> Vec<String> {
     for entry in ledger.entries() {
         let budget = &entry.due.account.budget;
         let name = &budget.name;
-        if entry.is_down {
-            warnings.push(format!("{name}; store-down"));
+        if entry.is_aside() {
+            let way = match budget.when_down {
+                WhenDown::Share => "; local-share",
+                WhenDown::Refuse | WhenDown::Allow => "",
+            };
+            warnings.push(format!("{name}; store-down{way}"));
         }
         let limit = u128::from(entry.level.limit).saturating_mul(100);
         if budget.is_shadow && stands(entry) > limit {
             warnings.push(format!("{name}; shadow-refused"));
         } else if let (false, Some(threshold)) = (
-            entry.is_down,
+            entry.is_aside(),
             passed(entry).find(|threshold| threshold.action == Action::Warn),
         ) {
             warnings.push(format!("{name}; at={}", threshold.percent));

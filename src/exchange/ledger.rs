@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use crate::budget::{
     Account, Act, Hold, Inbound, Level, Line, Local, Order, Outbound, Price, Shared, Shortfall,
-    Step, Store, Tokens, Unanswered, Verdict,
+    Step, Store, Tokens, Unanswered, Verdict, WhenDown,
 };
 use crate::policy::{Due, PromptBound};
 
@@ -35,8 +35,13 @@ pub(super) struct Entry {
     pub(super) due: Due,
     hold: Hold,
     pub(super) level: Level,
-    /// It is not held: its store could not say, and its admin would let requests pass.
-    pub(super) is_down: bool,
+}
+
+impl Entry {
+    /// Its store could not say, and this gateway holds it alone.
+    pub(super) const fn is_aside(&self) -> bool {
+        self.hold.is_aside
+    }
 }
 
 /// What a request is admitted for.
@@ -109,8 +114,6 @@ pub(super) enum Refusal {
     Call(Outbound),
 }
 
-/// From a reservation's id to that of the charge of what was not held: behind those of every round.
-const UNHELD: u128 = 1 << 64;
 /// Leases are renewed when so much of them has passed: twice before they end.
 const RENEWAL_MS: u64 = 20_000;
 
@@ -132,14 +135,14 @@ impl Entry {
         budget.is_shadow && level.used.saturating_add(level.held) > level.limit
     }
 
-    /// How the bucket stands once so much is charged, where its store tells later. Nothing if it never told.
-    fn settled(&self, amount: u64) -> Option<Level> {
+    /// How the bucket stands once so much is charged, where its store tells later.
+    const fn settled(&self, amount: u64) -> Level {
         let level = self.level;
-        (!self.is_down).then(|| Level {
+        Level {
             used: level.used.saturating_add(amount),
             held: level.held.saturating_sub(self.hold.amount),
             ..level
-        })
+        }
     }
 }
 
@@ -179,7 +182,6 @@ impl Ledger {
             due,
             hold: Hold::default(),
             level: Level::default(),
-            is_down: false,
         });
         let now_ms = journal.now_ms();
         let mut ledger = Self {
@@ -206,7 +208,6 @@ impl Ledger {
                 Verdict::Refused { line, shortfall } => {
                     ledger.short(group.get(line).copied(), &amounts, shortfall)
                 }
-                Verdict::Down if ledger.pass(group, now_ms) => continue,
                 Verdict::Down => Refusal::Down(ledger.down(group)),
             };
             ledger.give_back(groups.get(..at).unwrap_or_default(), journal, shared);
@@ -237,24 +238,8 @@ impl Ledger {
     /// Whether the admin of all these budgets would let requests pass whose store cannot say.
     fn passes(&self, group: &[usize]) -> bool {
         let mut entries = group.iter().map(|at| self.entries.get(*at));
-        entries.all(|entry| entry.is_some_and(|entry| entry.due.rule.passes_when_down))
-    }
-
-    /// Lets a request pass whose store cannot say, if all these budgets' admin would. What it costs is
-    /// charged to the window of this moment.
-    fn pass(&mut self, group: &[usize], now_ms: u64) -> bool {
-        let is_passed = self.passes(group);
-        for at in group {
-            if let Some(entry) = self.entries.get_mut(*at)
-                && is_passed
-            {
-                let window = &entry.due.account.budget.window;
-                entry.hold.span_ms = window.frame(now_ms).span_ms;
-                entry.level.limit = entry.due.account.limit;
-                entry.is_down = true;
-            }
-        }
-        is_passed
+        entries
+            .all(|entry| entry.is_some_and(|it| it.due.account.budget.when_down == WhenDown::Allow))
     }
 
     /// Gives back what these groups hold.
@@ -337,21 +322,17 @@ impl Ledger {
             return Grown::Done;
         };
         while let Some(group) = growth.groups.front() {
-            let is_down = |at: &usize| self.entries.get(*at).is_some_and(|entry| entry.is_down);
             let more = &growth.more;
-            let step = match group.iter().any(is_down) {
-                true => Step::Done(Verdict::Granted(Vec::new())),
-                false => self.ask(
-                    Act::Extend,
-                    group,
-                    more,
-                    now_ms,
-                    |store, order| match answer.take() {
-                        Some(answer) => store.hear(order, answer, shared),
-                        None => store.take(order, shared),
-                    },
-                ),
-            };
+            let step = self.ask(
+                Act::Extend,
+                group,
+                more,
+                now_ms,
+                |store, order| match answer.take() {
+                    Some(answer) => store.hear(order, answer, shared),
+                    None => store.take(order, shared),
+                },
+            );
             match step {
                 Step::Call(call) => {
                     self.growth = Some(growth);
@@ -461,7 +442,7 @@ impl Ledger {
             settled: *amount,
             prompt_tokens: self.promise.input(&entry.due),
             is_refused: entry.is_over(),
-            is_down: entry.is_down,
+            is_down: entry.is_aside(),
             ..Tally::of(&entry.due, Some(entry.level))
         };
         let mut tallies: Vec<_> = self.entries.iter().zip(amounts).map(tally).collect();
@@ -478,7 +459,11 @@ impl Ledger {
             for at in group {
                 let settled = levels.next().map(|(_, level)| level);
                 if let (Some(tally), Some(entry)) = (tallies.get_mut(at), self.entries.get(at)) {
-                    tally.level = settled.or_else(|| entry.settled(tally.settled));
+                    // What was held aside says nothing of the bucket.
+                    tally.level = match entry.is_aside() {
+                        true => None,
+                        false => settled.or_else(|| Some(entry.settled(tally.settled))),
+                    };
                 }
             }
         }
@@ -546,12 +531,9 @@ impl Ledger {
                 });
             }
         }
-        let is_down = |at: &usize| self.entries.get(*at).is_some_and(|entry| entry.is_down);
-        // What was not held was given back under the reservation's own id, in case it had come through.
-        let after = if group.iter().any(is_down) { UNHELD } else { 0 };
         let order = Order {
             act,
-            id: self.id.wrapping_add(after),
+            id: self.id,
             now_ms,
             lines: &lines,
         };

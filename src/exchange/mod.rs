@@ -147,6 +147,8 @@ pub struct Dispatch {
     pub body: Vec<u8>,
     /// How long it may take.
     pub timeout_ms: u64,
+    /// Whether it is a call of gRPC's, see [`Outbound`](crate::budget::Outbound).
+    pub is_grpc: bool,
 }
 
 /// Bytes that the host holds; reading them costs a copy, so it is done once and only where needed.
@@ -252,6 +254,18 @@ enum Waiting {
     Embedding(Box<Embedding>),
     /// The answer passes.
     Passage(Passing),
+}
+
+impl Waiting {
+    /// What the answer is redacted by, here.
+    fn redaction(&self) -> Option<&Redaction> {
+        match self {
+            Self::Edge { .. } => None,
+            Self::Turn(turn) => turn.redaction.as_deref(),
+            Self::Embedding(embedding) => embedding.turn.redaction.as_deref(),
+            Self::Passage(passing) => passing.redaction.as_deref(),
+        }
+    }
 }
 
 /// What the answer's way back needs to know.
@@ -616,14 +630,10 @@ impl Exchange {
         answer: Result<(Headers, Vec<u8>), Lost>,
         effects: &mut Vec<Effect>,
     ) -> Flow {
-        let answer = match &answer {
-            Ok((head, body)) => Ok(Inbound {
-                status: head.status(),
-                body,
-            }),
-            Err(_lost) => Err(Unanswered),
-        };
-        let kept = self.report.meter.hear_store(answer, host);
+        let (status, body) = answer.map_or((0, Vec::new()), |(head, body)| (head.status(), body));
+        let body = &body;
+        let answer = (status != 0).then_some(Inbound { status, body });
+        let kept = self.report.meter.hear_store(answer.ok_or(Unanswered), host);
         let call = self.report.meter.call().map(request::store_call);
         effects.extend(call.map(Effect::Dispatch));
         match (kept, &mut self.state) {

@@ -132,6 +132,7 @@ pub(super) fn store_call(call: Outbound) -> Dispatch {
         headers,
         body: call.body,
         timeout_ms: call.timeout_ms,
+        is_grpc: call.is_grpc,
     }
 }
 

@@ -9,9 +9,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::names;
-use super::stores::Stores;
+use super::stores::{Listed, Stores};
 use super::{Caller, Consumer, Model, Policy};
-use crate::budget::{Account, Budget, PERIODS, Period, Store, Unit, Weights, Window, Zone};
+use crate::budget::{
+    Account, Budget, PERIODS, Period, Store, Unit, Weights, WhenDown, Window, Zone,
+};
 use crate::document::Fields;
 use crate::glob::Glob;
 use crate::turn::Headers;
@@ -25,8 +27,6 @@ pub struct Rule {
     pub thresholds: Vec<Threshold>,
     /// Whether the app is told that its quota is used up, and not that it is too fast.
     pub is_quota: bool,
-    /// Whether requests pass, uncounted, when the store cannot say.
-    pub passes_when_down: bool,
     /// How much of it a prompt holds.
     pub prompt: PromptBound,
     /// Where it is kept.
@@ -224,6 +224,7 @@ impl Rule {
             budget: Rc::clone(&self.budget),
             key: Budget::fingerprint(std::iter::empty()),
             label: String::new(),
+            values: Vec::new(),
             limit: self.limit,
         })
     }
@@ -260,6 +261,7 @@ impl Rule {
             budget: Rc::clone(&self.budget),
             key: Budget::fingerprint(values.iter().map(String::as_str)),
             label: self.label(values.iter().map(String::as_str)),
+            values,
             limit: limit.unwrap_or(self.limit),
         };
         Some(Due {
@@ -390,19 +392,28 @@ pub(super) fn read(
         };
         let thresholds = read_thresholds(fields, models);
         let code = fields.one_of("code", CODES);
-        let down = fields.one_of("on_store_down", &[("refuse", false), ("allow", true)]);
         let prompt = fields
             .one_of("prompt", PROMPTS)
             .unwrap_or(PromptBound::Estimate);
         let store = stores.of(fields);
+        let when_down = read_when_down(fields, store);
+        if store.is_some_and(|store| store.is_service) {
+            check_service(fields, unit);
+        }
+        let store = store.map(|listed| Rc::clone(&listed.store));
         let (unit, window) = (unit?, window?);
         let is_quota = code.unwrap_or_else(|| is_quota(unit, &window));
         let is_shadow = is_shadow.unwrap_or(false);
+        let mut budget = Budget::new(name?, unit, window, is_shadow, keys_max);
+        budget.when_down = when_down;
+        budget.dimensions = dimensions
+            .iter()
+            .map(|each| each.name().to_owned())
+            .collect();
         Some(Rc::new(Rule {
-            budget: Rc::new(Budget::new(name?, unit, window, is_shadow, keys_max)),
+            budget: Rc::new(budget),
             thresholds,
             is_quota,
-            passes_when_down: down.unwrap_or(false),
             prompt,
             store: store?,
             limit: limit?,
@@ -411,6 +422,43 @@ pub(super) fn read(
             dimensions,
         }))
     })
+}
+
+/// What a rate limit service cannot count.
+fn check_service(fields: &mut Fields<'_>, unit: Option<Unit>) {
+    if matches!(unit, Some(Unit::Concurrent | Unit::Usd)) {
+        fields.problem(
+            "unit",
+            "a rate limit service counts requests and tokens; keep this budget in redis or local",
+        );
+    }
+    for (field, message) in [
+        (
+            "rolling",
+            "a rate limit service counts in its own windows, which its configuration sets; say here which: window: minute",
+        ),
+        (
+            "zone",
+            "a rate limit service counts in its own windows, in UTC; leave the field out",
+        ),
+    ] {
+        if fields.has(field) {
+            fields.problem(field, message);
+        }
+    }
+}
+
+/// What happens while the store cannot say.
+fn read_when_down(fields: &mut Fields<'_>, store: Option<&Listed>) -> WhenDown {
+    let ways = WhenDown::ALL.map(|way| (way.name(), way));
+    let way = fields.one_of("on_store_down", &ways).unwrap_or_default();
+    if way == WhenDown::Share && store.is_some_and(|store| !store.has_gateways) {
+        fields.problem(
+            "on_store_down",
+            "nobody has said among how many gateways what is left is shared; add gateways: N to the budget's store",
+        );
+    }
+    way
 }
 
 const KEYS: u32 = 10_000;

@@ -60,7 +60,7 @@ def shared(tmp_path):
 
 def pair(start, shared, mode, *budgets, timeout_ms=2_000, placement="single", workers=2, **more):
     """Two gateways whose budgets are in the same Redis."""
-    stores = [{"name": "shared", "kind": "redis", "cluster": "webdis", "mode": mode, "timeout_ms": timeout_ms}]
+    stores = [{"name": "shared", "kind": "redis", "cluster": "webdis", "mode": mode, "timeout_ms": timeout_ms, "gateways": 2}]
     change = with_budgets(*[each | {"store": "shared"} for each in budgets], stores=stores, **more)
     edit = lambda config: run_global.shared_budgets({}, config, shared.webdis_port)  # noqa: E731
     return [start(placement, change=change, edit=edit, workers=workers).ready() for _ in range(2)]
@@ -148,6 +148,64 @@ def test_requests_pass_and_are_charged_later_where_the_admin_says_so(start, shar
     shared.webdis = run_global.start_webdis(shared.directory, shared.webdis_port, shared.redis_port)
     time.sleep(4)
     assert shared.settled() == 4
+
+
+def outages(gateway):
+    """How many requests met a store that was down, by what their policy says to that."""
+    lines = [line.split(": ") for line in gateway.admin("/stats?filter=tollgate_store_down").splitlines()]
+    return {name.rpartition(".")[2]: int(count) for name, count in lines}
+
+
+@pytest.mark.parametrize("trouble", ["stopped", "restarted", "no webdis"])
+@pytest.mark.parametrize("mode", MODES)
+def test_while_the_store_is_down_each_gateway_spends_its_share_and_tells_later(start, shared, mode, trouble):
+    """Two gateways, 120 requests of which 20 are used: each has 50 while nobody can say, and 120 are never exceeded."""
+    rule = budget(unit="requests", limit=120, on_store_down="local-share")
+    gateways = pair(start, shared, mode, rule, timeout_ms=200)
+    for at in range(20):
+        assert ask(gateways[at % 2], name="gpt").status == 200
+    # Escrow gives back what nobody uses; each gateway knows what is left.
+    time.sleep(3)
+    assert shared.settled() == 20
+    for gateway in gateways:
+        assert ask(gateway, name="gpt").status == 200
+    time.sleep(3)
+    if trouble == "stopped":
+        os.kill(shared.redis.child.pid, signal.SIGSTOP)
+    elif trouble == "restarted":
+        shared.redis.stop()
+    else:
+        shared.webdis.stop()
+    jobs = [gateway for gateway in gateways for _ in range(70)]
+    with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
+        answers = list(pool.map(lambda gateway: (gateway, ask(gateway, name="gpt")), jobs))
+    statuses = [answer.status for _, answer in answers]
+    assert set(statuses) == {200, 429}
+    told = [answer.headers["x-tollgate-budget"] for _, answer in answers if "x-tollgate-budget" in answer.headers]
+    assert set(told) == {"b; store-down; local-share"}
+    # What was left is split evenly, but for what one gateway knows and the other does not yet.
+    for gateway in gateways:
+        passed = sum(answer.status == 200 for each, answer in answers if each is gateway)
+        assert 45 <= passed <= 51, statuses
+    passed = statuses.count(200)
+    assert 22 + passed <= 120
+    time.sleep(1.5)
+    for gateway in gateways:
+        assert outages(gateway).keys() == {"local-share"}, outages(gateway)
+    if trouble == "stopped":
+        os.kill(shared.redis.child.pid, signal.SIGCONT)
+    elif trouble == "restarted":
+        shared.redis = run_global.start_redis(shared.directory, shared.redis_port)
+    else:
+        shared.webdis = run_global.start_webdis(shared.directory, shared.webdis_port, shared.redis_port)
+    time.sleep(5)
+    assert shared.settled() == 22 + passed
+    # And the rest is everybody's again.
+    time.sleep(1)
+    rest = [ask(gateways[at % 2], name="gpt").status for at in range(120)]
+    assert 22 + passed + rest.count(200) <= 120
+    if mode == "atomic":
+        assert 22 + passed + rest.count(200) == 120
 
 
 def test_a_restarted_redis_knows_what_was_used(start, shared):
