@@ -1,6 +1,23 @@
 //! Budgets through a whole exchange, with a clock and a memory of the test's own.
 //!
 //! What real Envoy adds (workers at once, clients that go away, reloads) is in `tests/envoy/test_budgets.py`.
+//!
+//! # What others got wrong, and the test that would have told
+//! | defect | test |
+//! |---|---|
+//! | Higress: once the limit is passed nothing more is counted, and what is in flight is free | `cell::an_overrun_is_a_debt_that_the_window_remembers`, Envoy's `no_burst_spends_more_than_the_limit` |
+//! | Higress: a store that fails, or was never there, is no limit | `a_store_that_cannot_tell_lets_nothing_pass_unless_the_policy_says_so`, `stores::a_budget_names_a_store_that_is_not_listed` |
+//! | Kuadrant: a chunk cut inside a character is not counted | Envoy's `chinese_and_emoji_cut_anywhere_are_counted` |
+//! | Kuadrant: usage is looked for in the last event but one | `the_chunk_of_usage_is_asked_for_and_shown_to_whom_asked`, `an_answer_without_usage_is_charged_by_what_it_said` |
+//! | Kuadrant: the last piece waits for the store; no settlement when the client is gone | `a_far_budget_is_asked_for_the_next_step_when_half_of_one_is_said`, Envoy's `a_client_that_hangs_up_pays_for_what_was_streamed` |
+//! | Plano: an empty prompt panics the VM | `an_empty_prompt_is_a_prompt` |
+//! | Plano: as many limits as workers, gone with a reload | Envoy's `exactly_as_many_requests_pass_as_are_allowed`, `a_reload_under_load_keeps_what_was_used` |
+//! | agentgateway: no usage is charged as 0; a debt is forgotten; nothing is given back | `an_answer_without_usage_is_charged_by_what_it_said`, `cell::an_overrun_is_a_debt_that_the_window_remembers`, `the_providers_usage_replaces_what_was_held` |
+//! | APISIX: refusals are 503; without usage nothing is charged | `a_refusal_is_the_same_in_every_format`, `an_answer_without_usage_is_charged_by_what_it_said` |
+//! | Limitador: what remains wraps below zero | `cell::numbers_at_their_ends_neither_wrap_nor_stop_counting`, `books_tell_what_was_charged_refused_and_misjudged` |
+//! | Envoy's rate limit service: what is refused counts; a month has 30 days | `cell::what_is_refused_is_not_counted`, `the_month_of_admission_is_charged_across_its_end_and_a_change_of_clocks` |
+//! | LiteLLM: `retry-after` is the window's length | `what_fits_no_more_is_refused_in_openais_words` |
+//! | LiteLLM: reservations leak for an hour; what is delivered twice counts twice | `a_worker_that_died_leaves_nothing_behind_for_long`, `a_settlement_that_comes_twice_charges_once` |
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
@@ -186,9 +203,13 @@ impl World {
     }
 
     fn send_body(&self, text: &str) -> Sent {
+        self.send_to("/v1/chat/completions", text)
+    }
+
+    fn send_to(&self, path: &str, text: &str) -> Sent {
         let mut exchange = Exchange::new(Placement::Single, self.policy.borrow().clone());
         let mut effects = Vec::new();
-        let headers = self.head("POST", "/v1/chat/completions", "");
+        let headers = self.head("POST", path, "");
         let ends = false;
         let host = self;
         exchange.handle(
@@ -1248,4 +1269,123 @@ fn a_stream_that_breaks_while_it_waits_tells_what_was_kept_first() {
     assert_eq!((flow, talk.words()), (Flow::Continue, 15));
     assert!(talk.written.contains("\"error\""), "{}", talk.written);
     assert_eq!(talk.answer(None), Flow::Hold);
+}
+
+/// Each format's path, and a request in it.
+const FORMATS: [(&str, &str); 4] = [
+    (
+        "/v1/chat/completions",
+        r#"{"model":"gpt-4.1","messages":[]"#,
+    ),
+    ("/v1/completions", r#"{"model":"gpt-4.1","prompt":"hi""#),
+    ("/v1/responses", r#"{"model":"gpt-4.1","input":"hi""#),
+    ("/v1/embeddings", r#"{"model":"gpt-4.1","input":"hi""#),
+];
+
+#[test]
+fn a_refusal_is_the_same_in_every_format() {
+    for (path, body) in FORMATS {
+        let world = world(ONE);
+        let body = format!("{body}}}");
+        assert!(world.send_to(path, &body).refusal().is_none(), "{path}");
+        let refused = world.send_to(path, &body);
+        let (status, headers, text) = refused.refusal().unwrap();
+        assert_eq!(
+            (status, headers.text("content-type")),
+            (429, Some("application/json"))
+        );
+        assert_eq!(headers.text("retry-after-ms"), Some("1000"), "{path}");
+        let want = "{\"error\":{\"message\":\"Rate limit reached for budget 'b' on requests: Limit 1, Used 0, In flight 1, \
+                    Requested 1. Please try again in 1s.\",\"type\":\"requests\",\"param\":null,\"code\":\"rate_limit_exceeded\"}}";
+        assert_eq!(str::from_utf8(text).unwrap(), want, "{path}");
+    }
+}
+
+/// What a stream of these events becomes under a budget that holds 60 tokens.
+fn cut(path: &str, body: &str, opening: &str, delta: &str) -> String {
+    let world = world(&TOKENS.replace("1000", "60"));
+    let mut sent = world.send_to(path, &format!(r#"{body},"stream":true}}"#));
+    assert!(sent.refusal().is_none(), "{path}");
+    world.answer_head(&mut sent, "200", "text/event-stream");
+    let mut written = world.answer_body(&mut sent, opening, false).1;
+    for _ in 0..100 {
+        written.push_str(&world.answer_body(&mut sent, delta, false).1);
+    }
+    sent.exchange.settle(None, &world);
+    let (used, held) = world.stands();
+    assert!(used <= 60.0 && held < 1e-9, "{used} {held}");
+    written
+}
+
+#[test]
+fn a_stream_ends_with_length_in_every_format() {
+    let [(chat, ask), (legacy, prompt), (responses, input), _] = FORMATS;
+    let delta = OPEN.replace(r#""content":"""#, r#""content":" house""#);
+    assert!(cut(chat, ask, OPEN, &delta).ends_with(CUT));
+    let text = "data: {\"id\":\"c\",\"object\":\"text_completion\",\"choices\":[{\"index\":0,\"text\":\" house\",\"finish_reason\":null}]}\n\n";
+    let written = cut(legacy, prompt, text, text);
+    assert!(written.contains(r#""finish_reason":"length""#) && written.ends_with("[DONE]\n\n"));
+    let event = |kind: &str, more: &str| {
+        format!("event: {kind}\ndata: {{\"type\":\"{kind}\",\"sequence_number\":1,{more}}}\n\n")
+    };
+    let created = event(
+        "response.created",
+        r#""response":{"id":"r","object":"response","status":"in_progress","incomplete_details":null,"output":[]}"#,
+    );
+    let said = event(
+        "response.output_text.delta",
+        r#""item_id":"m","output_index":0,"content_index":0,"delta":" house""#,
+    );
+    let written = cut(responses, input, &created, &said);
+    let last = written.trim_end().rsplit("\n\n").next().unwrap();
+    assert!(last.starts_with("event: response.incomplete"), "{last}");
+    assert!(last.contains("max_output_tokens"), "{last}");
+}
+
+#[test]
+fn the_chunk_of_usage_is_asked_for_and_shown_to_whom_asked() {
+    let usage = "data: {\"id\":\"c\",\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":4,\"total_tokens\":13}}\n\n";
+    let end = OPEN.replace(r#""finish_reason":null"#, r#""finish_reason":"stop""#);
+    for (fields, is_shown) in [
+        ("", false),
+        (r#","stream_options":{"include_usage":true}"#, true),
+    ] {
+        let world = world(TOKENS);
+        let mut sent = world.send(&format!(r#","max_tokens":9,"stream":true{fields}"#));
+        // Who asks for it is passed on as he wrote.
+        let asked = sent.body().unwrap_or_else(|| fields.to_owned());
+        assert!(asked.contains(r#""include_usage":true"#), "{asked}");
+        world.answer_head(&mut sent, "200", "text/event-stream");
+        let text = format!("{OPEN}{end}{usage}data: [DONE]\n\n");
+        let (_, written) = world.answer_body(&mut sent, &text, true);
+        assert_eq!(written.contains("prompt_tokens"), is_shown, "{written}");
+        sent.exchange.settle(None, &world);
+        world.check((13.0, 0.0));
+    }
+}
+
+#[test]
+fn an_answers_head_tells_how_the_tightest_budgets_stand() {
+    let budgets = r#"{"name":"day","unit":"tokens","limit":1000,"window":"day"},{"name":"minute","unit":"tokens","limit":500,"window":"minute"},
+        {"name":"count","unit":"requests","limit":7,"window":"minute"},{"name":"shadow","unit":"requests","limit":1,"window":"day","mode":"shadow"}"#;
+    let world = world(budgets);
+    world.now_ms.set(NOON + 13_500);
+    let mut sent = world.send(r#","max_tokens":100"#);
+    world.answer_head(&mut sent, "200", "application/json");
+    world.answer_body(&mut sent, WHOLE, true);
+    let head = sent.effects.iter().find_map(|effect| match effect {
+        Effect::AnswerHeaders(head) => Some(head.clone()),
+        _ => None,
+    });
+    let told = |name: &str| head.as_ref().unwrap().text(name).map(str::to_owned);
+    for (name, want) in [
+        ("x-ratelimit-limit-requests", "7"),
+        ("x-ratelimit-remaining-requests", "6"),
+        ("x-ratelimit-reset-requests", "46.5s"),
+        ("x-ratelimit-limit-tokens", "500"),
+        ("x-ratelimit-remaining-tokens", "358"),
+        ("x-ratelimit-reset-tokens", "46.5s"),
+    ] {
+        assert_eq!(told(name).as_deref(), Some(want), "{name}");
+    }
 }

@@ -366,16 +366,7 @@ pub(super) fn read(
         let limits = fields.entries("limits", |name, fields| {
             Some((name.to_owned(), read_limit(fields, name, unit)?))
         });
-        let conditions = fields.entries("match", |name, fields| {
-            let dimension = match Dimension::parse(name) {
-                Ok(dimension) => dimension,
-                Err(remedy) => {
-                    fields.problem(name, remedy);
-                    return None;
-                }
-            };
-            Some((dimension, fields.parsed(name, str::parse::<Glob>)?))
-        });
+        let conditions = fields.entries("match", read_condition);
         let dimensions = fields.list_of_parsed("per", Dimension::parse);
         let dimensions = dimensions.unwrap_or_default();
         if dimensions.is_empty() && !limits.is_empty() {
@@ -422,6 +413,17 @@ pub(super) fn read(
             dimensions,
         }))
     })
+}
+
+/// A dimension, and what it has to be.
+fn read_condition(name: &str, fields: &mut Fields<'_>) -> Option<(Dimension, Glob)> {
+    match Dimension::parse(name) {
+        Ok(dimension) => Some((dimension, fields.parsed(name, str::parse::<Glob>)?)),
+        Err(remedy) => {
+            fields.problem(name, remedy);
+            None
+        }
+    }
 }
 
 /// What a rate limit service cannot count.

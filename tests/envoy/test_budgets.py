@@ -266,6 +266,37 @@ def test_a_reload_under_load_keeps_what_was_used(start, directory):
     assert bucket["used"] == len(passed) and bucket["limit"] == 3_000_000
 
 
+def test_new_vms_take_over_under_load_and_nothing_is_lost_or_held(start, directory):
+    """A VM that is made anew has another memory; what was used and what is held is not in it."""
+    from test_policy import Listener
+
+    listeners = []
+    change = with_budgets(budget(unit="requests", limit=1_000_000))
+    gateway = start("single", change=change, edit=lambda config: listeners.append(Listener(config, directory / "budgets.json")), workers=WORKERS).ready()
+    stop, passed = threading.Event(), []
+
+    def load():
+        while not stop.is_set():
+            passed.append(ask(gateway).status)
+
+    threads = [threading.Thread(target=load) for _ in range(8)]
+    [thread.start() for thread in threads]
+    def made():
+        return int(gateway.admin("/stats?filter=wasm.envoy.wasm.runtime.v8.created").split()[-1])
+
+    before = made()
+    for name in ("first", "second"):
+        time.sleep(1)
+        listeners[0].update(gateway.policy, vm=name)
+    time.sleep(1.5)
+    assert made() > before
+    stop.set()
+    [thread.join() for thread in threads]
+    assert set(passed) == {200}
+    bucket = settled(gateway)
+    assert bucket["used"] == len(passed)
+
+
 def test_only_whom_the_policy_names_sees_the_state(start):
     gateway = start("single", change=with_budgets(budget())).ready()
     assert gateway.send("GET", STATUS).status == 404
