@@ -73,14 +73,14 @@ impl Leases {
     }
 
     /// A call has come to its end.
-    pub(super) fn answered(&self, token: Token, answer: Result<(Headers, Vec<u8>), Lost>) {
+    pub(super) fn answered(&self, token: Token, answer: &Result<(Headers, Vec<u8>), Lost>) {
         let mut calls = self.calls.borrow_mut();
         let Some(at) = calls.iter().position(|(known, _)| *known == token) else {
             return;
         };
         let (_, call) = calls.swap_remove(at);
         drop(calls);
-        let answer = match &answer {
+        let answer = match answer {
             Ok((head, body)) => Ok(Inbound {
                 status: head.status(),
                 body,

@@ -389,12 +389,6 @@ impl Store for StandIn {
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::wildcard_enum_match_arm,
-    reason = "clippy knows test functions, not the helpers of tests"
-)]
 mod tests {
     use std::cell::RefCell;
     use std::collections::BTreeMap;

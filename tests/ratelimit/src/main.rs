@@ -27,7 +27,8 @@ use envoy_types::pb::envoy::service::ratelimit::v3::{RateLimitRequest, RateLimit
 use envoy_types::pb::google::protobuf::Duration as PbDuration;
 use limitador::RateLimiter;
 use limitador::limit::{Context, Limit};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
@@ -47,40 +48,52 @@ struct State {
     calls: u64,
 }
 
+#[derive(Deserialize)]
+struct Config {
+    domain: String,
+    limits: Vec<Counted>,
+    #[serde(default)]
+    port: u16,
+    #[serde(default)]
+    delay_ms: u64,
+    #[serde(default = "yes")]
+    tells: bool,
+}
+
+#[derive(Deserialize)]
+struct Counted {
+    max: u64,
+    seconds: u64,
+    keys: BTreeMap<String, String>,
+    #[serde(default)]
+    per: Vec<String>,
+}
+
+const fn yes() -> bool {
+    true
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let text = std::env::args()
         .nth(1)
         .ok_or("give the configuration as JSON")?;
-    let config: Value = serde_json::from_str(&text)?;
-    let domain = config["domain"]
-        .as_str()
-        .ok_or("domain: required")?
-        .to_owned();
+    let config: Config = serde_json::from_str(&text)?;
+    let domain = config.domain;
     let limiter = RateLimiter::new(10_000);
-    for limit in config["limits"].as_array().into_iter().flatten() {
-        let max = limit["max"].as_u64().ok_or("limits: max: required")?;
-        let seconds = limit["seconds"]
-            .as_u64()
-            .ok_or("limits: seconds: required")?;
+    for limit in config.limits {
         let mut conditions = Vec::new();
-        for (key, value) in limit["keys"].as_object().into_iter().flatten() {
-            let value = value.as_str().ok_or("limits: keys: a text")?;
+        for (key, value) in limit.keys {
             conditions.push(format!("descriptors[0]['{key}'] == '{value}'").try_into()?);
         }
-        let per = limit["per"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str);
         let mut variables = Vec::new();
-        for key in per {
+        for key in limit.per {
             variables.push(format!("descriptors[0]['{key}']").try_into()?);
         }
         limiter.add_limit(Limit::new(
             domain.as_str(),
-            max,
-            seconds,
+            limit.max,
+            limit.seconds,
             conditions,
             variables,
         ));
@@ -88,13 +101,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let state = Arc::new(Mutex::new(State::default()));
     let server = Server {
         domain,
-        tells: config["tells"].as_bool().unwrap_or(true),
-        delay: Duration::from_millis(config["delay_ms"].as_u64().unwrap_or(0)),
+        tells: config.tells,
+        delay: Duration::from_millis(config.delay_ms),
         limiter,
         state: Arc::clone(&state),
     };
-    let port = config["port"].as_u64().unwrap_or(0);
-    let incoming = TcpIncoming::bind(format!("127.0.0.1:{port}").parse()?)?;
+    let incoming = TcpIncoming::bind(format!("127.0.0.1:{}", config.port).parse()?)?;
     println!("{}", incoming.local_addr()?);
     std::thread::spawn(move || {
         for _line in std::io::stdin().lock().lines() {
