@@ -98,6 +98,11 @@ impl Invalid {
         Self::new("content_blocked", param, problem)
     }
 
+    /// The field holds more that the policy has replaced than the gateway can.
+    pub fn findings(param: impl Into<String>, problem: impl Into<Cow<'static, str>>) -> Self {
+        Self::new("too_many_findings", param, problem)
+    }
+
     fn new(
         code: &'static str,
         param: impl Into<String>,

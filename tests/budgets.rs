@@ -29,6 +29,7 @@ const OPEN: &str = "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"r
 struct World {
     /// Nothing can be written any more.
     is_stuck: Cell<bool>,
+    reads: Cell<u32>,
     memory: RefCell<BTreeMap<String, (Vec<u8>, u32)>>,
     now_ms: Cell<u64>,
     policy: RefCell<Rc<Policy>>,
@@ -56,6 +57,7 @@ impl Host for World {
 
 impl Shared for World {
     fn read(&self, key: &str) -> Option<(Vec<u8>, u32)> {
+        self.reads.set(self.reads.get() + 1);
         self.memory.borrow().get(key).cloned()
     }
 
@@ -81,11 +83,17 @@ impl Body for Bytes<'_> {
     }
 }
 
+const MODELS: &str = r#"{"name":"gpt-4.1","targets":[{"provider":"o"}]}"#;
+
 fn policy(budgets: &str, more: &str) -> Rc<Policy> {
+    policy_of(MODELS, budgets, more)
+}
+
+fn policy_of(models: &str, budgets: &str, more: &str) -> Rc<Policy> {
     let text = format!(
         r#"{{"version":1,"anonymous":"allow","consumers":[{{"name":"admin","header":{{"name":"x-c","value":"admin"}}}}],
         "providers":[{{"name":"o","kind":"openai","auth":{{"type":"none"}}}}],
-        "models":[{{"name":"gpt-4.1","targets":[{{"provider":"o"}}]}}],
+        "models":[{models}],
         "budget_status":{{"path":"/budgets","consumers":["admin"]}},"completion":{{"stream_step_tokens":16}},"budgets":[{budgets}]{more}}}"#
     );
     match Policy::compile(text.as_bytes(), Placement::Single, &|_| None) {
@@ -100,11 +108,16 @@ fn world(budgets: &str) -> World {
 
 /// The same, with more fields of the policy.
 fn world_with(budgets: &str, more: &str) -> World {
+    world_of(policy(budgets, more))
+}
+
+fn world_of(policy: Rc<Policy>) -> World {
     World {
         is_stuck: Cell::default(),
+        reads: Cell::default(),
         memory: RefCell::default(),
         now_ms: Cell::new(NOON),
-        policy: RefCell::new(policy(budgets, more)),
+        policy: RefCell::new(policy),
     }
 }
 
@@ -165,6 +178,12 @@ impl World {
     }
 
     fn send_text(&self, content: &str, fields: &str) -> Sent {
+        self.send_body(&format!(
+            r#"{{"model":"gpt-4.1","messages":[{{"role":"user","content":"{content}"}}]{fields}}}"#
+        ))
+    }
+
+    fn send_body(&self, text: &str) -> Sent {
         let mut exchange = Exchange::new(Placement::Single, self.policy.borrow().clone());
         let mut effects = Vec::new();
         let headers = self.head("POST", "/v1/chat/completions", "");
@@ -177,9 +196,6 @@ impl World {
                 host,
             },
             &mut effects,
-        );
-        let text = format!(
-            r#"{{"model":"gpt-4.1","messages":[{{"role":"user","content":"{content}"}}]{fields}}}"#
         );
         let body = &Bytes(text.as_bytes());
         exchange.handle(
@@ -642,4 +658,97 @@ fn a_redacted_stream_that_its_budget_ends_lets_go_of_what_is_held_back() {
     sent.exchange.settle(None, &world);
     let (used, held) = world.stands();
     assert!(used <= 60.0 && held < 1e-12, "{used} {held}");
+}
+
+/// Two models of one provider, of which the second answers: the draw is 1 of 2.
+const TWINS: &str = r#"{"name":"gpt-4.1","targets":[{"provider":"o","model":"gpt-4.1","weight":1},{"provider":"o","model":"gpt-4.1-mini","weight":1}]}"#;
+
+#[test]
+fn two_targets_at_one_provider_are_one_request_to_it() {
+    let budget = ONE
+        .replace("1,", "2,")
+        .replace('}', r#","per":["provider"]}"#);
+    let world = world_of(policy_of(TWINS, &budget, ""));
+    let sent = world.send("");
+    assert!(sent.refusal().is_none());
+    world.check((0.0, 1.0));
+    world.whole("200", WHOLE);
+    world.check((1.0, 1.0));
+}
+
+#[test]
+fn of_two_targets_at_one_provider_the_dearer_is_held_and_the_one_that_answered_charged() {
+    let budget = r#"{"name":"b","unit":"usd","limit":1,"window":"month"}"#;
+    for budget in [budget, &budget.replace('}', r#","per":["provider"]}"#)] {
+        let world = world_of(policy_of(TWINS, budget, ""));
+        let mut sent = world.send(r#","max_tokens":100"#);
+        // 42 tokens of the prompt and 100 of the answer, at 2 and 8 millionths of a dollar.
+        world.check((0.0, 0.000_884));
+        world.answer_head(&mut sent, "200", "application/json");
+        world.answer_body(&mut sent, WHOLE, true);
+        sent.exchange.settle(None, &world);
+        // 9 at 0.4, 4 at 1.6.
+        world.check((0.000_01, 0.0));
+    }
+}
+
+#[test]
+fn what_a_pattern_of_models_learns_is_kept_once() {
+    let models = MODELS.replace("gpt-4.1", "gpt-*");
+    let world = world_of(policy_of(&models, TOKENS, ""));
+    let long = "word ".repeat(100);
+    for name in ["gpt-4.1", "gpt-5", "gpt-made-up-1", "gpt-made-up-2"] {
+        let mut sent = world.send_body(&format!(
+            r#"{{"model":"{name}","messages":[{{"role":"user","content":"{long}"}}],"max_tokens":9}}"#
+        ));
+        world.answer_head(&mut sent, "200", "application/json");
+        world.answer_body(&mut sent, &WHOLE.replace(":9,", ":90,"), true);
+        sent.exchange.settle(None, &world);
+    }
+    let memory = world.memory.borrow();
+    let learnt: Vec<_> = memory
+        .keys()
+        .filter(|key| key.contains("calibration"))
+        .collect();
+    assert_eq!(learnt, ["tollgate.calibration.1/gpt-*"]);
+}
+
+/// What is charged of a request that holds 42 tokens of its prompt and 100 of its answer.
+#[track_caller]
+fn check_charged(status: &str, kind: &str, text: &str, used: f64) {
+    let world = world_with(TOKENS, r#","limits":{"answer_body_bytes":1024}"#);
+    let mut sent = world.send(r#","max_tokens":100"#);
+    world.answer_head(&mut sent, status, kind);
+    world.answer_body(&mut sent, text, true);
+    sent.exchange.settle(None, &world);
+    world.check((used, 0.0));
+}
+
+#[test]
+fn an_answer_that_fails_here_is_charged_with_all_that_was_held() {
+    // The provider has done its work, and will have its money.
+    let json = "application/json";
+    check_charged("200", json, &"x".repeat(2_000), 142.0);
+    check_charged("200", json, "<html>", 142.0);
+    check_charged("200", json, "", 142.0);
+    check_charged("200", json, r#"{"choices":[]"#, 142.0);
+    // It may be that the usage was read before.
+    check_charged("200", json, WHOLE, 13.0);
+}
+
+#[test]
+fn an_answer_that_failed_there_is_free() {
+    let json = "application/json";
+    check_charged("500", json, "<html>", 0.0);
+    check_charged("429", json, r#"{"error":{"message":"no"}}"#, 0.0);
+    check_charged("503", "text/plain", &"x".repeat(2_000), 0.0);
+}
+
+#[test]
+fn a_far_budget_is_not_looked_for_in_this_memory() {
+    let stores = r#","stores":[{"name":"far","kind":"redis","cluster":"webdis"}]"#;
+    let budget = ONE.replace('}', r#","per":["consumer"],"store":"far"}"#);
+    let world = world_with(&budget, stores);
+    world.stands();
+    assert!(world.reads.get() < 10, "{}", world.reads.get());
 }

@@ -410,6 +410,7 @@ def parse_options():
     parser.add_argument("--no-memory", action="store_true", help="skip the processes with 1 and 5 workers")
     parser.add_argument("--json", type=pathlib.Path, default=target / "bench-gateway.json")
     parser.add_argument("--module", type=pathlib.Path, default=wasm / "tollgate.wasm")
+    parser.add_argument("--other", type=pathlib.Path, help="a second module: each variant runs with it too, in the same rounds")
     parser.add_argument("--floor", type=pathlib.Path, default=wasm / "examples/floor.wasm")
     parser.add_argument("--load", type=pathlib.Path, default=target / TOOLS / "load")
     options = parser.parse_args()
@@ -417,6 +418,12 @@ def parse_options():
         each for each in VARIANTS
         if not options.only or not each.kind or any(word in each.name for word in options.only.split(","))
     ]  # fmt: skip
+    if options.other:
+        options.variants += [
+            dataclasses.replace(each, name=f"{each.name}-other", module="other")
+            for each in options.variants
+            if each.module == "tollgate"
+        ]
     names = options.workloads.split(",") if options.workloads else list(WORKLOADS)
     options.workloads = {name.strip(): WORKLOADS[name.strip()] for name in names}
     return options
@@ -436,7 +443,7 @@ def machine():
 
 
 def run(options, children, directory):
-    modules = {"tollgate": options.module, "floor": options.floor}
+    modules = {"tollgate": options.module, "floor": options.floor, "other": options.other}
     used = {each.module for each in options.variants if each.module}
     for path in [options.load, *(modules[name] for name in used)]:
         if not path.exists():

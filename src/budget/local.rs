@@ -127,16 +127,7 @@ fn perform(
         account.limit
     };
     let change = |cell: &mut Cell, frame: &Frame| {
-        let hold = match act {
-            Act::Reserve => cell.reserve(now_ms, frame, limit, amount)?,
-            Act::Extend => cell.extend(now_ms, frame, limit, hold, amount)?,
-            Act::Renew => cell.renew(now_ms, frame, hold),
-            Act::Settle => {
-                cell.settle(now_ms, frame, hold, amount);
-                Hold { amount: 0, ..hold }
-            }
-            Act::Look => hold,
-        };
+        let hold = cell.perform(act, now_ms, frame, limit, (hold, amount))?;
         Ok((hold, cell.level(now_ms, frame, account.limit)))
     };
     let access = match act {

@@ -34,8 +34,9 @@ pub(super) struct Admission {
     pub(super) step_tokens: Option<u64>,
     /// The prompt as it was estimated, before any guard.
     pub(super) estimated_tokens: u64,
-    /// The model under whose name calibration is kept.
-    pub(super) model: String,
+    /// The model's name in the policy, which may be a pattern: calibration is kept under it, so its number is
+    /// bounded by the policy and not by what apps ask for.
+    pub(super) row: String,
     /// The body, where the request leaves otherwise than it came.
     pub(super) body: Option<Vec<u8>>,
     /// What the answer's head says of thresholds.
@@ -77,7 +78,6 @@ struct Desk<'d> {
     caller: &'d Caller,
     headers: &'d Headers,
     host: &'d dyn Host,
-    estimated_tokens: u64,
 }
 
 /// What comes of one round at the desk.
@@ -114,7 +114,6 @@ pub(super) fn admit(
         caller,
         headers,
         host,
-        estimated_tokens: estimate(ask),
     };
     for round in 0..ROUNDS_MAX {
         if let Round::Done(admitted) = desk.round(&mut wish, round, journal)? {
@@ -165,20 +164,12 @@ pub(super) fn admit_passage(
         Ok(ledger) => Ok(Some(Admission {
             step_tokens: None,
             estimated_tokens: 0,
-            model: String::new(),
+            row: String::new(),
             body: None,
             warnings: warnings(&ledger),
             ledger: Rc::new(RefCell::new(ledger)),
         })),
-        Err(refusal) => Err(match refusal {
-            Refusal::Down => Halt::from(Fault::from(fault::Policy::Store)),
-            Refusal::Call(call) => Halt::Call(call),
-            Refusal::Short {
-                due,
-                amount,
-                shortfall,
-            } => Halt::from(exhausted(&due, amount, &shortfall, journal.now_ms())),
-        }),
+        Err(refusal) => Err(refusal.halt(journal.now_ms())),
     }
 }
 
@@ -193,6 +184,20 @@ pub(super) enum Halt {
 impl From<Fault> for Halt {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
+    }
+}
+
+impl Refusal {
+    fn halt(self, now_ms: u64) -> Halt {
+        match self {
+            Self::Down => Halt::from(Fault::from(fault::Policy::Store)),
+            Self::Call(call) => Halt::Call(call),
+            Self::Short {
+                due,
+                amount,
+                shortfall,
+            } => Halt::from(exhausted(&due, amount, &shortfall, now_ms)),
+        }
     }
 }
 
@@ -225,7 +230,7 @@ impl Desk<'_> {
         });
         if due.is_empty() {
             let body = wish.body(None)?;
-            return Ok(Round::Done(body.map(|body| Admission::free(body, wish))));
+            return Ok(Round::Done(body.map(Admission::free)));
         }
         let prices = prices(&costs, &due)?;
         let bounds = costs
@@ -234,7 +239,9 @@ impl Desk<'_> {
         let is_near = due.iter().all(|due| due.rule.store.is_near());
         let allowance = wish.allowance(self.policy, bounds.max(), is_near);
         let shared = self.host.shared();
-        let learnt = || Calibration::read(&wish.model, shared).bound(self.estimated_tokens);
+        let row = model.name.as_str();
+        let estimated_tokens = journal.estimated(|| estimate(wish.ask));
+        let learnt = || Calibration::read(row, shared).bound(estimated_tokens);
         let promise = Promise {
             input_tokens: journal.bound(learnt),
             output_tokens: allowance.tokens.saturating_mul(wish.answers),
@@ -242,25 +249,20 @@ impl Desk<'_> {
         let dearest = prices.iter().map(|(_, price)| *price);
         let dearest = dearest.fold(Price::default(), Price::max);
         match Ledger::reserve(journal.id(round), due, prices, promise, journal, shared) {
-            Ok(ledger) => self.admitted(wish, ledger, allowance, journal),
-            Err(Refusal::Down) => Err(Halt::from(Fault::from(fault::Policy::Store))),
-            Err(Refusal::Call(call)) => Err(Halt::Call(call)),
-            Err(Refusal::Short {
-                due,
-                amount,
-                shortfall,
-            }) => {
-                let affordable = affordable(&due, &shortfall, promise.input_tokens, &dearest);
-                let each = affordable.checked_div(wish.answers).unwrap_or(0);
-                // Who set no bound takes what there is.
-                let own = wish.asked_tokens.is_none().then_some(UNBOUNDED_TOKENS_MIN);
-                let least = self.policy.completion.shorten_to_tokens.or(own);
-                if least.is_some_and(|least| least <= each) && each < allowance.tokens {
-                    wish.bound_tokens = Some(each);
-                    return Ok(Round::Again);
+            Ok(ledger) => self.admitted(wish, row, (ledger, allowance), journal),
+            Err(refusal) => {
+                if let Refusal::Short { due, shortfall, .. } = &refusal {
+                    let affordable = affordable(due, shortfall, promise.input_tokens, &dearest);
+                    let each = affordable.checked_div(wish.answers).unwrap_or(0);
+                    // Who set no bound takes what there is.
+                    let own = wish.asked_tokens.is_none().then_some(UNBOUNDED_TOKENS_MIN);
+                    let least = self.policy.completion.shorten_to_tokens.or(own);
+                    if least.is_some_and(|least| least <= each) && each < allowance.tokens {
+                        wish.bound_tokens = Some(each);
+                        return Ok(Round::Again);
+                    }
                 }
-                let now_ms = journal.now_ms();
-                Err(Halt::from(exhausted(&due, amount, &shortfall, now_ms)))
+                Err(refusal.halt(journal.now_ms()))
             }
         }
     }
@@ -269,8 +271,8 @@ impl Desk<'_> {
     fn admitted(
         &self,
         wish: &mut Wish<'_>,
-        ledger: Ledger,
-        allowance: Allowance,
+        row: &str,
+        (ledger, allowance): (Ledger, Allowance),
         journal: &mut Journal,
     ) -> Result<Round, Halt> {
         let shared = self.host.shared();
@@ -287,8 +289,8 @@ impl Desk<'_> {
         };
         Ok(Round::Done(Some(Admission {
             step_tokens: allowance.step_tokens,
-            estimated_tokens: self.estimated_tokens,
-            model: wish.model.clone(),
+            estimated_tokens: journal.estimated(|| estimate(wish.ask)),
+            row: row.to_owned(),
             body,
             warnings: warnings(&ledger),
             ledger: Rc::new(RefCell::new(ledger)),
@@ -298,12 +300,12 @@ impl Desk<'_> {
 
 impl Admission {
     /// A request that was sent to another model, which no budget counts.
-    fn free(body: Vec<u8>, wish: &Wish<'_>) -> Self {
+    fn free(body: Vec<u8>) -> Self {
         Self {
             ledger: Rc::new(RefCell::new(Ledger::empty())),
             step_tokens: None,
             estimated_tokens: 0,
-            model: wish.model.clone(),
+            row: String::new(),
             body: Some(body),
             warnings: Vec::new(),
         }
@@ -311,7 +313,7 @@ impl Admission {
 
     /// Learns how far the estimate was from what the provider counted.
     pub(super) fn learn(&self, counted_tokens: u64, shared: &dyn Shared) {
-        Calibration::learn(&self.model, self.estimated_tokens, counted_tokens, shared);
+        Calibration::learn(&self.row, self.estimated_tokens, counted_tokens, shared);
     }
 }
 

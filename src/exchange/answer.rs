@@ -75,6 +75,8 @@ impl Answer {
         effects: &mut Vec<Effect>,
     ) -> (Self, Flow) {
         report.status = head.status();
+        // Of the provider's answer the upstream half tells.
+        report.is_served = report.status == 200 && !matches!(waiting, Waiting::Edge { .. });
         let begun = match waiting {
             Waiting::Edge { metered } if is_openai_shaped(&head) => {
                 Self::measure(metered, &head, limits)
@@ -217,7 +219,7 @@ impl Answer {
                     Vec::new()
                 };
                 if bytes.is_empty() && body.bytes() > 0 {
-                    self.fail(&too_large(), report, effects);
+                    self.fail(too_large(), report, effects);
                 } else if let Self::Collecting {
                     waiting: Waiting::Embedding(embedding),
                     head,
@@ -332,7 +334,7 @@ impl Answer {
                 }
             }
             (Ok(_), _) => {}
-            (Err(fault), answer) => answer.fail(&fault, report, effects),
+            (Err(fault), answer) => answer.fail(fault, report, effects),
         }
     }
 
@@ -383,7 +385,7 @@ impl Answer {
             }
             Err(fault) => {
                 effects.clear();
-                self.fail(&fault, report, effects);
+                self.fail(fault, report, effects);
             }
         }
         *self = Self::Spent;
@@ -432,11 +434,15 @@ impl Answer {
             }
             Ok(()) => {}
             Err(fault) if out.is_empty() && head.is_some() => {
-                self.fail(&fault, report, effects);
+                self.fail(fault, report, effects);
                 *self = Self::Spent;
                 return Flow::Continue;
             }
             Err(fault) => {
+                let fault = match filter {
+                    Some(filter) => filter.fault(fault, &mut report.redacted.answer),
+                    None => fault,
+                };
                 report.fail_in_stream(&fault);
                 let mut told = Vec::new();
                 if !stream.fail(&fault, &mut told) {
@@ -462,21 +468,30 @@ impl Answer {
     }
 
     /// Makes the answer an error, while its head is held.
-    fn fail(&mut self, fault: &Fault, report: &mut Report, effects: &mut Vec<Effect>) {
-        report.fail(fault);
-        let head = match self {
-            Self::Collecting { head, .. } => head,
+    fn fail(&mut self, fault: Fault, report: &mut Report, effects: &mut Vec<Effect>) {
+        let counts = &mut report.redacted.answer;
+        let (head, fault) = match self {
+            Self::Collecting { head, waiting } => match waiting.redaction() {
+                Some(redaction) => (head, redaction.fault(fault, counts)),
+                None => (head, fault),
+            },
             Self::Streaming {
-                head: Some(head), ..
-            } => head,
+                head: Some(head),
+                filter,
+                ..
+            } => match filter {
+                Some(filter) => (head, filter.fault(fault, counts)),
+                None => (head, fault),
+            },
             Self::Streaming { head: None, .. }
             | Self::Measuring { .. }
             | Self::Passing
             | Self::Relaying(_)
-            | Self::Spent => return,
+            | Self::Spent => return report.fail(&fault),
         };
+        report.fail(&fault);
         let mut body = Vec::new();
-        write_error(fault, &mut body);
+        write_error(&fault, &mut body);
         let mut head = kept(head);
         head.set(":status", fault.status().to_string());
         head.push("content-type", "application/json");
@@ -536,8 +551,15 @@ impl Turn {
         let Some(redaction) = &mut self.redaction else {
             return Ok((!out.is_empty()).then_some(out));
         };
+        let counts = &mut report.redacted.answer;
+        if let Some(trace) = &mut report.guardrail
+            && self.shows_guardrail
+        {
+            let redacted = redaction.whole(trace, true, counts)?;
+            report.guardrail = header_text(&redacted);
+        }
         let whole = if out.is_empty() { bytes } else { &out };
-        let redacted = redaction.answer(whole, &mut report.redacted.answer)?;
+        let redacted = redaction.answer(whole, counts)?;
         Ok(redacted.or_else(|| (!out.is_empty()).then_some(out)))
     }
 

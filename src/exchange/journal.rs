@@ -25,6 +25,8 @@ pub(super) struct Journal {
     /// The prompt's bounds, in the order in which they were asked for.
     bounds: Vec<u64>,
     bounds_heard: usize,
+    /// The prompt as it is estimated, once for all rounds.
+    estimated: Option<u64>,
     answer: Option<Result<(u16, Vec<u8>), Unanswered>>,
     held: Vec<Held>,
 }
@@ -47,6 +49,7 @@ impl Journal {
             heard: 0,
             bounds: Vec::new(),
             bounds_heard: 0,
+            estimated: None,
             answer: None,
             held: Vec::new(),
         }
@@ -67,6 +70,11 @@ impl Journal {
         self.heard = 0;
         self.bounds_heard = 0;
         self.answer = Some(answer);
+    }
+
+    /// The prompt's estimate, which is computed where it is first asked for.
+    pub(super) fn estimated(&mut self, compute: impl FnOnce() -> u64) -> u64 {
+        *self.estimated.get_or_insert_with(compute)
     }
 
     /// A number that others change.

@@ -21,7 +21,7 @@ use super::journal::Journal;
 pub struct Ledger {
     id: u128,
     entries: Vec<Entry>,
-    /// What each provider that may serve it charges.
+    /// What each target that may serve it charges, with its provider, in the model's order.
     prices: Vec<(String, Price)>,
     input_tokens: u64,
     output_tokens: u64,
@@ -48,6 +48,14 @@ impl Entry {
 pub(super) struct Promise {
     pub(super) input_tokens: u64,
     pub(super) output_tokens: u64,
+}
+
+/// Who served a request, as far as it is known.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Served<'s> {
+    pub(super) provider: Option<&'s str>,
+    /// The target's place among the model's.
+    pub(super) target: Option<usize>,
 }
 
 /// Why a request was not admitted.
@@ -241,25 +249,31 @@ impl Ledger {
         None
     }
 
-    /// Charges what a request cost that this provider served; nothing means the dearest of those that may
-    /// have. Nothing is held any more.
+    /// Charges what a request cost, by the prices of whom served it; where nobody knows, by the dearest of
+    /// those that may have. Without tokens that is all that was held. Nothing is held any more.
     pub(super) fn settle(
         &mut self,
-        tokens: &Tokens,
-        provider: Option<&str>,
+        tokens: Option<&Tokens>,
+        served: Served<'_>,
         now_ms: u64,
         shared: &dyn Shared,
     ) {
         let amount = |entry: &Entry| {
-            let served = entry.due.provider.as_deref();
-            if served.is_some() && provider.is_some() && served != provider {
+            let own = entry.due.provider.as_deref();
+            if own.is_some() && served.provider.is_some() && own != served.provider {
                 return 0;
             }
             let unit = entry.due.account.budget.unit;
             if unit == crate::budget::Unit::Concurrent {
                 return 0;
             }
-            unit.amount(tokens, &self.price(served.or(provider)))
+            let target = served.target.and_then(|at| self.prices.get(at));
+            let price = target.map(|(_, price)| *price);
+            let price = price.unwrap_or_else(|| self.price(own.or(served.provider)));
+            match tokens {
+                Some(tokens) => unit.amount(tokens, &price),
+                None => unit.bound(self.input_tokens, self.output_tokens, &price),
+            }
         };
         let amounts: Vec<u64> = self.entries.iter().map(amount).collect();
         self.close(&amounts, now_ms, shared);
@@ -291,17 +305,15 @@ impl Ledger {
         self.entries.iter().map(amount).collect()
     }
 
-    /// A provider's price, or the dearest of all.
+    /// The dearest price of a provider's targets, or of all where it has none.
     fn price(&self, provider: Option<&str>) -> Price {
-        let known = self
+        let is_own = |name: &str| Some(name) == provider;
+        let has_own = self.prices.iter().any(|(name, _)| is_own(name));
+        let fits = self
             .prices
             .iter()
-            .find(|(name, _)| Some(name.as_str()) == provider);
-        let dearest = || {
-            let prices = self.prices.iter().map(|(_, price)| *price);
-            prices.fold(Price::default(), Price::max)
-        };
-        known.map_or_else(dearest, |(_, price)| *price)
+            .filter(|(name, _)| !has_own || is_own(name));
+        fits.fold(Price::default(), |dearest, (_, price)| dearest.max(*price))
     }
 
     /// The entries by their stores, those first that answer at once.

@@ -52,6 +52,7 @@ use crate::turn::{Headers, Now, Usage};
 use admit::Admission;
 use answer::Answer;
 use embed::Embedding;
+use ledger::Served;
 use passage::{Passage, Passing};
 use redact::Redaction;
 use request::{Admitting, Receiving};
@@ -253,6 +254,18 @@ enum Waiting {
     Passage(Passing),
 }
 
+impl Waiting {
+    /// What the answer is redacted by, here.
+    fn redaction(&self) -> Option<&Redaction> {
+        match self {
+            Self::Edge { .. } => None,
+            Self::Turn(turn) => turn.redaction.as_deref(),
+            Self::Embedding(embedding) => embedding.turn.redaction.as_deref(),
+            Self::Passage(passing) => passing.redaction.as_deref(),
+        }
+    }
+}
+
 /// What the answer's way back needs to know.
 struct Turn {
     client: &'static dyn Client,
@@ -311,38 +324,47 @@ impl Exchange {
         let now_ms = host.now().unix_ms;
         let cost = self.cost(&admission);
         let mut ledger = admission.ledger.borrow_mut();
+        let served = Served {
+            provider: self.report.provider.as_deref(),
+            target: self.report.target,
+        };
         match cost {
-            Some(tokens) => {
-                let provider = self.report.provider.as_deref();
-                ledger.settle(&tokens, provider, now_ms, host.shared());
-            }
-            None => ledger.release(now_ms, host.shared()),
+            Cost::Nothing => ledger.release(now_ms, host.shared()),
+            Cost::Tokens(tokens) => ledger.settle(Some(&tokens), served, now_ms, host.shared()),
+            Cost::Held => ledger.settle(None, served, now_ms, host.shared()),
         }
         if let Some(usage) = &self.report.usage {
             admission.learn(usage.input_tokens, host.shared());
         }
     }
 
-    /// The tokens to be charged; nothing where no provider has done anything.
-    fn cost(&self, admission: &Admission) -> Option<Tokens> {
+    /// What is to be charged.
+    fn cost(&self, admission: &Admission) -> Cost {
         let report = &self.report;
         let said_tokens = report.meter.tokens().max(report.streamed_tokens);
         // An estimate is never more than what the answer was bounded by.
         let bound = admission.ledger.borrow().output_tokens();
-        let estimated = Tokens {
+        let estimated = Cost::Tokens(Tokens {
             input: admission.estimated_tokens,
             output: said_tokens.min(bound),
             ..Tokens::default()
-        };
+        });
         if report.meter.is_cut {
-            return Some(estimated);
+            return estimated;
         }
         if let Some(usage) = report.usage {
-            return Some(tokens(&usage));
+            return Cost::Tokens(tokens(&usage));
         }
         let has_failed = report.code.is_some() || report.status >= 400;
         // Where no head came, the app went away while the model was at work.
-        (!has_failed || said_tokens > 0).then_some(estimated)
+        if !has_failed || (report.stream && said_tokens > 0) {
+            return estimated;
+        }
+        match (report.is_billed, said_tokens) {
+            (true, _) => Cost::Held,
+            (false, 0) => Cost::Nothing,
+            (false, _) => estimated,
+        }
     }
 
     /// Whether the request's head is held and its body awaited.
@@ -591,6 +613,15 @@ impl Exchange {
         let retries = self.placement == Placement::Upstream;
         answer.end_without_body(retries, self.policy.limits, &mut self.report, effects)
     }
+}
+
+/// What an exchange cost.
+enum Cost {
+    /// No provider has done anything.
+    Nothing,
+    Tokens(Tokens),
+    /// Nobody can say, so it is what was held: a provider has answered, and nobody can read it.
+    Held,
 }
 
 /// Tokens by class, of which a provider's totals are made.

@@ -357,7 +357,7 @@ const FILE: &str = "/content";
 /// What the answer's way back needs to know.
 pub(super) struct Passing {
     agents: Rc<Agents>,
-    redaction: Option<Box<Redaction>>,
+    pub(super) redaction: Option<Box<Redaction>>,
     /// The answer is somebody's file.
     is_file: bool,
 }
@@ -485,6 +485,11 @@ pub(super) fn relayed(
             .push(&came, &mut out, &mut report.redacted.answer)
             .and(fed);
     }
+    let redacted = &mut report.redacted.answer;
+    let fed = fed.map_err(|fault| match filter {
+        Some(filter) => filter.fault(fault, redacted),
+        None => fault,
+    });
     if let Err(fault) = &fed {
         report.fail_in_stream(fault);
         let mut told = Vec::new();

@@ -370,6 +370,8 @@ impl Exchange {
             Placement::Single => {
                 let [pick, _] = entropy;
                 let target = model.pick(pick);
+                let mut targets = model.targets();
+                self.report.target = targets.position(|it| std::ptr::eq(it, target));
                 (target, Some(target.cluster.as_str()))
             }
             Placement::Upstream => (attempted(model, host)?, None),

@@ -101,7 +101,7 @@ pub struct Facts<'f> {
     pub property: &'f dyn Fn(&[&str]) -> Option<Vec<u8>>,
     /// The model's public name, as it was asked for; nothing where nobody knows which it is, so that it may be each.
     pub model: Option<&'f str>,
-    /// The providers that may serve it.
+    /// The providers that may serve it, one for each target.
     pub providers: &'f [&'f str],
 }
 
@@ -174,8 +174,12 @@ impl Policy {
                 due.extend(rule.due(facts, None));
                 continue;
             }
-            for provider in facts.providers {
-                due.extend(rule.due(facts, Some(provider)));
+            for (at, provider) in facts.providers.iter().enumerate() {
+                // Two targets may be at one provider, and an order has no bucket twice.
+                let mut before = facts.providers.iter().take(at);
+                if !before.any(|known| known == provider) {
+                    due.extend(rule.due(facts, Some(provider)));
+                }
             }
         }
         due.sort_by(|a, b| place(a).cmp(&place(b)));
@@ -317,7 +321,7 @@ impl Dimension {
 pub(super) fn read(
     fields: &mut Fields<'_>,
     models: &[Rc<Model>],
-    stores: &Stores,
+    stores: &mut Stores,
 ) -> Vec<Rc<Rule>> {
     let mut known: BTreeMap<String, usize> = BTreeMap::new();
     fields.maps("budgets", |index, fields| {

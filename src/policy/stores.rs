@@ -29,6 +29,7 @@ pub(super) struct Listed {
     pub(super) has_gateways: bool,
     /// Whether it is a rate limit service, which counts requests and tokens in windows of its own.
     pub(super) is_service: bool,
+    is_used: bool,
 }
 
 /// What a store is.
@@ -101,6 +102,7 @@ impl Stores {
                 store: Rc::new(store),
                 has_gateways: gateways.is_some(),
                 is_service,
+                is_used: false,
             };
             known.insert(name, listed);
         }
@@ -108,7 +110,7 @@ impl Stores {
     }
 
     /// The store that a budget names in its field `store`; `local` where it names none.
-    pub(super) fn of(&self, fields: &mut Fields<'_>) -> Option<&Listed> {
+    pub(super) fn of(&mut self, fields: &mut Fields<'_>) -> Option<&Listed> {
         let name = fields.parsed("store", |text| {
             let is_known = text == LOCAL || self.named.iter().any(|name| name == text);
             is_known
@@ -118,11 +120,25 @@ impl Stores {
         if name.is_none() && fields.has("store") {
             return None;
         }
-        self.known.get(name.unwrap_or(LOCAL))
+        let listed = self.known.get_mut(name.unwrap_or(LOCAL))?;
+        listed.is_used = true;
+        Some(listed)
     }
-}
 
-impl Stores {
+    /// Finds the stores that no budget has named.
+    pub(super) fn check(&self, fields: &mut Fields<'_>) {
+        for (at, name) in self.named.iter().enumerate() {
+            // One that could not be read has its own problems.
+            let listed = self.known.get(name).filter(|_| name != LOCAL);
+            if listed.is_some_and(|listed| !listed.is_used) {
+                fields.problem(
+                    &format!("stores[{at}].name"),
+                    format!("no budget is kept in '{name}'; name it in a budget's store, or leave it out"),
+                );
+            }
+        }
+    }
+
     /// Those that make calls.
     pub(super) fn into_far(self) -> Vec<Rc<dyn Store>> {
         let stores = self.known.into_values().map(|listed| listed.store);
@@ -244,6 +260,16 @@ mod tests {
     }
 
     #[test]
+    fn a_store_that_no_budget_names_is_a_mistake() {
+        check(
+            "stores: [{name: shared, kind: redis, cluster: webdis}]",
+            &[
+                "stores[0].name: no budget is kept in 'shared'; name it in a budget's store, or leave it out",
+            ],
+        );
+    }
+
+    #[test]
     fn a_share_needs_the_number_of_gateways() {
         let store = "stores: [{name: shared, kind: redis, cluster: webdis";
         let share = BUDGETS.replace("store:", "on_store_down: local-share, store:");
@@ -291,8 +317,11 @@ mod tests {
     #[test]
     fn names_are_there_once() {
         check(
-            "stores: [{name: a, kind: redis, cluster: w}, {name: a, kind: redis, cluster: w},\
-             {name: local, kind: redis, cluster: w}]",
+            &format!(
+                "{}stores: [{{name: a, kind: redis, cluster: w}}, {{name: a, kind: redis, cluster: w}},\
+                 {{name: local, kind: redis, cluster: w}}]",
+                BUDGETS.replace("shared", "a"),
+            ),
             &[
                 "stores[1].name: stores[0] has this name; choose a new one",
                 "stores[2].name: is always there: the gateway's own memory; choose another name",

@@ -2,7 +2,7 @@
 
 use super::action::Strength;
 use super::kind::Kind;
-use super::view::{View, is_base64url};
+use super::view::{View, class, is_in};
 
 /// A match in the folded text.
 #[derive(Debug, Clone, Copy)]
@@ -60,34 +60,16 @@ pub(super) enum Tail {
 
 impl Tail {
     /// Goes on from a position, as far as the text goes. Tells where it stopped, and whether the match is over.
+    #[inline(never)] // Small functions are optimized sooner.
     pub(super) fn advance(&mut self, view: &View<'_>, at: usize) -> (usize, bool) {
         let rest = view.rest(at);
+        let run = |classes: u8| rest.iter().position(|&byte| !is_in(byte, classes));
         let length = match self {
             Self::None => Some(0),
-            Self::Base64Url => rest.iter().position(|&byte| !is_base64url(byte)),
-            Self::Dotted => rest
-                .iter()
-                .position(|&byte| !is_base64url(byte) && byte != b'.'),
-            Self::Base64 => rest.iter().position(|&byte| {
-                !is_base64url(byte) && !matches!(byte, b'+' | b'/' | b'=' | b'.' | b'~')
-            }),
-            Self::Value => rest.iter().position(|&byte| {
-                byte <= b' '
-                    || matches!(
-                        byte,
-                        b'"' | b'\''
-                            | b'`'
-                            | b','
-                            | b';'
-                            | b'<'
-                            | b'>'
-                            | b'&'
-                            | b'\\'
-                            | b')'
-                            | b'}'
-                            | b']'
-                    )
-            }),
+            Self::Base64Url => run(class::BASE64URL),
+            Self::Dotted => run(class::DOTTED),
+            Self::Base64 => run(class::BASE64),
+            Self::Value => run(class::VALUE),
             Self::Pem { dashes, is_ending } => {
                 let end = rest
                     .iter()

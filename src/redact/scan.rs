@@ -11,7 +11,7 @@
 
 use super::candidate::{Candidate, Tail};
 use super::context::Topics;
-use super::detector::{Row, Seen, Sight, detect};
+use super::detector::{Row, Seen, Sight};
 use super::own::{Depth, Work};
 use super::plan::Plan;
 use super::trigger::Triggers;
@@ -25,11 +25,7 @@ const START_BYTES_MAX: usize = 64;
 pub(super) struct Scan {
     /// The first byte that may still be a trigger.
     next: usize,
-    pending: Option<Candidate>,
-    /// A match whose tail goes on, and up to where its pieces were found.
-    open: Option<(Candidate, usize)>,
-    /// Where the last match ends.
-    taken: usize,
+    matches: Matches,
     topics: Topics,
     seen: Seen,
     /// The last digits in groups.
@@ -39,6 +35,16 @@ pub(super) struct Scan {
     work: Work,
     /// Where the last match of a detector ends.
     detected: usize,
+}
+
+/// What was matched and may still change.
+#[derive(Debug, Clone)]
+struct Matches {
+    pending: Option<Candidate>,
+    /// A match whose tail goes on, and up to where its pieces were found.
+    open: Option<(Candidate, usize)>,
+    /// Where the last match ends.
+    taken: usize,
 }
 
 /// A match, or a piece of one whose tail has not ended.
@@ -55,9 +61,11 @@ impl Scan {
     pub(super) const fn new() -> Self {
         Self {
             next: 0,
-            pending: None,
-            open: None,
-            taken: 0,
+            matches: Matches {
+                pending: None,
+                open: None,
+                taken: 0,
+            },
             topics: Topics::new(),
             seen: Seen::new(),
             row: Row::new(),
@@ -74,121 +82,119 @@ impl Scan {
         view: &View<'_>,
         is_end: bool,
         depth: Depth,
-        found: &mut impl FnMut(Piece),
+        found: &mut dyn FnMut(Piece),
     ) -> usize {
-        let mut triggers = Triggers::new(view);
-        let (mut triggered, mut own) = (None, None);
         loop {
-            if let Some((mut open, from)) = self.open.take() {
-                let (to, is_over) = open.tail.advance(view, open.end);
-                let is_last = is_over || is_end;
-                open.end = to;
-                self.next = to;
-                self.own_next = to;
-                self.taken = to;
-                self.detected = to;
-                (triggered, own) = (None, None);
-                found(Piece {
-                    candidate: open,
-                    from,
-                    to,
-                    is_last,
-                });
-                if !is_last {
-                    self.open = Some((open, to));
-                    return to;
-                }
+            if let Some(stopped) = self.close(view, is_end, found) {
+                return stopped;
             }
-            let trigger = *triggered
-                .get_or_insert_with(|| triggers.next(self.next).unwrap_or_else(|| view.end()));
-            let start = *own.get_or_insert_with(|| match &plan.own {
-                Some(own) => own.first(view, self.own_next),
-                None => view.end(),
-            });
+            if !self.find(plan, view, depth, found) {
+                break;
+            }
+        }
+        let next = self.next.min(self.own_next);
+        self.matches.settle(view, next, is_end, found)
+    }
+
+    /// Follows the tail of a match that is open. Tells where it stopped, if the text ends before the tail does.
+    fn close(
+        &mut self,
+        view: &View<'_>,
+        is_end: bool,
+        found: &mut dyn FnMut(Piece),
+    ) -> Option<usize> {
+        let (mut open, from) = self.matches.open.take()?;
+        let (to, is_over) = open.tail.advance(view, open.end);
+        let is_last = is_over || is_end;
+        open.end = to;
+        self.next = to;
+        self.own_next = to;
+        self.matches.taken = to;
+        self.detected = to;
+        found(Piece {
+            candidate: open,
+            from,
+            to,
+            is_last,
+        });
+        if is_last {
+            return None;
+        }
+        self.matches.open = Some((open, to));
+        Some(to)
+    }
+
+    /// Finds matches up to one with a tail, or to where the text ends; whether it was the first.
+    fn find(
+        &mut self,
+        plan: &Plan,
+        view: &View<'_>,
+        depth: Depth,
+        found: &mut dyn FnMut(Piece),
+    ) -> bool {
+        let end = view.end();
+        let mut triggers = Triggers::new(view);
+        let mut sight = Sight::new(view, plan, &mut self.topics, &mut self.seen, self.detected);
+        let own = plan.own.as_ref();
+        let first = |from: usize| own.map_or(end, |own| own.first(view, from));
+        let mut trigger = triggers.next(self.next);
+        let mut start = first(self.own_next);
+        let is_open = loop {
             let at = trigger.min(start);
-            self.next = self.next.max(at);
-            self.own_next = self.own_next.max(at);
-            if at == view.end() {
-                break;
+            if at >= end {
+                (self.next, self.own_next) = (self.next.max(end), self.own_next.max(end));
+                break false;
             }
-            let Ok((best, seen)) = self.detect(plan, view, at, trigger == at) else {
-                break;
-            };
-            let Ok(mine) = self.detect_own(plan, view, at, depth, start == at) else {
-                break;
-            };
-            self.seen = seen;
+            let (mut best, mut mine) = (None, None);
             if trigger == at {
-                triggered = None;
-                self.next = at.wrapping_add(1);
+                if sight.detect(&mut self.row, at).is_err() {
+                    sight.forget();
+                    (self.next, self.own_next) = (self.next.max(at), self.own_next.max(at));
+                    break false;
+                }
+                best = sight.best.take();
             }
-            if start == at {
-                own = None;
-                self.own_next = at.wrapping_add(1);
+            if let Some(own) = own.filter(|_| start == at) {
+                match own.detect(plan, view, at, depth, &mut self.work) {
+                    Ok(candidate) => mine = candidate,
+                    Err(More) => {
+                        sight.forget();
+                        (self.next, self.own_next) = (self.next.max(at), self.own_next.max(at));
+                        break false;
+                    }
+                }
+                self.own_next = mine.map_or(at.wrapping_add(1), |it: Candidate| it.end);
+                start = first(self.own_next);
+            }
+            if trigger == at {
+                sight.keep();
+                self.next = sight.skipped(at.wrapping_add(1));
             }
             if let Some(candidate) = best {
-                triggered = None;
                 self.next = self.next.max(candidate.end);
-                self.detected = candidate.end;
+                sight.taken = candidate.end;
             }
-            if let Some(candidate) = mine {
-                own = None;
-                self.own_next = self.own_next.max(candidate.end);
+            if trigger == at {
+                trigger = triggers.next(self.next);
+            }
+            if best.is_none() && mine.is_none() {
+                continue;
             }
             for candidate in in_order(best, mine).into_iter().flatten() {
-                self.take(candidate, found);
+                self.matches.take(candidate, found);
             }
-        }
-        self.settle(view, is_end, found)
-    }
-
-    /// Asks the detectors that the byte at a position calls, if it calls any. What they have seen counts once everybody
-    /// has decided there.
-    fn detect(
-        &mut self,
-        plan: &Plan,
-        view: &View<'_>,
-        at: usize,
-        is_trigger: bool,
-    ) -> Result<(Option<Candidate>, Seen), More> {
-        if !is_trigger {
-            return Ok((None, self.seen));
-        }
-        // Whether it is one depends on the byte behind it.
-        view.ahead(at.wrapping_add(1))?;
-        let byte = view.ahead(at)?;
-        if byte.is_ascii_digit() && at < self.seen.word {
-            return Ok((None, self.seen));
-        }
-        let mut sight = Sight {
-            view: *view,
-            topics: &mut self.topics,
-            plan,
-            best: None,
-            taken: self.detected,
-            seen: self.seen,
+            if self.matches.open.is_some() {
+                break true;
+            }
         };
-        detect(&mut sight, &mut self.row, at, byte)?;
-        Ok((sight.best, sight.seen))
+        self.detected = sight.taken;
+        is_open
     }
+}
 
-    /// Asks for what is the admin's own, if something of it may begin there.
-    fn detect_own(
-        &mut self,
-        plan: &Plan,
-        view: &View<'_>,
-        at: usize,
-        depth: Depth,
-        may_begin: bool,
-    ) -> Result<Option<Candidate>, More> {
-        match &plan.own {
-            Some(own) if may_begin => own.detect(plan, view, at, depth, &mut self.work),
-            _ => Ok(None),
-        }
-    }
-
+impl Matches {
     /// Takes a match in, together with one that it overlaps.
-    fn take(&mut self, mut candidate: Candidate, found: &mut impl FnMut(Piece)) {
+    fn take(&mut self, mut candidate: Candidate, found: &mut dyn FnMut(Piece)) {
         match self.pending.take() {
             Some(pending) if candidate.start < pending.end => {
                 candidate = pending.merged(candidate);
@@ -208,8 +214,14 @@ impl Scan {
     }
 
     /// Finds what is pending if nothing can overlap it any more.
-    fn settle(&mut self, view: &View<'_>, is_end: bool, found: &mut impl FnMut(Piece)) -> usize {
-        let start = view.run_back(self.next.min(self.own_next), START_BYTES_MAX, is_local);
+    fn settle(
+        &mut self,
+        view: &View<'_>,
+        next: usize,
+        is_end: bool,
+        found: &mut dyn FnMut(Piece),
+    ) -> usize {
+        let start = view.run_back(next, START_BYTES_MAX, is_local);
         let start = if is_end { view.end() } else { start };
         match self.pending.take() {
             Some(pending) if pending.end <= start || is_end => {

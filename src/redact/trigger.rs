@@ -11,6 +11,9 @@ const WINDOW_BYTES: usize = BLOCK_BYTES + 2;
 /// Up to so many bytes at the end are looked at one by one.
 const NEAR_BYTES: usize = 16;
 
+/// No text is so long.
+const NOWHERE: usize = usize::MAX >> 1;
+
 /// Where triggers are, block by block.
 pub(super) struct Triggers<'t> {
     bytes: &'t [u8],
@@ -27,24 +30,30 @@ impl<'t> Triggers<'t> {
             bytes: view.bytes(),
             base: view.base(),
             is_end: view.is_end(),
-            block: usize::MAX,
+            block: NOWHERE,
             bits: 0,
         }
     }
 
-    /// The first trigger at a position or behind it. The last byte of a text that goes on is one if it could be.
-    pub(super) fn next(&mut self, from: usize) -> Option<usize> {
-        let mut block = from.wrapping_sub(self.base);
-        if let Some(shift) = block
-            .checked_sub(self.block)
-            .filter(|&shift| shift < BLOCK_BYTES)
-        {
+    /// The first trigger at a position or behind it, or the end of the text. The last byte of a text that goes on is one if it
+    /// could be.
+    #[inline]
+    pub(super) fn next(&mut self, from: usize) -> usize {
+        let offset = from.wrapping_sub(self.base);
+        let shift = offset.wrapping_sub(self.block);
+        if shift < BLOCK_BYTES {
             self.bits = self.bits >> shift << shift;
             if self.bits != 0 {
-                return Some(self.found());
+                return self.found();
             }
-            block = self.block.wrapping_add(BLOCK_BYTES);
+            return self.search(self.block.wrapping_add(BLOCK_BYTES));
         }
+        self.search(offset)
+    }
+
+    /// The first trigger in a block that begins here or behind it.
+    #[inline(never)]
+    fn search(&mut self, mut block: usize) -> usize {
         while block < self.bytes.len() {
             let window = block
                 .checked_sub(1)
@@ -55,11 +64,11 @@ impl<'t> Triggers<'t> {
             };
             self.block = block;
             if self.bits != 0 {
-                return Some(self.found());
+                return self.found();
             }
             block = block.wrapping_add(BLOCK_BYTES);
         }
-        None
+        self.base.wrapping_add(self.bytes.len())
     }
 
     const fn found(&self) -> usize {
@@ -218,7 +227,11 @@ mod tests {
         let steps = Cell::new(0);
         let view = View::new(text.as_bytes(), 0, true, &steps);
         let (mut triggers, mut from, mut marked) = (Triggers::new(&view), 0, String::new());
-        while let Some(at) = triggers.next(from) {
+        loop {
+            let at = triggers.next(from);
+            if at == text.len() {
+                break;
+            }
             marked.push_str(text.get(from..at).unwrap());
             marked.push('^');
             marked.push_str(text.get(at..=at).unwrap());

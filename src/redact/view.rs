@@ -151,6 +151,69 @@ impl<'t> View<'t> {
     }
 }
 
+/// What bytes are made use of, a bit for each.
+pub(super) mod class {
+    pub(in crate::redact) const WORD: u8 = 1;
+    pub(in crate::redact) const NAME: u8 = 2;
+    pub(in crate::redact) const BASE64URL: u8 = 4;
+    pub(in crate::redact) const LOCAL: u8 = 8;
+    pub(in crate::redact) const DOTTED: u8 = 16;
+    pub(in crate::redact) const BASE64: u8 = 32;
+    pub(in crate::redact) const VALUE: u8 = 64;
+    pub(in crate::redact) const HEX: u8 = 128;
+}
+
+const CLASSES: [u8; 256] = {
+    use class::{BASE64, BASE64URL, DOTTED, HEX, LOCAL, NAME, VALUE, WORD};
+    let mut table = [0; 256];
+    let mut byte = u8::MAX;
+    loop {
+        let mut bits = 0;
+        if byte.is_ascii_alphanumeric() {
+            bits |= WORD | NAME | BASE64URL | LOCAL | DOTTED | BASE64;
+        }
+        if byte.is_ascii_hexdigit() {
+            bits |= HEX;
+        }
+        bits |= match byte {
+            b'_' => NAME | BASE64URL | LOCAL | DOTTED | BASE64,
+            b'-' => BASE64URL | LOCAL | DOTTED | BASE64,
+            b'.' => LOCAL | DOTTED | BASE64,
+            b'+' => LOCAL | BASE64,
+            b'%' | b'\'' | b'&' => LOCAL,
+            b'/' | b'=' | b'~' => BASE64,
+            _ => 0,
+        };
+        let is_end = byte <= b' '
+            || matches!(
+                byte,
+                b'"' | b'\'' | b'`' | b',' | b';' | b'<' | b'>' | b'&' | b'\\' | b')' | b'}' | b']'
+            );
+        if !is_end {
+            bits |= VALUE;
+        }
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "evaluated by the compiler, which refuses to build where it goes wrong"
+        )]
+        {
+            table[byte as usize] = bits;
+        }
+        if byte == 0 {
+            break;
+        }
+        byte = byte.wrapping_sub(1);
+    }
+    table
+};
+
+/// Whether a byte is of one of these classes.
+#[inline]
+pub(super) fn is_in(byte: u8, classes: u8) -> bool {
+    let class = CLASSES.get(usize::from(byte));
+    class.is_some_and(|class| class & classes != 0)
+}
+
 /// Letters and digits.
 pub(super) const fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
@@ -162,11 +225,11 @@ pub(super) const fn is_name(byte: u8) -> bool {
 }
 
 /// base64url, which most tokens are made of.
-pub(super) const fn is_base64url(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
+pub(super) fn is_base64url(byte: u8) -> bool {
+    is_in(byte, class::BASE64URL)
 }
 
 /// What may stand before the `@` of an address; every start of a match that lies before its trigger is made of these.
-pub(super) const fn is_local(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'+' | b'%' | b'\'' | b'&')
+pub(super) fn is_local(byte: u8) -> bool {
+    is_in(byte, class::LOCAL)
 }

@@ -12,7 +12,7 @@
 //! changed as a whole or not at all.
 
 use super::super::cell::{Cell, Frame};
-use super::super::{Account, Hold, LEASE_MS, Level, Shared, Shortfall};
+use super::super::{Account, Act, Hold, LEASE_MS, Level, Line, Shared, Shortfall};
 use super::script::Slice as Answer;
 
 /// What a gateway has of one bucket.
@@ -205,47 +205,23 @@ impl Slice {
         }
     }
 
-    /// Holds an amount if the slice has it, or the budget only watches.
-    pub(super) fn reserve(
+    /// Does an order's act. What is to be held has to be there, unless the budget only watches.
+    pub(super) fn perform(
         &mut self,
+        act: Act,
         now_ms: u64,
         frame: &Frame,
-        account: &Account,
-        amount: u64,
+        line: &Line<'_>,
     ) -> Result<Hold, Shortfall> {
-        let (frame, limit) = (self.frame(frame), self.limit_of(now_ms, account));
-        self.cell.reserve(now_ms, &frame, limit, amount)
-    }
-
-    /// Raises a hold if the slice has the rest.
-    pub(super) fn extend(
-        &mut self,
-        now_ms: u64,
-        frame: &Frame,
-        account: &Account,
-        hold: Hold,
-        more: u64,
-    ) -> Result<Hold, Shortfall> {
-        let (frame, limit) = (self.frame(frame), self.limit_of(now_ms, account));
-        self.cell.extend(now_ms, &frame, limit, hold, more)
-    }
-
-    /// Begins a hold's lease anew.
-    pub(super) fn renew(&mut self, now_ms: u64, frame: &Frame, hold: Hold) -> Hold {
-        let frame = self.frame(frame);
-        self.cell.renew(now_ms, &frame, hold)
+        let (frame, limit) = (self.frame(frame), self.limit_of(now_ms, line.account));
+        let what = (line.hold, line.amount);
+        self.cell.perform(act, now_ms, &frame, limit, what)
     }
 
     /// Makes a hold what it was.
     pub(super) fn shrink(&mut self, now_ms: u64, frame: &Frame, hold: Hold, amount: u64) {
         let frame = self.frame(frame);
         self.cell.shrink(now_ms, &frame, hold, amount);
-    }
-
-    /// Ends a hold and charges what it cost.
-    pub(super) fn settle(&mut self, now_ms: u64, frame: &Frame, hold: Hold, actual: u64) {
-        let frame = self.frame(frame);
-        self.cell.settle(now_ms, &frame, hold, actual);
     }
 
     /// How the bucket stands, as far as this gateway knows: what it has set aside and not spent is left.

@@ -512,6 +512,18 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_finish_reason_is_none() {
+        let open = TEXT.replace(r#""finish_reason":null"#, r#""finish_reason":"""#);
+        let input = stream(&[&open, &open, STOP, DONE]);
+        check(&input, &input, &["Start", STOPPED]);
+        check(
+            &stream(&[&open, DONE]),
+            &stream(&[&open]),
+            &["Start", TRUNCATED],
+        );
+    }
+
+    #[test]
     fn usage_is_told_and_hidden() {
         check(
             &stream(&[START, STOP, USAGE, DONE]),

@@ -6,7 +6,7 @@ use super::Sight;
 use super::token;
 use crate::redact::candidate::Tail;
 use crate::redact::entity::Entity;
-use crate::redact::view::{More, View};
+use crate::redact::view::{More, View, class, is_in};
 
 /// What of a value decides; the rest is swallowed.
 const VALUE_BYTES: usize = 48;
@@ -81,7 +81,7 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
         return header(sight, start);
     }
     let end = view.run(start, VALUE_BYTES, |byte| is_value(byte, is_quoted))?;
-    sight.seen.value = (
+    sight.note().value = (
         end,
         if start < until {
             times.saturating_add(1)
@@ -278,13 +278,8 @@ fn value_start(view: &View<'_>, at: usize) -> Result<Option<(usize, bool)>, More
     )))
 }
 
-const fn is_value(byte: u8, is_quoted: bool) -> bool {
-    let is_end = byte <= b' '
-        || matches!(
-            byte,
-            b'"' | b'\'' | b'`' | b',' | b';' | b'<' | b'>' | b'&' | b'\\' | b')' | b'}' | b']'
-        );
-    !is_end && (is_quoted || !matches!(byte, b'(' | b'[' | b'{'))
+fn is_value(byte: u8, is_quoted: bool) -> bool {
+    is_in(byte, class::VALUE) && (is_quoted || !matches!(byte, b'(' | b'[' | b'{'))
 }
 
 fn is_template(value: &[u8]) -> bool {

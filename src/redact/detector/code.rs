@@ -31,9 +31,9 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     }
     let end = view.run(at, WORD_BYTES_MAX, is_word)?;
     let word = view.part(start..end);
-    sight.seen.word = end;
+    sight.note().word = end;
     if word.len() == 8 && is_uuid(&view, start)? {
-        sight.seen.word = start + UUID_BYTES;
+        sight.note().word = start + UUID_BYTES;
         return Ok(());
     }
     token::detect_word(sight, start, end)?;

@@ -33,7 +33,9 @@ pub(super) struct Sight<'s, 't> {
     pub(super) best: Option<Candidate>,
     /// Where the finding before this one ends.
     pub(super) taken: usize,
-    pub(super) seen: Seen,
+    pub(super) seen: &'s mut Seen,
+    /// What was seen before this trigger, if it added to that.
+    before: Option<Seen>,
 }
 
 /// What was looked at and is nothing, so that nobody looks at it again and again.
@@ -57,7 +59,68 @@ impl Seen {
     }
 }
 
-impl Sight<'_, '_> {
+impl<'s, 't> Sight<'s, 't> {
+    pub(super) const fn new(
+        view: &View<'t>,
+        plan: &'s Plan,
+        topics: &'s mut Topics,
+        seen: &'s mut Seen,
+        taken: usize,
+    ) -> Self {
+        Self {
+            view: *view,
+            topics,
+            plan,
+            best: None,
+            taken,
+            seen,
+            before: None,
+        }
+    }
+
+    /// Asks the detectors that the byte at a position calls.
+    #[inline]
+    pub(super) fn detect(&mut self, row: &mut Row, at: usize) -> Result<(), More> {
+        // Whether it calls depends on the byte behind it.
+        self.view.ahead(at.wrapping_add(1))?;
+        let byte = self.view.ahead(at)?;
+        detect(self, row, at, byte)
+    }
+
+    /// What was seen at this trigger counts from now on: everybody has decided.
+    #[inline]
+    pub(super) const fn keep(&mut self) {
+        if self.before.is_some() {
+            self.before = None;
+        }
+    }
+
+    /// This trigger is asked again when more of the text is there.
+    pub(super) const fn forget(&mut self) {
+        self.best = None;
+        if let Some(before) = self.before.take() {
+            *self.seen = before;
+        }
+    }
+
+    /// Where the next trigger may be: not inside a word that was read, since only its first digit tells about it.
+    #[inline]
+    pub(super) const fn skipped(&self, next: usize) -> usize {
+        if self.seen.word > next {
+            self.seen.word
+        } else {
+            next
+        }
+    }
+
+    /// Room for what this trigger sees.
+    fn note(&mut self) -> &mut Seen {
+        if self.before.is_none() {
+            self.before = Some(*self.seen);
+        }
+        self.seen
+    }
+
     /// Offers a match whose end is known.
     fn offer(&mut self, entity: Entity, start: usize, end: usize, score: u8) {
         self.offer_open(entity, start, end, score, Tail::None);
@@ -100,12 +163,7 @@ impl Sight<'_, '_> {
 }
 
 /// Asks the detectors that this byte calls.
-pub(super) fn detect(
-    sight: &mut Sight<'_, '_>,
-    row: &mut Row,
-    at: usize,
-    byte: u8,
-) -> Result<(), More> {
+fn detect(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize, byte: u8) -> Result<(), More> {
     match byte {
         b'0'..=b'9' => detect_digit(sight, row, at),
         b'@' => email::detect(sight, at),

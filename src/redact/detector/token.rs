@@ -6,7 +6,7 @@
 use super::Sight;
 use crate::redact::candidate::Tail;
 use crate::redact::entity::Entity::{self, *};
-use crate::redact::view::{More, is_base64url, is_word};
+use crate::redact::view::{More, class, is_base64url, is_in, is_word};
 
 /// What the part behind a prefix is made of.
 #[derive(Debug, Clone, Copy)]
@@ -26,12 +26,12 @@ enum Alphabet {
 use Alphabet::{Base64, Dotted, Hex, Upper, Url};
 
 impl Alphabet {
-    const fn has(self, byte: u8) -> bool {
+    fn has(self, byte: u8) -> bool {
         match self {
             Url => is_base64url(byte),
-            Dotted => is_base64url(byte) || byte == b'.',
-            Base64 => is_base64url(byte) || matches!(byte, b'+' | b'/' | b'=' | b'.' | b'~'),
-            Hex => byte.is_ascii_hexdigit() || byte == b'-',
+            Dotted => is_in(byte, class::DOTTED),
+            Base64 => is_in(byte, class::BASE64),
+            Hex => is_in(byte, class::HEX) || byte == b'-',
             Upper => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
         }
     }
@@ -377,7 +377,7 @@ fn body(
     if is_found {
         sight.offer_open(entity, start, end, 95, alphabet.tail());
     } else if text.len() > 8 {
-        sight.seen.token = end;
+        sight.note().token = end;
     }
     Ok(is_found)
 }
