@@ -94,6 +94,10 @@ pub enum Step {
     Call(Outbound),
 }
 
+/// How many calls one order may take. A store that knows neither its script nor the time asks three or four
+/// times; one whose answers make no sense would ask for ever.
+pub const ORDER_CALLS_MAX: u8 = 8;
+
 /// The answer to an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {

@@ -419,7 +419,7 @@ fn check_service(fields: &mut Fields<'_>, unit: Option<Unit>) {
 /// Where it is kept, and what happens while that cannot say.
 fn read_store(
     fields: &mut Fields<'_>,
-    stores: &Stores,
+    stores: &mut Stores,
     unit: Option<Unit>,
 ) -> (Option<Rc<dyn Store>>, WhenDown) {
     let store = stores.of(fields);
