@@ -100,7 +100,7 @@ impl RootContext for Root {
         self.looked_ms = now_ms;
         if let Some(running) = &self.running {
             for store in running.policy.stores() {
-                self.worker.metrics.count_outages(&**store);
+                self.worker.metrics.count_store(&**store);
             }
         }
         self.worker.leases.renew();

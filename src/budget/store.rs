@@ -5,7 +5,7 @@
 //! call is an [`Outbound`] that the host makes. What it cannot say is [`Verdict::Down`]; the policy says
 //! what becomes of a request then.
 
-use super::{Account, Hold, Level, Shortfall};
+use super::{Account, Hold, Level, Shortfall, WhenDown};
 
 /// Where buckets are kept.
 pub trait Store: std::fmt::Debug {
@@ -41,9 +41,19 @@ pub trait Store: std::fmt::Debug {
     ) {
     }
 
-    /// Gives what became of orders that the store could not say anything to, since this was last asked: the
-    /// store's name, what the policy calls it, and how often.
-    fn take_outages(&self, _sink: &mut dyn FnMut(&str, &str, u32)) {}
+    /// Gives the store's name, and how often something happened since this was last asked.
+    fn take_counts(&self, _sink: &mut dyn FnMut(&str, Count, u32)) {}
+}
+
+/// What happens to reservations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    /// The store could not say, and this became of the request.
+    Down(WhenDown),
+    /// The request was answered at once.
+    AtOnce,
+    /// It waited for a call.
+    Waited,
 }
 
 /// What is to be done, to all of its lines or to none.
