@@ -354,7 +354,7 @@ pub(crate) fn kinds() -> Vec<Kind> {
 /// Tokens by vendor: they are no more than a prefix and an alphabet.
 #[rustfmt::skip]
 pub(crate) const TOKENS: &[(&str, &[&str])] = &[
-    ("bedrock_key", &["ABSK<104x>"]),
+    ("bedrock_key", &["ABSK<104x>", "bedrock-api-key-<100x>"]),
     ("google_key", &["AIzaSy<33x>", "GOCSPX-<28x>", "ya29.<60x>"]),
     ("alibaba_key", &["LTAI<20x>"]),
     ("digitalocean_token", &["dop_v1_<64h>", "doo_v1_<64h>"]),
@@ -367,15 +367,15 @@ pub(crate) const TOKENS: &[(&str, &[&str])] = &[
     ("discord_token", &["M<23x>.<6x>.<27x>"]),
     ("telegram_token", &["<10d>:AA<33x>"]),
     ("stripe_key", &["sk_live_<24x>", "rk_test_<24x>", "whsec_<32x>"]),
-    ("payment_token", &["sq0csp-<43x>", "sq0atp-<22x>"]),
+    ("payment_token", &["sq0csp-<43x>", "rzp_live_<14x>", "access-production-<8h>-<4h>-<4h>-<4h>-<12h>", "access_token$production$<16x>$<32h>"]),
     ("shopify_token", &["shpat_<32h>", "shpss_<32h>"]),
     ("mail_token", &["SG.<22x>.<43x>", "xkeysib-<64h>-<16x>"]),
     ("twilio_key", &["SK<32h>"]),
-    ("package_token", &["npm_<36x>", "pypi-AgEIcHlwaS5vcmc<70x>", "dckr_pat_<27x>"]),
+    ("package_token", &["npm_<36x>", "pypi-AgEIcHlwaS5vcmc<70x>", "dckr_pat_<27x>", "cio<32x>"]),
     ("vault_token", &["hvs.<90x>", "dp.pt.<43x>"]),
-    ("atlassian_token", &["ATATT3<180x>=<8h>"]),
+    ("atlassian_token", &["ATATT3<180x>=<8h>", "ATBB<32x>"]),
     ("monitoring_token", &["glsa_<32x>_<8h>", "NRAK-<27X>", "sntryu_<64h>"]),
-    ("database_token", &["dapi<32h>", "pscale_pw_<43x>"]),
-    ("service_token", &["lin_api_<40x>", "figd_<40x>", "PMAK-<24h>-<34h>"]),
+    ("database_token", &["dapi<32h>", "pscale_pw_<43x>", "napi_<64x>"]),
+    ("service_token", &["lin_api_<40x>", "figd_<40x>", "PMAK-<24h>-<34h>", "CCIPAT_<22x>_<40h>", "vcp_<56x>", "rnd_<28x>", "AQVN<36x>"]),
     ("azure_key", &["AccountKey=<86x>=="]),
 ];

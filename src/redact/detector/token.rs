@@ -21,9 +21,11 @@ enum Alphabet {
     Hex,
     /// Capitals and digits.
     Upper,
+    /// All up to white space or a quote.
+    Address,
 }
 
-use Alphabet::{Base64, Dotted, Hex, Upper, Url};
+use Alphabet::{Address, Base64, Dotted, Hex, Upper, Url};
 
 impl Alphabet {
     fn has(self, byte: u8) -> bool {
@@ -33,6 +35,7 @@ impl Alphabet {
             Base64 => is_in(byte, class::BASE64),
             Hex => is_in(byte, class::HEX) || byte == b'-',
             Upper => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
+            Address => is_in(byte, class::VALUE),
         }
     }
 
@@ -41,6 +44,7 @@ impl Alphabet {
             Url | Hex | Upper => Tail::Base64Url,
             Dotted => Tail::Dotted,
             Base64 => Tail::Base64,
+            Address => Tail::Value,
         }
     }
 }
@@ -51,20 +55,30 @@ type Row = (&'static str, Entity, Alphabet, usize);
 const PREFIXES: &[Row] = &[
     ("AGE-SECRET-KEY-1", ServiceToken, Upper, 40),
     ("BBDC-", AtlassianToken, Base64, 40),
+    ("BBFF-", ServiceToken, Url, 30),
+    ("CCIPAT_", ServiceToken, Url, 60),
+    ("CCIPRJ_", ServiceToken, Url, 60),
     ("CFPAT-", ServiceToken, Url, 40),
     ("CLOJARS_", PackageToken, Url, 40),
     ("FLWSECK_TEST-", PaymentToken, Url, 12),
     ("FLWSECK-", PaymentToken, Url, 20),
     ("FLWPUBK_TEST-", PaymentToken, Url, 20),
     ("GOCSPX-", GoogleKey, Url, 24),
+    ("HRKU-AA", ServiceToken, Url, 56),
     ("NRAK-", MonitoringToken, Upper, 24),
     ("NRJS-", MonitoringToken, Hex, 16),
     ("NRII-", MonitoringToken, Url, 28),
     ("PMAK-", ServiceToken, Hex, 40),
     ("SG.", MailToken, Dotted, 40),
     ("SCWSECRET-", ServiceToken, Hex, 32),
+    ("access-development-", PaymentToken, Hex, 36),
+    ("access-production-", PaymentToken, Hex, 36),
+    ("access-sandbox-", PaymentToken, Hex, 36),
+    ("access_token$production$", PaymentToken, Address, 48),
+    ("aio_", ServiceToken, Url, 28),
     ("api_org_", ModelProviderKey, Url, 30),
     ("apify_api_", ServiceToken, Url, 30),
+    ("bedrock-api-key-", BedrockKey, Base64, 60),
     ("bkua_", ServiceToken, Hex, 36),
     ("cio-", ServiceToken, Url, 24),
     ("csk-", ModelProviderKey, Url, 40),
@@ -73,7 +87,7 @@ const PREFIXES: &[Row] = &[
     ("dckr_pat_", PackageToken, Url, 24),
     ("discord.com/api/webhooks/", DiscordToken, Base64, 60),
     ("discordapp.com/api/webhooks/", DiscordToken, Base64, 60),
-    ("dnkey-", ServiceToken, Url, 32),
+    ("dnkey-", ServiceToken, Base64, 32),
     ("doo_v1_", DigitalOceanToken, Hex, 60),
     ("dop_v1_", DigitalOceanToken, Hex, 60),
     ("dor_v1_", DigitalOceanToken, Hex, 60),
@@ -81,9 +95,9 @@ const PREFIXES: &[Row] = &[
     ("dp.st.", VaultToken, Dotted, 40),
     ("dt0c01.", MonitoringToken, Dotted, 60),
     ("dtn_", ServiceToken, Url, 40),
-    ("duffel_live_", PaymentToken, Url, 40),
-    ("duffel_test_", PaymentToken, Url, 40),
-    ("fio-u-", ServiceToken, Url, 60),
+    ("duffel_live_", PaymentToken, Base64, 40),
+    ("duffel_test_", PaymentToken, Base64, 40),
+    ("fio-u-", ServiceToken, Base64, 60),
     ("figd_", ServiceToken, Url, 36),
     ("fo1_", ServiceToken, Url, 40),
     ("fm1r_", ServiceToken, Base64, 60),
@@ -122,6 +136,8 @@ const PREFIXES: &[Row] = &[
     ("live_", PaymentToken, Hex, 32),
     ("lsv2_pt_", MonitoringToken, Hex, 32),
     ("lsv2_sk_", MonitoringToken, Hex, 32),
+    ("mob-", ServiceToken, Hex, 36),
+    ("napi_", DatabaseToken, Url, 60),
     ("nfp_", ServiceToken, Url, 36),
     ("npm_", PackageToken, Url, 36),
     ("ntn_", ServiceToken, Url, 40),
@@ -134,9 +150,9 @@ const PREFIXES: &[Row] = &[
     ("pnu_", ServiceToken, Url, 36),
     ("pplx-", ModelProviderKey, Url, 40),
     ("prod_ey", DatabaseToken, Base64, 60),
-    ("pscale_oauth_", DatabaseToken, Dotted, 32),
-    ("pscale_pw_", DatabaseToken, Dotted, 32),
-    ("pscale_tkn_", DatabaseToken, Dotted, 32),
+    ("pscale_oauth_", DatabaseToken, Base64, 32),
+    ("pscale_pw_", DatabaseToken, Base64, 32),
+    ("pscale_tkn_", DatabaseToken, Base64, 32),
     ("pul-", ServiceToken, Hex, 40),
     ("pypi-AgEIcHlwaS5vcmc", PackageToken, Url, 50),
     ("pypi-AgENdGVzdC5weXBpLm9yZw", PackageToken, Url, 50),
@@ -148,8 +164,12 @@ const PREFIXES: &[Row] = &[
     ("rpa_", ModelProviderKey, Url, 40),
     ("rubygems_", PackageToken, Hex, 40),
     ("r8_", ModelProviderKey, Url, 36),
+    ("rnd_", ServiceToken, Url, 28),
+    ("rzp_live_", PaymentToken, Url, 14),
+    ("rzp_test_", PaymentToken, Url, 14),
     ("sb_secret_", DatabaseToken, Url, 30),
     ("sbp_", DatabaseToken, Hex, 40),
+    ("sdk-", ServiceToken, Hex, 36),
     ("secret_", ServiceToken, Url, 43),
     ("sgp_", ServiceToken, Url, 40),
     ("shippo_live_", ServiceToken, Hex, 40),
@@ -168,7 +188,10 @@ const PREFIXES: &[Row] = &[
     ("sk_live_", StripeKey, Url, 16),
     ("sk_prod_", StripeKey, Url, 16),
     ("sk_test_", StripeKey, Url, 16),
-    ("sl.", ServiceToken, Url, 100),
+    ("sl.", ServiceToken, Base64, 100),
+    ("sm_aat_", ServiceToken, Url, 16),
+    ("sm_pat_", ServiceToken, Url, 16),
+    ("sm_sat_", ServiceToken, Url, 16),
     ("sntrys_", MonitoringToken, Base64, 60),
     ("sntryu_", MonitoringToken, Hex, 60),
     ("sq0atp-", PaymentToken, Url, 22),
@@ -177,11 +200,17 @@ const PREFIXES: &[Row] = &[
     ("squ_", ServiceToken, Hex, 40),
     ("sqp_", ServiceToken, Hex, 40),
     ("sqa_", ServiceToken, Hex, 40),
-    ("tfp_", ServiceToken, Dotted, 50),
+    ("tfp_", ServiceToken, Base64, 50),
     ("tk-us-", ServiceToken, Url, 40),
     ("tvly-", ModelProviderKey, Url, 24),
     ("v1.0-", ServiceToken, Hex, 140),
+    ("vca_", ServiceToken, Url, 24),
+    ("vci_", ServiceToken, Url, 24),
+    ("vck_", ServiceToken, Url, 24),
+    ("vcp_", ServiceToken, Url, 24),
+    ("vcr_", ServiceToken, Url, 24),
     ("waka_", ServiceToken, Hex, 32),
+    ("webhook.office.com/webhookb2/", ServiceToken, Address, 60),
     ("whsec_", StripeKey, Base64, 24),
     ("xai-", ModelProviderKey, Url, 60),
     ("xapp-", SlackToken, Url, 30),
@@ -205,14 +234,17 @@ const WORDS: &[(&str, Entity, Alphabet, usize, usize)] = &[
     ("A3T", AwsAccessKey, Upper, 17, 20),
     ("ABIA", AwsAccessKey, Upper, 16, 20),
     ("ACCA", AwsAccessKey, Upper, 16, 20),
+    ("AKID", ServiceToken, Url, 32, 36),
     ("AKIA", AwsAccessKey, Upper, 16, 20),
     ("ASIA", AwsAccessKey, Upper, 16, 20),
     ("AROA", AwsAccessKey, Upper, 16, 20),
     ("AIDA", AwsAccessKey, Upper, 16, 20),
+    ("AQVN", ServiceToken, Url, 35, 0),
     ("AC", TwilioKey, Hex, 32, 34),
     ("SK", TwilioKey, Hex, 32, 34),
     ("ATATT3", AtlassianToken, Base64, 60, 0),
     ("ATCTT3", AtlassianToken, Base64, 60, 0),
+    ("ATBB", AtlassianToken, Url, 32, 36),
     ("EAACEdEose0cBA", ServiceToken, Url, 10, 0),
     ("EAAA", PaymentToken, Url, 58, 0),
     ("EAAB", ServiceToken, Url, 60, 0),
@@ -222,7 +254,10 @@ const WORDS: &[(&str, Entity, Alphabet, usize, usize)] = &[
     ("EZTK", MailToken, Url, 54, 0),
     ("GR1348941", GitLabToken, Url, 20, 0),
     ("LTAI", AlibabaKey, Url, 16, 0),
+    ("SCW", ServiceToken, Upper, 17, 20),
+    ("cio", PackageToken, Url, 32, 35),
     ("cmVmdGtu", PackageToken, Url, 50, 0),
+    ("cmVmd", PackageToken, Url, 59, 64),
     ("dapi", DatabaseToken, Hex, 32, 0),
     ("oy2", PackageToken, Url, 40, 46),
 ];
@@ -423,7 +458,7 @@ fn middle(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     if view.has(at, b".atlasv1.")? {
         let start = at.wrapping_sub(14);
         let from = at.wrapping_add(9);
-        body(sight, start, from, ServiceToken, Url, 60)?;
+        body(sight, start, from, ServiceToken, Base64, 60)?;
         return Ok(());
     }
     let start = view.run_back(at, 28, is_base64url);
@@ -508,7 +543,7 @@ pub(super) fn detect_word(sight: &mut Sight<'_, '_>, start: usize, end: usize) -
     let may_begin = word
         .first()
         .is_some_and(|first| b"AEGLScdo".contains(first));
-    if word.len() < 20 || !may_begin {
+    if word.len() < 6 || !may_begin {
         return Ok(());
     }
     for &(prefix, entity, alphabet, least, length) in WORDS {
