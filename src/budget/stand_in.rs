@@ -17,8 +17,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::{
-    Account, Act, Count, Hold, Inbound, LEASE_MS, Level, Line, Local, Order, Outbound, Shared,
-    Step, Store, Unanswered, Verdict, WhenDown,
+    Account, Act, Budget, Count, Hold, Inbound, LEASE_MS, Level, Line, Local, Order, Outbound,
+    Shared, Step, Store, Unanswered, Verdict, WhenDown,
 };
 
 /// A store, and what stands in for it.
@@ -393,6 +393,10 @@ impl Store for StandIn {
         self.store.errand_done(now_ms, answer, shared);
     }
 
+    fn adopt(&self, budget: &Rc<Budget>) {
+        self.store.adopt(budget);
+    }
+
     fn take_counts(&self, sink: &mut dyn FnMut(&str, Count, u32)) {
         for (what, count) in COUNTS.iter().zip(&self.counts) {
             let times = count.take();
@@ -408,7 +412,7 @@ mod tests {
     use std::cell::RefCell;
     use std::collections::BTreeMap;
 
-    use super::super::{Budget, Period, Unit, Window, Zone};
+    use super::super::{Period, Unit, Window, Zone};
     use super::*;
 
     /// The start of a day.

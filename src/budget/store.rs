@@ -5,7 +5,9 @@
 //! call is an [`Outbound`] that the host makes. What it cannot say is [`Verdict::Down`]; the policy says
 //! what becomes of a request then.
 
-use super::{Account, Hold, Level, Shortfall, WhenDown};
+use std::rc::Rc;
+
+use super::{Account, Budget, Hold, Level, Shortfall, WhenDown};
 
 /// Where buckets are kept.
 pub trait Store: std::fmt::Debug {
@@ -40,6 +42,10 @@ pub trait Store: std::fmt::Debug {
         _shared: &dyn Shared,
     ) {
     }
+
+    /// A budget is kept here. A store that has spent some of it before, in a VM that is gone, tells what it spent
+    /// although no request asks for it.
+    fn adopt(&self, _budget: &Rc<Budget>) {}
 
     /// Gives the store's name, and how often something happened since this was last asked.
     fn take_counts(&self, _sink: &mut dyn FnMut(&str, Count, u32)) {}

@@ -379,11 +379,13 @@ pub(super) fn read(
             .iter()
             .map(|each| each.name().to_owned())
             .collect();
+        let (budget, store) = (Rc::new(budget), store?);
+        store.adopt(&budget);
         Some(Rc::new(Rule {
-            budget: Rc::new(budget),
+            budget,
             thresholds,
             is_quota,
-            store: store?,
+            store,
             limit: limit?,
             limits: limits.into_iter().collect(),
             conditions,
