@@ -35,6 +35,7 @@ soak: .venv/test redis module simulator
 
 check: .venv/test
 	cargo fmt --all --check
+	cargo fmt --manifest-path tests/ratelimit/Cargo.toml --check
 	cargo clippy --all-targets --all-features -- -D warnings
 	cargo clippy --lib --target wasm32-wasip1 -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
