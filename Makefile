@@ -1,6 +1,7 @@
 # make run     Tollgate in Envoy on 127.0.0.1:10000, with simulated providers where there are no credentials
 # make run-global  two of them on 10000 and 10001, with budgets that they share in a Redis
 # make test    every test
+# make soak    20 randomized bursts against each kind of budget, where the tests have one or two
 # make check   format, lints, docs, licenses, module size
 # make bench   Tollgate beside plain Envoy and a do-nothing filter
 # make advisories  known vulnerabilities of the dependencies; reads the advisory database from the network
@@ -14,8 +15,8 @@ PIP = $(PYTHON) -m pip install --quiet --disable-pip-version-check
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: run run-global redis test check advisories bench fuzz module simulator
-.SILENT: module simulator redis
+.PHONY: run run-global redis test soak check advisories bench fuzz module simulator ratelimit
+.SILENT: module simulator ratelimit redis
 
 run: module simulator .venv/run
 	@exec $(PYTHON) envoy/run.py
@@ -26,11 +27,15 @@ run-global: module simulator .venv/run redis
 test: .venv/test tests/envoy/node/node_modules redis
 	cargo test --all-targets --all-features
 	cargo test --doc
-	@$(MAKE) module simulator
+	@$(MAKE) module simulator ratelimit
 	PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) -m pytest tests/envoy
+
+soak: .venv/test redis module simulator
+	BUDGET_SOAK=20 PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) -m pytest tests/envoy/test_budgets.py tests/envoy/test_global_budgets.py -k "spend"
 
 check: .venv/test
 	cargo fmt --all --check
+	cargo fmt --manifest-path tests/ratelimit/Cargo.toml --check
 	cargo clippy --all-targets --all-features -- -D warnings
 	cargo clippy --lib --target wasm32-wasip1 -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
@@ -55,6 +60,10 @@ module:
 
 simulator:
 	cargo build --profile tools --example simulator
+
+# A package of its own: what it is built on is none of the gateway's.
+ratelimit:
+	cargo build --locked --manifest-path tests/ratelimit/Cargo.toml --target-dir target/ratelimit
 
 # Debian's packages. Their services stay as they are: what runs here has configs and ports of its own.
 redis:

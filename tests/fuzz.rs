@@ -24,6 +24,8 @@
 mod cases;
 mod driver;
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::ops::Range;
 use std::rc::Rc;
@@ -36,7 +38,11 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use tollgate::auth::{Auth, Credentials, Outgoing, Scope, Signer, UnixSeconds};
-use tollgate::budget::{Cell as BudgetCell, PERIODS, Window, Zone};
+use tollgate::budget::{
+    Account, Act, Budget, Cell as BudgetCell, Hold, Inbound, Line, ORDER_CALLS_MAX, Order, PERIODS,
+    Protocol, Redis, RedisSettings, Rls, RlsSettings, Shared, Slices, StandIn, Step, Store, Unit,
+    Verdict, WhenDown, Window, Zone,
+};
 use tollgate::codec::json::{self, Edits, Members};
 use tollgate::codec::{event_stream, sse};
 use tollgate::document;
@@ -1344,6 +1350,208 @@ fn budget_cells() {
         if cell.reserve(20_000, &frame, 100, 10).is_ok() {
             let level = cell.level(20_000, &frame, 100);
             assert!(level.used.saturating_add(level.held) <= 100);
+        }
+    });
+}
+
+/// Memory as Envoy shares it.
+#[derive(Default)]
+struct Memory(RefCell<BTreeMap<String, (Vec<u8>, u32)>>);
+
+impl Shared for Memory {
+    fn read(&self, key: &str) -> Option<(Vec<u8>, u32)> {
+        self.0.borrow().get(key).cloned()
+    }
+
+    fn write(&self, key: &str, bytes: &[u8], version: Option<u32>) -> bool {
+        assert!(bytes.len() <= 256 * 1024, "what workers share is bounded");
+        let next = version.map_or(0, |version| version.wrapping_add(1));
+        let value = (bytes.to_owned(), next);
+        self.0.borrow_mut().insert(key.to_owned(), value);
+        true
+    }
+}
+
+const NOON: u64 = 1_795_435_200_000;
+
+/// Stores that are asked by calls, each with an answer to a reservation of one request.
+fn far_stores() -> Vec<(Box<dyn Store>, Vec<u8>)> {
+    let redis = |protocol| RedisSettings {
+        name: "s".to_owned(),
+        cluster: "c".to_owned(),
+        authority: "a".to_owned(),
+        path: "/".to_owned(),
+        protocol,
+        authorization: None,
+        tag: "{t}".to_owned(),
+        timeout_ms: 50,
+    };
+    let service = RlsSettings {
+        name: "s".to_owned(),
+        cluster: "c".to_owned(),
+        domain: "d".to_owned(),
+        timeout_ms: 50,
+        refunds: true,
+    };
+    let whole = format!("ok,{NOON},0,g,0,179543526,1,5,6,{NOON}");
+    let slice = format!("ok,{NOON},f-0-1,s,0,{NOON},1,1,0,40,5,6,{NOON},-1");
+    let counted = [
+        8, 1, 18, 14, 8, 1, 18, 4, 8, 100, 16, 2, 24, 60, 34, 2, 8, 7,
+    ];
+    vec![
+        (
+            Box::new(Redis::new(redis(Protocol::Webdis))),
+            format!(r#"{{"EVALSHA":"{whole}"}}"#).into_bytes(),
+        ),
+        (
+            Box::new(Redis::new(redis(Protocol::Rest))),
+            format!(r#"{{"result":"{whole}"}}"#).into_bytes(),
+        ),
+        (
+            Box::new(Slices::new(redis(Protocol::Webdis))),
+            format!(r#"{{"EVALSHA":"{slice}"}}"#).into_bytes(),
+        ),
+        (Box::new(Rls::new(service)), counted.to_vec()),
+    ]
+}
+
+/// A bucket of 100 requests for ever.
+fn hundred() -> Account {
+    let budget = Budget::new("b".to_owned(), Unit::Requests, Window::Always, false, 4);
+    Account {
+        budget: Rc::new(budget),
+        key: 1,
+        label: String::new(),
+        values: Vec::new(),
+        limit: 100,
+    }
+}
+
+fn order<'o>(act: Act, now_ms: u64, lines: &'o [Line<'o>]) -> Order<'o> {
+    Order {
+        act,
+        id: 7,
+        now_ms,
+        lines,
+    }
+}
+
+/// Takes an order whose every call has this answer, as the exchange does. Gives what is held then.
+fn take(store: &dyn Store, order: &Order<'_>, body: &[u8], memory: &Memory) -> Option<Hold> {
+    let mut step = store.take(order, memory);
+    for _ in 0..ORDER_CALLS_MAX {
+        match step {
+            Step::Call(_) => {
+                let answer = Ok(Inbound { status: 200, body });
+                step = store.hear(order, answer, memory);
+            }
+            Step::Done(Verdict::Granted(done)) => {
+                let lines = order.lines.len();
+                assert!(done.len() == lines || order.act == Act::Settle, "{done:?}");
+                return done.first().map(|(hold, _)| *hold);
+            }
+            Step::Done(Verdict::Refused { line, .. }) => {
+                assert!(line < order.lines.len());
+                return None;
+            }
+            Step::Done(Verdict::Down) => return None,
+        }
+    }
+    None
+}
+
+/// Settles a hold and runs errands that are all answered so.
+fn settle(store: &dyn Store, account: &Account, hold: Hold, body: &[u8], memory: &Memory) {
+    let lines = [Line {
+        account,
+        hold,
+        amount: 3,
+    }];
+    take(store, &order(Act::Settle, NOON, &lines), body, memory);
+    for now_ms in [NOON, NOON + 3_000, NOON + 90_000] {
+        for _ in 0..8 {
+            let Some(call) = store.errand(now_ms, memory) else {
+                break;
+            };
+            assert!(call.body.len() <= 256 * 1024, "a call is bounded");
+            store.errand_done(now_ms, Ok(Inbound { status: 200, body }), memory);
+        }
+    }
+}
+
+#[test]
+fn answers_of_stores() {
+    let account = hundred();
+    let lines = [Line {
+        account: &account,
+        hold: Hold::default(),
+        amount: 1,
+    }];
+    let reserve = order(Act::Reserve, NOON, &lines);
+    let mut granted = 0;
+    fuzz("answers of stores", inputs(), |random, input| {
+        let mut stores = far_stores();
+        let other = stores[random.below(stores.len())].1.clone();
+        let (store, answer) = stores.swap_remove(random.below(stores.len()));
+        let memory = Memory::default();
+        assert!(
+            take(&*store, &reserve, &answer, &memory).is_some(),
+            "the seed"
+        );
+        *input = answer;
+        mutate(random, input, &other);
+        let (store, _) = far_stores().swap_remove(random.below(4));
+        let memory = Memory::default();
+        let hold = take(&*store, &reserve, input, &memory);
+        granted += usize::from(hold.is_some());
+        settle(&*store, &account, hold.unwrap_or_default(), input, &memory);
+    });
+    assert!(granted > inputs() / 50, "only {granted} were granted");
+}
+
+/// Outboxes, purses, buckets, and what is remembered of a store that is down.
+#[test]
+fn memory_that_workers_share() {
+    let mut account = hundred();
+    Rc::get_mut(&mut account.budget).unwrap().when_down = WhenDown::Share;
+    let lines = [Line {
+        account: &account,
+        hold: Hold::default(),
+        amount: 1,
+    }];
+    let reserve = order(Act::Reserve, NOON, &lines);
+    fuzz("memory that workers share", inputs(), |random, input| {
+        let (store, answer) = far_stores().swap_remove(random.below(4));
+        let store = StandIn::new(Rc::from(store), "s", 2);
+        let memory = Memory::default();
+        let hold = take(&store, &reserve, &answer, &memory).expect("the seed");
+        // Noted, and not delivered.
+        let lines = [Line {
+            account: &account,
+            hold,
+            amount: 3,
+        }];
+        take(&store, &order(Act::Settle, NOON, &lines), &answer, &memory);
+        // Held here while nobody answers.
+        take(
+            &store,
+            &order(Act::Reserve, NOON + 50_000, &reserve.lines),
+            b"",
+            &memory,
+        );
+        let keys: Vec<String> = memory.0.borrow().keys().cloned().collect();
+        assert!(keys.len() > 1, "{keys:?}");
+        let key = &keys[random.below(keys.len())];
+        *input = memory.0.borrow()[key].0.clone();
+        let other = input.clone();
+        mutate(random, input, &other);
+        memory
+            .0
+            .borrow_mut()
+            .insert(key.clone(), (input.clone(), 1));
+        for body in [&answer[..], b""] {
+            let hold = take(&store, &reserve, body, &memory).unwrap_or_default();
+            settle(&store, &account, hold, body, &memory);
         }
     });
 }

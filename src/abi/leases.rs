@@ -8,7 +8,7 @@
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
-use crate::budget::{Inbound, Outbound, Store, Unanswered};
+use crate::budget::{Inbound, ORDER_CALLS_MAX, Outbound, Store, Unanswered};
 use crate::exchange::{Ledger, Lost};
 use crate::turn::Headers;
 
@@ -24,7 +24,8 @@ pub(super) struct Leases {
 /// Whose a call is.
 #[derive(Debug)]
 enum Call {
-    Renewal(Weak<RefCell<Ledger>>, usize),
+    /// With the number of the order, and of its calls.
+    Renewal(Weak<RefCell<Ledger>>, usize, u8),
     Errand(Rc<dyn Store>),
 }
 
@@ -52,7 +53,7 @@ impl Leases {
                 return false;
             };
             for (number, call) in ledger.borrow_mut().renew(now_ms, &Memory) {
-                self.send(&call, Call::Renewal(lease.clone(), number));
+                self.send(&call, Call::Renewal(lease.clone(), number, 1));
             }
             true
         });
@@ -73,14 +74,14 @@ impl Leases {
     }
 
     /// A call has come to its end.
-    pub(super) fn answered(&self, token: Token, answer: Result<(Headers, Vec<u8>), Lost>) {
+    pub(super) fn answered(&self, token: Token, answer: &Result<(Headers, Vec<u8>), Lost>) {
         let mut calls = self.calls.borrow_mut();
         let Some(at) = calls.iter().position(|(known, _)| *known == token) else {
             return;
         };
         let (_, call) = calls.swap_remove(at);
         drop(calls);
-        let answer = match &answer {
+        let answer = match answer {
             Ok((head, body)) => Ok(Inbound {
                 status: head.status(),
                 body,
@@ -96,13 +97,13 @@ impl Leases {
                 store.errand_done(host::now().unix_ms, answer, &Memory);
                 self.run_errands(&[store]);
             }
-            Call::Renewal(lease, number) => {
+            Call::Renewal(lease, number, calls) => {
                 let Some(ledger) = lease.upgrade() else {
                     return;
                 };
                 let next = ledger.borrow_mut().renewed(number, answer, &Memory);
-                if let Some(next) = next {
-                    self.send(&next, Call::Renewal(lease, number));
+                if let Some(next) = next.filter(|_| calls < ORDER_CALLS_MAX) {
+                    self.send(&next, Call::Renewal(lease, number, calls.saturating_add(1)));
                 }
             }
         }

@@ -8,7 +8,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use crate::budget::{Store, Unit};
+use crate::budget::{Count, Store, Unit};
 use crate::exchange::{Books, Page, Report};
 use crate::policy::Policy;
 
@@ -43,13 +43,18 @@ impl Metrics {
         }
     }
 
-    /// Counts what became of requests while a store could not say.
-    pub(super) fn count_outages(&self, store: &dyn Store) {
-        store.take_outages(&mut |store, way, times| {
-            self.add(
-                format!("tollgate_store_down.store.{store}.on_store_down.{way}"),
-                times.into(),
-            );
+    /// Counts whether requests waited for a store, and what became of them while it could not say.
+    pub(super) fn count_store(&self, store: &dyn Store) {
+        store.take_counts(&mut |store, what, times| {
+            let name = match what {
+                Count::Down(way) => {
+                    let way = way.name();
+                    format!("tollgate_store_down.store.{store}.on_store_down.{way}")
+                }
+                Count::AtOnce => format!("tollgate_store_orders.store.{store}.waited.false"),
+                Count::Waited => format!("tollgate_store_orders.store.{store}.waited.true"),
+            };
+            self.add(name, times);
         });
     }
 

@@ -77,12 +77,12 @@ impl Context for Root {
 
     fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
         let answer = host::call_answer(body_size, MIB);
-        self.worker.leases.answered(Token::Http(token), answer);
+        self.worker.leases.answered(Token::Http(token), &answer);
     }
 
     fn on_grpc_call_response(&mut self, token: u32, status: u32, body_size: usize) {
         let answer = host::grpc_answer(status, body_size, MIB);
-        self.worker.leases.answered(Token::Grpc(token), answer);
+        self.worker.leases.answered(Token::Grpc(token), &answer);
     }
 }
 
@@ -116,7 +116,7 @@ impl RootContext for Root {
         self.looked_ms = now_ms;
         if let Some(running) = &self.running {
             for store in running.policy.stores() {
-                self.worker.metrics.count_outages(&**store);
+                self.worker.metrics.count_store(&**store);
             }
         }
         self.worker.leases.renew();

@@ -33,6 +33,9 @@ pub use redis::{Protocol, Redis, Settings as RedisSettings, Slices};
 pub use rls::{Rls, Settings as RlsSettings};
 pub use seen::{Seen, Sight};
 pub use stand_in::StandIn;
-pub use store::{Act, Inbound, Line, Order, Outbound, Shared, Step, Store, Unanswered, Verdict};
+pub use store::{
+    Act, Count, Inbound, Line, ORDER_CALLS_MAX, Order, Outbound, Shared, Step, Store, Unanswered,
+    Verdict,
+};
 pub use window::{PERIODS, Period, Window};
 pub use zone::Zone;

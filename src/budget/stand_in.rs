@@ -17,8 +17,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::{
-    Account, Act, Hold, Inbound, LEASE_MS, Level, Line, Local, Order, Outbound, Shared, Step,
-    Store, Unanswered, Verdict, WhenDown,
+    Account, Act, Budget, Count, Hold, Inbound, LEASE_MS, Level, Line, Local, Order, Outbound,
+    Shared, Step, Store, Unanswered, Verdict, WhenDown,
 };
 
 /// A store, and what stands in for it.
@@ -27,10 +27,17 @@ pub struct StandIn {
     store: Rc<dyn Store>,
     name: String,
     gateways: u64,
-    /// How many orders were refused, passed and shared since they were last counted.
-    outages: [Cell<u32>; 3],
+    /// How often what happened since that was last asked, as in [`COUNTS`].
+    counts: [Cell<u32>; 5],
 }
 
+const COUNTS: [Count; 5] = [
+    Count::Down(WhenDown::Refuse),
+    Count::Down(WhenDown::Share),
+    Count::Down(WhenDown::Allow),
+    Count::AtOnce,
+    Count::Waited,
+];
 /// How keys of this version begin.
 const PREFIX: &str = "tollgate.share.1/";
 /// From a reservation's id to that of the charge of what the store does not hold: behind those of every
@@ -45,7 +52,7 @@ impl StandIn {
             store,
             name: name.to_owned(),
             gateways: u64::from(gateways.max(1)),
-            outages: Default::default(),
+            counts: Default::default(),
         }
     }
 
@@ -55,6 +62,15 @@ impl StandIn {
             Step::Done(Verdict::Down) if order.act == Act::Reserve => {
                 let verdict = self.reserve(order, shared);
                 return Step::Done(verdict);
+            }
+            Step::Done(Verdict::Down) if order.act == Act::Extend => {
+                let passes = |line: &Line<'_>| line.account.budget.when_down == WhenDown::Allow;
+                if order.lines.iter().all(passes) {
+                    // It goes on with the hold that it has, and is charged what it cost.
+                    let held = |line: &Line<'_>| (line.hold, unknown(line.account));
+                    let done = order.lines.iter().map(held).collect();
+                    return Step::Done(Verdict::Granted(done));
+                }
             }
             Step::Done(Verdict::Granted(done)) => {
                 for (line, (_, level)) in order.lines.iter().zip(done) {
@@ -80,10 +96,10 @@ impl StandIn {
             verdict = self.hold(order, shared);
         }
         let (Verdict::Granted(_) | Verdict::Refused { .. }) = verdict else {
-            self.count(WhenDown::Refuse);
+            self.count(Count::Down(WhenDown::Refuse));
             return verdict;
         };
-        self.count(worst);
+        self.count(Count::Down(worst));
         // It may have come through all the same.
         let lines: Vec<_> = order
             .lines
@@ -248,9 +264,11 @@ impl StandIn {
         )
     }
 
-    fn count(&self, way: WhenDown) {
-        if let Some(count) = self.outages.get(way as usize) {
-            count.set(count.get().saturating_add(1));
+    fn count(&self, what: Count) {
+        for (known, count) in COUNTS.iter().zip(&self.counts) {
+            if *known == what {
+                count.set(count.get().saturating_add(1));
+            }
         }
     }
 }
@@ -294,11 +312,15 @@ fn passed(order: &Order<'_>, line: &Line<'_>) -> (Hold, Level) {
         Act::Settle => Hold { amount: 0, ..hold },
         Act::Renew | Act::Look => hold,
     };
-    let level = Level {
+    (hold, unknown(account))
+}
+
+/// How a bucket stands of which nobody can say.
+fn unknown(account: &Account) -> Level {
+    Level {
         limit: account.limit,
         ..Level::default()
-    };
-    (hold, level)
+    }
 }
 
 /// What was last known of a bucket.
@@ -348,6 +370,12 @@ impl Store for StandIn {
             return Step::Done(self.take_here(order, shared));
         }
         let step = self.store.take(order, shared);
+        if order.act == Act::Reserve {
+            self.count(match step {
+                Step::Call(_) => Count::Waited,
+                Step::Done(_) => Count::AtOnce,
+            });
+        }
         self.after(order, step, shared)
     }
 
@@ -378,28 +406,26 @@ impl Store for StandIn {
         self.store.errand_done(now_ms, answer, shared);
     }
 
-    fn take_outages(&self, sink: &mut dyn FnMut(&str, &str, u32)) {
-        for (way, count) in WhenDown::ALL.iter().zip(&self.outages) {
+    fn adopt(&self, budget: &Rc<Budget>) {
+        self.store.adopt(budget);
+    }
+
+    fn take_counts(&self, sink: &mut dyn FnMut(&str, Count, u32)) {
+        for (what, count) in COUNTS.iter().zip(&self.counts) {
             let times = count.take();
             if times > 0 {
-                sink(&self.name, way.name(), times);
+                sink(&self.name, *what, times);
             }
         }
     }
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::wildcard_enum_match_arm,
-    reason = "clippy knows test functions, not the helpers of tests"
-)]
 mod tests {
     use std::cell::RefCell;
     use std::collections::BTreeMap;
 
-    use super::super::{Budget, Period, Unit, Window, Zone};
+    use super::super::{Period, Unit, Window, Zone};
     use super::*;
 
     /// The start of a day.
@@ -564,9 +590,11 @@ mod tests {
     fn where_the_store_never_answered_nothing_is_shared() {
         let world = world(WhenDown::Share);
         assert_eq!(world.reserve(1), Verdict::Down);
-        world.stand_in.take_outages(&mut |name, way, times| {
-            assert_eq!((name, way, times), ("s", "refuse", 1));
-        });
+        let mut counted = Vec::new();
+        let mut count = |_: &str, what, times| counted.push((what, times));
+        world.stand_in.take_counts(&mut count);
+        let refused = Count::Down(WhenDown::Refuse);
+        assert_eq!(counted, [(refused, 1), (Count::AtOnce, 1)]);
     }
 
     #[test]
@@ -634,15 +662,33 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_is_counted() {
+    fn a_stream_goes_on_where_requests_pass_and_ends_where_they_share() {
+        for (when_down, passes) in [
+            (WhenDown::Allow, true),
+            (WhenDown::Share, false),
+            (WhenDown::Refuse, false),
+        ] {
+            let world = world(when_down);
+            world.told.left.set(Some(400));
+            let Verdict::Granted(done) = world.reserve(50) else {
+                panic!("there is room");
+            };
+            world.told.left.set(None);
+            let grown = world.take(Act::Extend, done[0].0, 50);
+            assert_eq!(matches!(grown, Verdict::Granted(_)), passes, "{grown:?}");
+        }
+    }
+
+    #[test]
+    fn what_happened_is_counted_once() {
         let world = world(WhenDown::Refuse);
         assert_eq!(world.reserve(1), Verdict::Down);
         let mut counted = Vec::new();
-        let mut count =
-            |name: &str, way: &str, times| counted.push(format!("{name} {way} {times}"));
-        world.stand_in.take_outages(&mut count);
-        world.stand_in.take_outages(&mut count);
-        assert_eq!(counted, ["s refuse 1"]);
+        for _ in 0..2 {
+            let mut count = |name: &str, _, times| counted.push(format!("{name} {times}"));
+            world.stand_in.take_counts(&mut count);
+        }
+        assert_eq!(counted, ["s 1", "s 1"]);
     }
 
     #[test]

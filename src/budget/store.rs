@@ -5,7 +5,9 @@
 //! call is an [`Outbound`] that the host makes. What it cannot say is [`Verdict::Down`]; the policy says
 //! what becomes of a request then.
 
-use super::{Account, Hold, Level, Shortfall};
+use std::rc::Rc;
+
+use super::{Account, Budget, Hold, Level, Shortfall, WhenDown};
 
 /// Where buckets are kept.
 pub trait Store: std::fmt::Debug {
@@ -41,9 +43,23 @@ pub trait Store: std::fmt::Debug {
     ) {
     }
 
-    /// Gives what became of orders that the store could not say anything to, since this was last asked: the
-    /// store's name, what the policy calls it, and how often.
-    fn take_outages(&self, _sink: &mut dyn FnMut(&str, &str, u32)) {}
+    /// A budget is kept here. A store that has spent some of it before, in a VM that is gone, tells what it spent
+    /// although no request asks for it.
+    fn adopt(&self, _budget: &Rc<Budget>) {}
+
+    /// Gives the store's name, and how often something happened since this was last asked.
+    fn take_counts(&self, _sink: &mut dyn FnMut(&str, Count, u32)) {}
+}
+
+/// What happens to reservations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    /// The store could not say, and this became of the request.
+    Down(WhenDown),
+    /// The request was answered at once.
+    AtOnce,
+    /// It waited for a call.
+    Waited,
 }
 
 /// What is to be done, to all of its lines or to none.
@@ -93,6 +109,10 @@ pub enum Step {
     /// A call has to be made first; its answer goes to [`Store::hear`] with the same order.
     Call(Outbound),
 }
+
+/// How many calls one order may take. A store that knows neither its script nor the time asks three or four
+/// times; one whose answers make no sense would ask for ever.
+pub const ORDER_CALLS_MAX: u8 = 8;
 
 /// The answer to an order.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,7 +11,8 @@
 use std::rc::Rc;
 
 use crate::budget::{
-    Account, Act, Hold, Inbound, Line, Order, Outbound, Shared, Step, Store, Unanswered, Verdict,
+    Account, Act, Hold, Inbound, Line, ORDER_CALLS_MAX, Order, Outbound, Shared, Step, Store,
+    Unanswered, Verdict,
 };
 
 use super::ledger::Tally;
@@ -30,6 +31,8 @@ pub(super) struct Journal {
     /// The prompt as it is estimated, once for all rounds.
     weight: Option<Weight>,
     answer: Option<Result<(u16, Vec<u8>), Unanswered>>,
+    /// How many calls the present order has taken.
+    calls: u8,
     held: Vec<Held>,
     /// The buckets that stood in the way.
     pub(super) tallies: Vec<Tally>,
@@ -64,6 +67,7 @@ impl Journal {
             bounds_heard: 0,
             weight: None,
             answer: None,
+            calls: 0,
             held: Vec::new(),
             tallies: Vec::new(),
         }
@@ -129,15 +133,19 @@ impl Journal {
                 store.take(order, shared)
             }
         };
-        match step {
-            Step::Call(call) => Err(call),
-            Step::Done(verdict) => {
-                self.keep(store, order, &verdict, shared);
-                self.said.push(verdict.clone());
-                self.heard = self.heard.saturating_add(1);
-                Ok(verdict)
+        let verdict = match step {
+            Step::Call(call) if self.calls < ORDER_CALLS_MAX => {
+                self.calls = self.calls.saturating_add(1);
+                return Err(call);
             }
-        }
+            Step::Call(_) => Verdict::Down,
+            Step::Done(verdict) => verdict,
+        };
+        self.calls = 0;
+        self.keep(store, order, &verdict, shared);
+        self.said.push(verdict.clone());
+        self.heard = self.heard.saturating_add(1);
+        Ok(verdict)
     }
 
     /// Gives back everything: nobody waits for the request any more.
@@ -205,5 +213,66 @@ impl Held {
         };
         // A settlement is noted at once; what cannot be noted lapses with its lease.
         let _noted = self.store.take(&order, shared);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::budget::ORDER_CALLS_MAX;
+
+    /// A store to which no answer makes sense.
+    #[derive(Debug)]
+    struct Asking;
+
+    impl Store for Asking {
+        fn take(&self, _: &Order<'_>, _: &dyn Shared) -> Step {
+            Step::Call(Outbound {
+                cluster: String::new(),
+                headers: Vec::new(),
+                body: Vec::new(),
+                timeout_ms: 1,
+                is_grpc: false,
+            })
+        }
+
+        fn hear(
+            &self,
+            order: &Order<'_>,
+            _: Result<Inbound<'_>, Unanswered>,
+            shared: &dyn Shared,
+        ) -> Step {
+            self.take(order, shared)
+        }
+    }
+
+    struct Nothing;
+
+    impl Shared for Nothing {
+        fn read(&self, _: &str) -> Option<(Vec<u8>, u32)> {
+            None
+        }
+
+        fn write(&self, _: &str, _: &[u8], _: Option<u32>) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn a_store_that_asks_and_asks_cannot_say() {
+        let store: Rc<dyn Store> = Rc::new(Asking);
+        let mut journal = Journal::new(1, 0);
+        let order = Order {
+            act: Act::Look,
+            id: 1,
+            now_ms: 0,
+            lines: &[],
+        };
+        for _ in 0..ORDER_CALLS_MAX {
+            assert!(journal.perform(&store, &order, &Nothing).is_err());
+            journal.resume(Err(Unanswered));
+        }
+        let verdict = journal.perform(&store, &order, &Nothing);
+        assert_eq!(verdict, Ok(Verdict::Down));
     }
 }

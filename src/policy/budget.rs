@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::names;
-use super::stores::{Listed, Stores};
+use super::stores::Stores;
 use super::{Caller, Consumer, Model, Policy};
 use crate::budget::{
     Account, Budget, PERIODS, Period, Store, Unit, Weights, WhenDown, Window, Zone,
@@ -386,12 +386,7 @@ pub(super) fn read(
         let prompt = fields
             .one_of("prompt", PROMPTS)
             .unwrap_or(PromptBound::Estimate);
-        let store = stores.of(fields);
-        let when_down = read_when_down(fields, store);
-        if store.is_some_and(|store| store.is_service) {
-            check_service(fields, unit);
-        }
-        let store = store.map(|listed| Rc::clone(&listed.store));
+        let (store, when_down) = read_store(fields, stores, unit);
         let (unit, window) = (unit?, window?);
         let is_quota = code.unwrap_or_else(|| is_quota(unit, &window));
         let is_shadow = is_shadow.unwrap_or(false);
@@ -401,12 +396,14 @@ pub(super) fn read(
             .iter()
             .map(|each| each.name().to_owned())
             .collect();
+        let (budget, store) = (Rc::new(budget), store?);
+        store.adopt(&budget);
         Some(Rc::new(Rule {
-            budget: Rc::new(budget),
+            budget,
             thresholds,
             is_quota,
             prompt,
-            store: store?,
+            store,
             limit: limit?,
             limits: limits.into_iter().collect(),
             conditions,
@@ -450,8 +447,16 @@ fn check_service(fields: &mut Fields<'_>, unit: Option<Unit>) {
     }
 }
 
-/// What happens while the store cannot say.
-fn read_when_down(fields: &mut Fields<'_>, store: Option<&Listed>) -> WhenDown {
+/// Where it is kept, and what happens while that cannot say.
+fn read_store(
+    fields: &mut Fields<'_>,
+    stores: &mut Stores,
+    unit: Option<Unit>,
+) -> (Option<Rc<dyn Store>>, WhenDown) {
+    let store = stores.of(fields);
+    if store.is_some_and(|store| store.is_service) {
+        check_service(fields, unit);
+    }
     let ways = WhenDown::ALL.map(|way| (way.name(), way));
     let way = fields.one_of("on_store_down", &ways).unwrap_or_default();
     if way == WhenDown::Share && store.is_some_and(|store| !store.has_gateways) {
@@ -460,7 +465,7 @@ fn read_when_down(fields: &mut Fields<'_>, store: Option<&Listed>) -> WhenDown {
             "nobody has said among how many gateways what is left is shared; add gateways: N to the budget's store",
         );
     }
-    way
+    (store.map(|listed| Rc::clone(&listed.store)), way)
 }
 
 const KEYS: u32 = 10_000;

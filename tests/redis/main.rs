@@ -885,3 +885,25 @@ fn a_reservation_that_comes_after_its_own_release_holds_nothing() {
     reserve(&mut gateway, &account, 1, T, 60);
     assert_eq!(used(&mut gateway, &account, T), (0, 0));
 }
+
+#[test]
+fn what_a_gateway_spent_before_it_was_reloaded_is_told_by_whoever_comes_after() {
+    let server = Server::start();
+    let stores = [slices(settings("{reload}")), slices(settings("{reload}"))];
+    let account = account("day", calendar(Period::Day), 100, false);
+    let mut before = Gateway::new(&*stores[0], &server);
+    for id in 1..=8 {
+        before.redis_ms = Some(T);
+        spend(&mut before, &account, id, T);
+    }
+    // No errand has left when its VM is gone; what workers share stays. Nobody asks for the bucket any more.
+    stores[1].adopt(&account.budget);
+    let mut after = Gateway::new(&*stores[1], &server);
+    after.memory = Rc::clone(&before.memory);
+    for seconds in 1..=5 {
+        let now_ms = T + seconds * 1_000;
+        after.redis_ms = Some(now_ms);
+        after.errands(now_ms, 1);
+    }
+    assert_eq!(used(&mut after, &account, T + 6_000), (56, 0));
+}

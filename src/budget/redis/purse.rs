@@ -12,7 +12,7 @@
 //! changed as a whole or not at all.
 
 use super::super::cell::{Cell, Frame};
-use super::super::{Account, Act, Hold, LEASE_MS, Level, Line, Shared, Shortfall};
+use super::super::{Account, Act, Budget, Hold, LEASE_MS, Level, Line, Shared, Shortfall};
 use super::script::Slice as Answer;
 
 /// What a gateway has of one bucket.
@@ -103,6 +103,24 @@ pub(super) struct Place<'a> {
 #[derive(Debug)]
 pub(super) struct NoPlace;
 
+/// Where a set stands.
+fn set_key(store: &str, budget: &Budget, set: u32) -> String {
+    format!("{PREFIX}{store}/{}/{set}", budget.place())
+}
+
+/// How many sets a budget has.
+pub(super) fn sets(budget: &Budget) -> u32 {
+    budget.keys_max.div_ceil(KEYS_PER_SET).max(1)
+}
+
+/// The keys of the purses of a set in which something is.
+pub(super) fn keys(store: &str, budget: &Budget, set: u32, shared: &dyn Shared) -> Vec<u128> {
+    let known = shared.read(&set_key(store, budget, set));
+    let purses = known.map(|(bytes, _)| decode(&bytes)).unwrap_or_default();
+    let used = purses.iter().filter(|purse| !purse.slices.is_empty());
+    used.map(|purse| purse.key).collect()
+}
+
 impl Place<'_> {
     /// Changes a purse. Nothing is kept where `change` says so.
     pub(super) fn access<T>(
@@ -112,9 +130,9 @@ impl Place<'_> {
         mut change: impl FnMut(&mut Purse) -> (T, bool),
     ) -> Result<T, NoPlace> {
         let budget = &self.account.budget;
-        let sets = u128::from(budget.keys_max.div_ceil(KEYS_PER_SET).max(1));
-        let set = self.account.key.checked_rem(sets).unwrap_or(0);
-        let key = format!("{PREFIX}{}/{}/{set}", self.store, budget.place());
+        let set = self.account.key.checked_rem(u128::from(sets(budget)));
+        let set = set.and_then(|set| u32::try_from(set).ok()).unwrap_or(0);
+        let key = set_key(self.store, budget, set);
         let mut done = Err(NoPlace);
         let changed = shared.update(&key, &mut |bytes| {
             let mut purses = decode(bytes);

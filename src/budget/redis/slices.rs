@@ -12,12 +12,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 
 use super::super::{
-    Account, Act, Hold, Inbound, Level, Line, Order, Outbound, Shared, Shortfall, Step, Store,
-    Unanswered, Verdict,
+    Account, Act, Budget, Hold, Inbound, Level, Line, Order, Outbound, Shared, Shortfall, Step,
+    Store, Unanswered, Verdict,
 };
-use super::purse::{NoPlace, Place, Purse, Question};
+use super::purse::{self, NoPlace, Place, Purse, Question};
 use super::script::{Outcome, Slice as Answer, Words};
 use super::wire::{Call, Reply};
 use super::{Redis, Settings};
@@ -31,6 +32,10 @@ pub struct Slices {
     /// Those that errands look at next.
     due: RefCell<VecDeque<Account>>,
     looked_ms: Cell<u64>,
+    /// The budgets that are kept here, and up to which of their sets they were looked through once: what
+    /// stands there was spent by a VM that is gone, or by other workers.
+    budgets: RefCell<Vec<Rc<Budget>>>,
+    swept: Cell<(usize, u32)>,
     /// Errands on their way: their number, when they left, and whose slices they are about.
     sent: RefCell<VecDeque<(u64, u64, Vec<Account>)>>,
     errands: Cell<u64>,
@@ -48,6 +53,8 @@ const SENT_MAX: usize = 64;
 const LOOK_MS: u64 = 1_000;
 /// How often an order asks for more before it is taken to Redis itself: others spend what it fetched.
 const FETCHES_MAX: u8 = 3;
+/// Sets that are looked through at once, many times a second.
+const SETS_PER_LOOK: usize = 256;
 /// Lines of an order that fit into its mark.
 const LINES_MAX: usize = 64;
 
@@ -74,6 +81,8 @@ impl Slices {
             known: RefCell::default(),
             due: RefCell::default(),
             looked_ms: Cell::new(0),
+            budgets: RefCell::default(),
+            swept: Cell::default(),
             sent: RefCell::default(),
             errands: Cell::new(0),
         }
@@ -362,8 +371,41 @@ impl Slices {
         }
     }
 
+    /// Remembers buckets that stand in purses and that no request of this worker has asked for.
+    fn sweep(&self, shared: &dyn Shared) {
+        let budgets = self.budgets.borrow();
+        let (mut at, mut set) = self.swept.get();
+        for _ in 0..SETS_PER_LOOK {
+            let Some(budget) = budgets.get(at) else {
+                break;
+            };
+            for key in purse::keys(&self.redis.settings.name, budget, set, shared) {
+                let place = (budget.place().to_owned(), key);
+                let mut known = self.known.borrow_mut();
+                if known.len() < KNOWN_MAX && !known.contains_key(&place) {
+                    let account = Account {
+                        budget: Rc::clone(budget),
+                        key,
+                        label: String::new(),
+                        values: Vec::new(),
+                        // Until a request says it: nothing more is fetched.
+                        limit: 0,
+                    };
+                    known.insert(place, account.clone());
+                    self.due.borrow_mut().push_back(account);
+                }
+            }
+            set = set.saturating_add(1);
+            if set >= purse::sets(budget) {
+                (at, set) = (at.saturating_add(1), 0);
+            }
+        }
+        self.swept.set((at, set));
+    }
+
     /// What errands have to ask, and about whose slices.
     fn questions(&self, now_ms: u64, shared: &dyn Shared) -> Vec<(Account, Question)> {
+        self.sweep(shared);
         if now_ms.abs_diff(self.looked_ms.get()) >= LOOK_MS {
             self.looked_ms.set(now_ms);
             let known = self.known.borrow();
@@ -464,6 +506,10 @@ impl Store for Slices {
             }
             Some(_) | None => mark_shared(self.redis.hear(order, answer, shared)),
         }
+    }
+
+    fn adopt(&self, budget: &Rc<Budget>) {
+        self.budgets.borrow_mut().push(Rc::clone(budget));
     }
 
     fn errand(&self, now_ms: u64, shared: &dyn Shared) -> Option<Outbound> {

@@ -89,8 +89,8 @@ fn read(call: &Outbound) -> Vec<String> {
             continue;
         };
         let mut words = Vec::new();
-        for field in Fields(descriptor) {
-            match field.unwrap() {
+        for field in Fields(descriptor).map(Option::unwrap) {
+            match field {
                 Field::Bytes(1, entry) => {
                     let parts = Fields(entry).map(|part| match part {
                         Some(Field::Bytes(_, part)) => text(part),
@@ -104,7 +104,9 @@ fn read(call: &Outbound) -> Vec<String> {
                     other => format!("{other:?}"),
                 }),
                 Field::Varint(4, 1) => words.push("back".to_owned()),
-                other => words.push(format!("{other:?}")),
+                Field::Varint(..) | Field::Double(..) | Field::Word(..) | Field::Bytes(..) => {
+                    panic!("{field:?}");
+                }
             }
         }
         found.push(words.join(" "));
