@@ -3,9 +3,10 @@
 //! It works on the app's own format, on both ways, in the half that knows the provider: before a request is edited or
 //! translated, and behind whatever turns the answer back. So it is the same for every provider, each retry is redacted
 //! anew for where it goes, and an answer is redacted as the app would see it. `channel` redacts one text of an answer,
-//! `stream` the events of a streamed one, `typed` those that say what they are.
+//! `stream` the events of a streamed one, `typed` those that say what they are; `mould` spares those that look alike the walk.
 
 mod channel;
+mod mould;
 mod stream;
 mod typed;
 

@@ -21,6 +21,7 @@ use crate::redact::Counts;
 use crate::redact::places::{Found, Layout, Places, Step, write_path};
 
 use super::channel::Channel;
+use super::mould::{Fit, Mould};
 use super::typed::write_again;
 use super::{Redaction, Stop, unreadable};
 
@@ -46,6 +47,8 @@ pub(super) struct Flow {
     /// What `open` and `counted` keep, besides the texts.
     kept_bytes: usize,
     pub(super) is_failing: bool,
+    /// How events with one piece look, of the last texts that had any.
+    moulds: Vec<Mould>,
 }
 
 /// A text that has begun.
@@ -85,6 +88,7 @@ impl Filter {
                 added: 0,
                 kept_bytes: 0,
                 is_failing: false,
+                moulds: Vec::new(),
             },
         }
     }
@@ -122,6 +126,11 @@ impl Filter {
     }
 }
 
+/// Texts that come in turns: a few choices, or calls.
+const MOULDS_MAX: usize = 4;
+/// An event of a piece is short.
+const MOULD_BYTES_MAX: usize = 4096;
+
 /// What is written by the gateway itself is whole.
 const fn out_of_step() -> Fault {
     Fault::Internal("a stream's events were cut")
@@ -156,8 +165,72 @@ impl Flow {
             out.extend_from_slice(block.raw);
             return Ok(());
         }
-        let text = validate(data).map_err(unreadable)?;
         let mut edits = Edits::new(REDACTIONS_MAX, ADMIN_BYTES_MAX);
+        let text = match self.alike(block.name, data) {
+            Some((text, fit)) => {
+                self.piece(&fit.key, text, fit.content, false, (&mut edits, counts))?;
+                self.renumber(text, fit.number, &mut edits)?;
+                text
+            }
+            None => self.walk(block, data, (&mut edits, out), counts)?,
+        };
+        if edits.is_empty() {
+            out.extend_from_slice(block.raw);
+            return Ok(());
+        }
+        let mut edited = Vec::with_capacity(text.len());
+        edits.apply(text.as_bytes(), &mut edited)?;
+        sse::write_json(block.name, &edited, out);
+        Ok(())
+    }
+
+    /// What differs in an event that looks like one before, of a text that has not ended.
+    fn alike<'e>(&self, name: Option<&[u8]>, data: &'e [u8]) -> Option<(&'e str, Fit<'e>)> {
+        if self.moulds.is_empty() || self.is_failing {
+            return None;
+        }
+        let text = str::from_utf8(data).ok()?;
+        let mut fits = self.moulds.iter().filter_map(|mould| mould.fit(name, text));
+        let fit = fits.find(|fit| self.has_begun(&fit.key))?;
+        Some((text, fit))
+    }
+
+    /// Remembers how an event looks in which nothing but a piece of one text was found.
+    pub(super) fn remember(&mut self, key: &str, name: Option<&[u8]>, event: &str, content: &str) {
+        if event.len() > MOULD_BYTES_MAX || self.is_failing {
+            return;
+        }
+        if self.moulds.len() >= MOULDS_MAX {
+            self.moulds.remove(0);
+        }
+        self.moulds.extend(Mould::new(key, name, event, content));
+    }
+
+    /// Events that were added have moved the numbers of those behind.
+    pub(super) fn renumber(
+        &self,
+        event: &str,
+        written: Option<&str>,
+        edits: &mut Edits,
+    ) -> Result<(), Stop> {
+        if let Some(written) = written.filter(|_| self.added > 0)
+            && let Ok(number) = written.parse::<u64>()
+        {
+            let number = number.saturating_add(self.added).to_string();
+            edits.put(event, written, &number)?;
+        }
+        Ok(())
+    }
+
+    /// Looks for the texts of an event. Gives the event as text.
+    fn walk<'e>(
+        &mut self,
+        block: &sse::Event<'e>,
+        data: &'e [u8],
+        (edits, out): (&mut Edits, &mut Vec<u8>),
+        counts: &mut Counts,
+    ) -> Result<&'e str, Stop> {
+        let text = validate(data).map_err(unreadable)?;
         match self.redaction.sites.events {
             Events::Pieces {
                 renamed,
@@ -168,19 +241,12 @@ impl Flow {
                     renamed,
                     by_index: true,
                 };
-                self.pieces(block, text, layout, (items, end), (&mut edits, out), counts)?;
+                self.pieces(block, text, layout, (items, end), (edits, out), counts)?;
             }
-            Events::Typed(table) => self.typed(block, text, table, (&mut edits, out), counts)?,
+            Events::Typed(table) => self.typed(block, text, table, (edits, out), counts)?,
             Events::None => {}
         }
-        if edits.is_empty() {
-            out.extend_from_slice(block.raw);
-            return Ok(());
-        }
-        let mut edited = Vec::with_capacity(text.len());
-        edits.apply(text.as_bytes(), &mut edited)?;
-        sse::write_json(block.name, &edited, out);
-        Ok(())
+        Ok(text)
     }
 
     pub(super) fn rule(&self) -> std::rc::Rc<RedactionRule> {
@@ -204,6 +270,7 @@ impl Flow {
         let matcher = &self.redaction.sides(&rule)?.answer;
         let found = walked(Places::new(matcher, layout), text)?;
         let ended = ended(text, items, end)?;
+        let is_alone = found.len() == 1 && ended.is_empty() && self.is_named;
         for piece in found {
             // What is not in an item comes once. Some servers do not number their choices; they stand where they are. Other items may be whole ones then.
             let is_piece = piece
@@ -229,6 +296,9 @@ impl Flow {
                 self.begin(&key, is_json, path, (block.name, ""))?;
             }
             self.piece(&key, text, content, is_last, (edits, counts))?;
+            if is_alone {
+                self.remember(&key, block.name, text, content);
+            }
         }
         for prefix in &ended {
             self.end(prefix, None, out, counts)?;

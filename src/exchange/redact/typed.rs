@@ -38,7 +38,7 @@ impl Flow {
             Some((row, part)) => self.known(&event, row, part, (edits, out), counts)?,
             None => self.unknown(&event, (edits, out), counts)?,
         }
-        self.renumber(&event, edits)
+        self.renumber(text, event.member("sequence_number"), edits)
     }
 
     /// Takes an event of a type that the format has.
@@ -157,6 +157,8 @@ impl Flow {
         beside: &dyn Fn(&Self, &mut Edits, &mut Counts) -> Result<(), Stop>,
         (edits, counts): (&mut Edits, &mut Counts),
     ) -> Result<(), Stop> {
+        beside(self, edits, counts)?;
+        let is_alone = pieces.len() == 1 && edits.is_empty();
         let mut blank = String::new();
         for (key, piece) in pieces {
             let below = piece.path.get(depth..).unwrap_or_default();
@@ -186,8 +188,11 @@ impl Flow {
                 self.begin(key, is_json, path, (event.name, &blank))?;
             }
             self.piece(key, event.text, content, false, (edits, counts))?;
+            if is_alone {
+                self.remember(key, event.name, event.text, content);
+            }
         }
-        beside(self, edits, counts)
+        Ok(())
     }
 
     /// Takes what an event holds besides its part, at the root of what selectors speak of.
@@ -212,18 +217,6 @@ impl Flow {
             };
             let places = Places::new(matcher, Layout::default()).at(vec![step]);
             self.put_all(event, &walked(places, member.value)?, edits, counts)?;
-        }
-        Ok(())
-    }
-
-    fn renumber(&self, event: &Event<'_>, edits: &mut Edits) -> Result<(), Stop> {
-        if let (Some(number), Some(written), true) = (
-            event.number,
-            event.member("sequence_number"),
-            self.added > 0,
-        ) {
-            let number = number.saturating_add(self.added).to_string();
-            edits.put(event.text, written, &number)?;
         }
         Ok(())
     }
