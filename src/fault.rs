@@ -338,6 +338,16 @@ impl Fault {
         })
     }
 
+    /// What OpenAI's error events say of it, with this message.
+    #[must_use]
+    pub fn members<'f>(&'f self, message: &'f str) -> [(&'static str, Option<&'f str>); 3] {
+        [
+            ("code", self.code()),
+            ("message", Some(message)),
+            ("param", self.param()),
+        ]
+    }
+
     /// The field to blame.
     #[must_use]
     pub fn param(&self) -> Option<&str> {

@@ -53,6 +53,7 @@ class Variant:
     placement: str = "single"
     auth: str | None = None
     module: str | None = "tollgate"
+    extra: str | None = None  # what else its policy has
 
 
 VARIANTS = [
@@ -62,10 +63,25 @@ VARIANTS = [
     Variant("bedrock-native", "bedrock", auth="native"),
     Variant("bedrock-sigv4", "bedrock", auth="sigv4"),
     Variant("azure", "azure"),
+    Variant("azure-budgets", "azure", extra="budgets"),
+    Variant("azure-redaction", "azure", extra="redaction"),
     Variant("split-bedrock-key", "bedrock", "split", "key"),
     Variant("split-bedrock-native", "bedrock", "split", "native"),
     Variant("split-azure", "azure", "split"),
 ]
+
+# Three budgets that no load exhausts, and every detector, both ways.
+EXTRAS = {
+    None: {},
+    "budgets": {
+        "budgets": [
+            {"name": "requests", "unit": "requests", "window": "minute", "per": ["consumer"], "limit": 10**12},
+            {"name": "tokens", "unit": "tokens", "window": "day", "per": ["consumer", "model"], "limit": 10**15},
+            {"name": "all", "unit": "tokens", "rolling": "1h", "limit": 10**15},
+        ]
+    },
+    "redaction": {"redaction": [{"entities": {"all": "mask"}}]},
+}
 
 # What the quick simulator takes, which checks nothing.
 SIGNING = {"AWS_ACCESS_KEY_ID": "AKIDSIMULATOR", "AWS_SECRET_ACCESS_KEY": "simulator-secret"}
@@ -155,7 +171,8 @@ def policy_of(variant, addresses):
         providers[0]["auth"] = {"type": "none"}
     model = {"name": "bench", "targets": [MODELS[variant.kind or "azure"]]}
     shipped = gateway.policy_of(gateway.load(ROOT / "envoy/single.yaml"))
-    return {"version": 1, "consumers": shipped["consumers"], "providers": providers, "models": [model]}
+    policy = {"version": 1, "consumers": shipped["consumers"], "providers": providers, "models": [model]}
+    return policy | EXTRAS[variant.extra]
 
 
 def signing_filter():

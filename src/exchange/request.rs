@@ -6,7 +6,7 @@ use std::rc::Rc;
 use sha2::{Digest, Sha256};
 
 use crate::budget::Outbound;
-use crate::client::agents::Place;
+use crate::client::agents::{self, Place};
 use crate::client::models::{write_model, write_models};
 use crate::client::{self, Client, Opening};
 use crate::fault::{self, Fault};
@@ -262,9 +262,13 @@ impl Exchange {
         } = admitting;
         let (held, halt) = match held {
             Held::Passage(passage) => {
-                match self.admit_passage(&passage, &bytes, host, &mut journal) {
+                let body = match &*bytes {
+                    [] => None,
+                    bytes => Some(agents::read(bytes)?),
+                };
+                match self.admit_passage(&passage, body.as_ref(), host, &mut journal) {
                     Ok(()) => {
-                        let gone = self.pass(*passage, &bytes, host, effects);
+                        let gone = self.pass(*passage, (body, &bytes), host, effects);
                         return gone.map(|()| Flow::Continue);
                     }
                     Err(halt) => (Held::Passage(passage), halt),

@@ -310,11 +310,12 @@ fn unreadable(_error: json::Error) -> Fault {
 
 /// A request with more findings than can be replaced, or in which a member comes twice.
 fn too_many(error: &json::Error) -> Invalid {
-    let problem = match error {
-        json::Error::TooManyEdits { limit } => format!(
+    let problem = if let json::Error::TooManyEdits { limit } = error {
+        format!(
             "holds more than {limit} values that this gateway's policy redacts, the most in one request; send fewer at once"
-        ),
-        error => format!("cannot be redacted, as this gateway's policy asks: {error}"),
+        )
+    } else {
+        format!("cannot be redacted, as this gateway's policy asks: {error}")
     };
     Invalid::findings("body", problem)
 }

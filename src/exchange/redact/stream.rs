@@ -54,7 +54,7 @@ pub(super) struct Open {
     /// Where it stands in the whole answer, or, of an event with a type, below its delta.
     pub(super) path: Vec<Owned>,
     /// The event that began it, without any text, from which others of its kind are made.
-    pub(super) name: Vec<u8>,
+    pub(super) name: Option<Vec<u8>>,
     pub(super) event: String,
 }
 
@@ -179,7 +179,7 @@ impl Flow {
         }
         let mut edited = Vec::with_capacity(text.len());
         edits.apply(text.as_bytes(), &mut edited)?;
-        write_event(block.name.unwrap_or_default(), &edited, out);
+        sse::write_json(block.name, &edited, out);
         Ok(())
     }
 
@@ -226,7 +226,7 @@ impl Flow {
             let is_last = ended.iter().any(|prefix| is_below(&key, prefix));
             if !self.has_begun(&key) {
                 let path = piece.path.iter().map(Owned::from).collect();
-                self.begin(&key, is_json, path, (block.name.unwrap_or_default(), ""))?;
+                self.begin(&key, is_json, path, (block.name, ""))?;
             }
             self.piece(&key, text, content, is_last, (edits, counts))?;
         }
@@ -247,12 +247,12 @@ impl Flow {
         key: &str,
         is_json: bool,
         path: Vec<Owned>,
-        (name, event): (&[u8], &str),
+        (name, event): (Option<&[u8]>, &str),
     ) -> Result<(), Stop> {
         let open = Open {
             channel: Channel::new(&self.redaction, is_json),
             path,
-            name: name.to_owned(),
+            name: name.map(<[u8]>::to_owned),
             event: event.to_owned(),
         };
         let bytes = self.kept_bytes.saturating_add(open.bytes(key));
@@ -378,7 +378,7 @@ impl Flow {
             data.extend_from_slice(end.as_bytes());
         }
         data.push(b'}');
-        write_event(&open.name, &data, out);
+        sse::write_json(open.name.as_deref(), &data, out);
     }
 
     /// Whether the findings of a whole text are still to be counted. Beyond the bound they are not.
@@ -395,7 +395,8 @@ impl Flow {
 
 impl Open {
     fn bytes(&self, key: &str) -> usize {
-        let bytes = self.name.len().saturating_add(self.event.len());
+        let name = self.name.as_ref().map_or(0, Vec::len);
+        let bytes = name.saturating_add(self.event.len());
         bytes.saturating_add(key.len())
     }
 }
@@ -495,19 +496,4 @@ fn ended(text: &str, items: &str, end: &str) -> Result<Vec<String>, Stop> {
         }
     }
     Ok(ended)
-}
-
-pub(super) fn write_event(name: &[u8], data: &[u8], out: &mut Vec<u8>) {
-    if !name.is_empty() {
-        out.extend_from_slice(b"event: ");
-        out.extend_from_slice(name);
-        out.push(b'\n');
-    }
-    out.extend_from_slice(b"data: ");
-    // JSON has line feeds between its tokens only, where blanks do as well.
-    out.extend(data.iter().map(|byte| match byte {
-        b'\n' | b'\r' => b' ',
-        byte => *byte,
-    }));
-    out.extend_from_slice(b"\n\n");
 }

@@ -17,7 +17,7 @@ use crate::redact::document::hollow;
 use crate::redact::places::{Found, Layout, Places, Step, write_path};
 
 use super::Stop;
-use super::stream::{Flow, Open, Owned, Piece, key, walked, write_event};
+use super::stream::{Flow, Open, Owned, Piece, key, walked};
 
 /// What is done with an event: its edits, and what goes out before it.
 type Goes<'g> = (&'g mut Edits, &'g mut Vec<u8>);
@@ -32,7 +32,7 @@ impl Flow {
         (edits, out): Goes<'_>,
         counts: &mut Counts,
     ) -> Result<(), Stop> {
-        let event = Event::read(text, block.name.unwrap_or_default())?;
+        let event = Event::read(text, block.name)?;
         let row = table.iter().find(|row| event.kind == *row.name);
         match row.and_then(|row| Some((row, event.member(row.member)?))) {
             Some((row, part)) => self.known(&event, row, part, (edits, out), counts)?,
@@ -75,8 +75,8 @@ impl Flow {
         };
         if row.is == Is::Piece {
             let keys: Vec<_> = found.iter().map(|piece| key(&piece.path)).collect();
-            let pieces = keys.into_iter().zip(found).collect();
-            return self.put_pieces(event, pieces, row.path.len(), &beside, (edits, counts));
+            let pieces: Vec<_> = keys.into_iter().zip(found).collect();
+            return self.put_pieces(event, &pieces, row.path.len(), &beside, (edits, counts));
         }
         let mut again = Counts::default();
         for piece in found {
@@ -126,11 +126,11 @@ impl Flow {
             }
             (key, piece)
         };
-        let pieces = pieces.into_iter().map(keyed).collect();
+        let pieces: Vec<_> = pieces.into_iter().map(keyed).collect();
         let beside = |flow: &Self, edits: &mut Edits, counts: &mut Counts| {
             flow.put_all(event, &others, edits, counts)
         };
-        self.put_pieces(event, pieces, 1, &beside, (edits, counts))
+        self.put_pieces(event, &pieces, 1, &beside, (edits, counts))
     }
 
     fn put_all(
@@ -152,13 +152,13 @@ impl Flow {
     fn put_pieces(
         &mut self,
         event: &Event<'_>,
-        pieces: Vec<(String, Piece<'_>)>,
+        pieces: &[(String, Piece<'_>)],
         depth: usize,
         beside: &dyn Fn(&Self, &mut Edits, &mut Counts) -> Result<(), Stop>,
         (edits, counts): (&mut Edits, &mut Counts),
     ) -> Result<(), Stop> {
         let mut blank = String::new();
-        for (key, piece) in &pieces {
+        for (key, piece) in pieces {
             let below = piece.path.get(depth..).unwrap_or_default();
             let is_piece = below.iter().all(|step| matches!(step, Step::Name { .. }));
             let Found::Text { content, is_json } = piece.found else {
@@ -172,7 +172,7 @@ impl Flow {
             if !self.has_begun(key) {
                 if blank.is_empty() {
                     let mut edits = Edits::new(REDACTIONS_MAX, ADMIN_BYTES_MAX);
-                    for (_, piece) in &pieces {
+                    for (_, piece) in pieces {
                         if let Found::Text { content, .. } = piece.found {
                             edits.put_text(event.text, content, "")?;
                         }
@@ -246,7 +246,7 @@ fn parts(part: &str) -> Result<Vec<&str>, Error> {
 /// An event with a type.
 struct Event<'e> {
     /// Its name in the framing.
-    name: &'e [u8],
+    name: Option<&'e [u8]>,
     text: &'e str,
     kind: Text<'e>,
     number: Option<u64>,
@@ -254,7 +254,7 @@ struct Event<'e> {
 }
 
 impl<'e> Event<'e> {
-    fn read(text: &'e str, name: &'e [u8]) -> Result<Self, Stop> {
+    fn read(text: &'e str, name: Option<&'e [u8]>) -> Result<Self, Stop> {
         let members: Result<Vec<_>, _> = Members::new(text).collect();
         let mut event = Self {
             name,
@@ -360,7 +360,7 @@ pub(super) fn write_again(
     }
     let mut data = Vec::with_capacity(event.len());
     edits.apply(event.as_bytes(), &mut data)?;
-    write_event(&open.name, &data, out);
+    sse::write_json(open.name.as_deref(), &data, out);
     Ok(())
 }
 
@@ -372,6 +372,6 @@ fn empty<'d>(delta: &'d str, path: &[Owned]) -> Result<&'d str, Stop> {
         let found = members.find(|it| matches!(step, Owned::Name(name) if it.key == **name));
         value = found.map_or("", |found| found.value);
     }
-    let lost = Fault::Internal("a piece of an answer lost its place");
-    string_content(value).ok_or(lost.into())
+    string_content(value)
+        .ok_or_else(|| Fault::Internal("a piece of an answer lost its place").into())
 }
