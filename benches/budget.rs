@@ -9,10 +9,8 @@
 
 #![expect(
     clippy::arithmetic_side_effects,
-    clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
-    clippy::type_complexity,
     reason = "a benchmark that measures the wrong thing should stop loudly, and say what it measured"
 )]
 

@@ -1138,7 +1138,8 @@ impl Talk {
 
     fn count(&mut self) {
         let is_call = |effect: &&Effect| matches!(effect, Effect::Dispatch(_));
-        self.calls += self.sent.effects.iter().filter(is_call).count() as u32;
+        let calls = self.sent.effects.iter().filter(is_call).count();
+        self.calls += u32::try_from(calls).unwrap();
     }
 
     fn say(&mut self, words: usize) -> Flow {
