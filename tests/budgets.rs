@@ -1017,6 +1017,7 @@ fn whatever_the_tokenizer_a_budget_by_bytes_is_not_exceeded_by_a_prompt() {
 struct Far {
     limit: u64,
     held: Cell<u64>,
+    settled: Cell<u64>,
     calls: Cell<u32>,
 }
 
@@ -1041,6 +1042,10 @@ impl Store for Far {
                 });
             }
             Act::Reserve => line.amount,
+            Act::Settle => {
+                self.settled.set(line.amount);
+                0
+            }
             _ => line.hold.amount,
         };
         self.held.set(amount);
@@ -1100,6 +1105,7 @@ impl Talk {
         let far = Rc::new(Far {
             limit: limit_tokens * 1_000,
             held: Cell::default(),
+            settled: Cell::default(),
             calls: Cell::default(),
         });
         let rules = &mut Rc::get_mut(&mut policy).unwrap().budgets;
@@ -1132,7 +1138,8 @@ impl Talk {
 
     fn count(&mut self) {
         let is_call = |effect: &&Effect| matches!(effect, Effect::Dispatch(_));
-        self.calls += self.sent.effects.iter().filter(is_call).count() as u32;
+        let calls = self.sent.effects.iter().filter(is_call).count();
+        self.calls += u32::try_from(calls).unwrap();
     }
 
     fn say(&mut self, words: usize) -> Flow {
@@ -1225,6 +1232,9 @@ fn what_waited_for_a_store_that_refuses_goes_on_before_the_end() {
         talk.say(3);
         assert_eq!(talk.written.matches("[DONE]").count(), 1);
         assert_eq!(talk.words(), 15);
+        // It is paid for: 15 words are 18 tokens, and the prompt was 6.
+        talk.sent.exchange.settle(None, &talk.world);
+        assert_eq!(talk.far.settled.get(), 24_000);
     }
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Meter {
     growth: Option<Growth>,
     /// The budgets had no room for more.
     pub(super) is_cut: bool,
+    /// What was said while a store was late has gone on, and is more than was held.
+    pub(super) is_beyond: bool,
     said: Estimate,
     noted_tokens: u64,
 }
@@ -152,6 +154,7 @@ impl Meter {
         }
         let Kept { bytes, ends } = growth.kept.take()?;
         self.is_cut = !has_room && !ends;
+        self.is_beyond = !has_room;
         Some((bytes, ends))
     }
 

@@ -349,8 +349,11 @@ impl Exchange {
     fn cost(&self, admission: &Admission) -> Cost {
         let report = &self.report;
         let said_tokens = report.meter.tokens().max(report.streamed_tokens);
-        // An estimate is never more than what the answer was bounded by.
-        let bound = admission.ledger.borrow().output_tokens();
+        // An estimate is never more than what the answer was bounded by, unless that came too late.
+        let bound = match report.meter.is_beyond {
+            true => said_tokens,
+            false => admission.ledger.borrow().output_tokens(),
+        };
         let estimated = Cost::Tokens(Tokens {
             input: admission.estimated_tokens,
             output: said_tokens.min(bound),

@@ -119,6 +119,20 @@ mod tests {
     }
 
     #[test]
+    fn the_models_of_the_shipped_configs_have_prices() {
+        for model in [
+            "anthropic.claude-sonnet-4-5-20250929-v1:0",
+            "amazon.nova-2-lite-v1:0",
+            "amazon.titan-embed-text-v2:0",
+            "gpt-4.1",
+        ] {
+            let root = document::parse(b"{}").unwrap();
+            let prices = document::read(&root, |fields| Some(Prices::read(fields))).unwrap();
+            assert!(prices.of(model).is_some(), "{model}");
+        }
+    }
+
+    #[test]
     fn a_pattern_does_not_price_a_dearer_sibling() {
         check("{}", "o4-mini", Some((1_100_000, 4_400_000)));
         check("{}", "o4-mini-deep-research", Some((2_000_000, 8_000_000)));
