@@ -948,7 +948,7 @@ fn two(first: &str, second: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn a_patch_and_commands_come_in_pieces() {
+fn a_patch_comes_in_pieces() {
     let (delta, done) = (
         "response.apply_patch_call_operation_diff.delta",
         "response.apply_patch_call_operation_diff.done",
@@ -985,7 +985,10 @@ fn a_patch_and_commands_come_in_pieces() {
     let want = two("+to [EMAIL]", "-[PAYMENT_CARD]");
     assert_eq!(added_up(&got, delta, "output_index", "/delta"), want);
     assert_eq!(added_up(&got, done, "output_index", "/diff"), want);
+}
 
+#[test]
+fn commands_come_in_pieces() {
     let (delta, done) = (
         "response.shell_call_command.delta",
         "response.shell_call_command.done",
