@@ -15,7 +15,8 @@
 //!     codec  SSE, AWS event stream, JSON members and edits
 //!   budget   reserve and settle: arithmetic, windows, prices, and a port to where buckets are kept
 //!   redact   finds sensitive values in text, and replaces them
-//! leaves: document, fault, glob, limits, secret
+//! document   what an admin wrote, as a tree  (with codec below it)
+//! leaves: fault, glob, limits, secret
 //! ```
 //!
 //! # A request's way through

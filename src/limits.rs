@@ -57,6 +57,8 @@ pub const CALL_TIMEOUT_MS: u64 = 60_000;
 pub const REDACTIONS_MAX: usize = 65_536;
 /// Texts of one streamed answer that are redacted at once: each choice's content, each tool call's arguments, ..
 pub const CHANNELS_MAX: usize = 4_096;
+/// What is kept of them in bytes: their names, and the events that began them without their texts.
+pub const CHANNEL_BYTES_MAX: usize = 4 * MIB;
 /// Values of one request that its answer gets back.
 pub const PLACEHOLDERS_MAX: usize = 4_096;
 /// The same in bytes, with their placeholders.

@@ -836,6 +836,489 @@ fn a_stream_that_breaks_off_never_tells_what_was_held_back() {
 }
 
 #[test]
+fn choices_that_do_not_say_their_index_are_told_by_their_place() {
+    let pieces = chunks(&["mail jane@", "corp.com ", "now"]).replace("\"index\":0,", "");
+    let end = CHUNK
+        .replace(r#"{"content":"TEXT"}"#, "{}")
+        .replace("null", "\"stop\"");
+    let stream = format!("{pieces}{end}\n\ndata: [DONE]\n\n");
+    let got = streamed(&policy(MASK), CHAT, stream.as_bytes(), &mut || 9, "x");
+    let got = String::from_utf8(got).unwrap();
+    assert!(!got.contains("jane") && !got.contains("corp"), "{got}");
+    assert!(got.contains("[EMAIL]") && got.contains("now"), "{got}");
+}
+
+#[test]
+fn pieces_of_events_that_no_table_knows_are_pieces() {
+    let event = |kind: &str, index: u32, rest: &str| {
+        format!(
+            "event: {kind}\ndata: {{\"type\":\"{kind}\",\"output_index\":{index},\"item_id\":\"i{index}\",{rest}}}\n\n"
+        )
+    };
+    let (delta, done) = ("response.odd_text.delta", "response.odd_text.done");
+    let mut random = Random(7);
+    let (_, stream) = responses_answer(&mut random);
+    let at = stream.find("event: response.completed").unwrap();
+    let (before, after) = stream.split_at(at);
+    let stream = [
+        before,
+        &event(delta, 90, "\"delta\":\"mail jane@\""),
+        &event(delta, 91, "\"delta\":\"or joe@corp\""),
+        &event(delta, 90, "\"delta\":\"corp.com\""),
+        &event(done, 90, "\"text\":\"mail jane@corp.com\""),
+        &event(delta, 91, "\"delta\":\"-mail.com\""),
+        after,
+    ]
+    .concat();
+    let got = streamed(&policy(MASK), RESPONSES, stream.as_bytes(), &mut || 40, "x");
+    let got = String::from_utf8(got).unwrap();
+    for held in ["jane", "joe", "corp"] {
+        assert!(!got[at.min(got.len())..].contains(held), "{got}");
+    }
+    let mut texts = BTreeMap::new();
+    let mut ended = false;
+    for data in got.lines().filter_map(|line| line.strip_prefix("data: ")) {
+        let event: Value = serde_json::from_str(data).unwrap();
+        let index = event["output_index"].as_u64().unwrap_or_default();
+        ended |= event["type"] == done;
+        if event["type"] == delta {
+            assert!(!(ended && index == 90), "a piece behind the end: {event}");
+            let text: &mut String = texts.entry(index).or_default();
+            text.push_str(event["delta"].as_str().unwrap());
+        }
+    }
+    assert_eq!(texts[&90], "mail [EMAIL]");
+    assert_eq!(texts[&91], "or [EMAIL]");
+}
+
+/// Redacts a stream whose events have these types and members; an answer's end comes behind them.
+#[track_caller]
+fn typed_stream(redaction: &str, events: &[(&str, &str)]) -> Vec<Value> {
+    let mut stream = String::new();
+    for (number, (kind, members)) in events.iter().enumerate() {
+        stream.push_str(&format!(
+            "event: {kind}\ndata: {{\"type\":\"{kind}\",\"sequence_number\":{number},{members}}}\n\n"
+        ));
+    }
+    let (kind, number) = ("response.completed", events.len());
+    stream.push_str(&format!(
+        "event: {kind}\ndata: {{\"type\":\"{kind}\",\"sequence_number\":{number},\"response\":{{\"id\":\"r\",\"status\":\"completed\",\"output\":[]}}}}\n\n"
+    ));
+    let got = streamed(
+        &policy(redaction),
+        RESPONSES,
+        stream.as_bytes(),
+        &mut || 17,
+        "x",
+    );
+    let got = String::from_utf8(got).unwrap();
+    let data = got.lines().filter_map(|line| line.strip_prefix("data: "));
+    let events: Vec<Value> = data
+        .map(|data| serde_json::from_str(data).expect(data))
+        .collect();
+    for (number, event) in events.iter().enumerate() {
+        assert_eq!(event["sequence_number"], number, "{got}");
+    }
+    assert_eq!(events.last().unwrap()["type"], kind, "{got}");
+    events
+}
+
+/// What the pieces at this pointer of events of this type make together, by one of their members.
+fn added_up(events: &[Value], kind: &str, by: &str, pointer: &str) -> BTreeMap<String, String> {
+    let mut texts = BTreeMap::new();
+    for event in events.iter().filter(|event| event["type"] == kind) {
+        let text: &mut String = texts.entry(event[by].to_string()).or_default();
+        text.push_str(
+            event
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or_default(),
+        );
+    }
+    texts
+}
+
+fn two(first: &str, second: &str) -> BTreeMap<String, String> {
+    let texts = [first, second].map(str::to_owned);
+    ["0", "1"]
+        .map(str::to_owned)
+        .into_iter()
+        .zip(texts)
+        .collect()
+}
+
+#[test]
+fn a_patch_and_commands_come_in_pieces() {
+    let (delta, done) = (
+        "response.apply_patch_call_operation_diff.delta",
+        "response.apply_patch_call_operation_diff.done",
+    );
+    let got = typed_stream(
+        MASK,
+        &[
+            (
+                delta,
+                r#""output_index":0,"item_id":"a","delta":"+to jane@""#,
+            ),
+            (
+                delta,
+                r#""output_index":1,"item_id":"b","delta":"-4111 1111 ""#,
+            ),
+            (
+                delta,
+                r#""output_index":0,"item_id":"a","delta":"corp.com""#,
+            ),
+            (
+                done,
+                r#""output_index":0,"item_id":"a","diff":"+to jane@corp.com""#,
+            ),
+            (
+                delta,
+                r#""output_index":1,"item_id":"b","delta":"1111 1111""#,
+            ),
+            (
+                done,
+                r#""output_index":1,"item_id":"b","diff":"-4111 1111 1111 1111""#,
+            ),
+        ],
+    );
+    let want = two("+to [EMAIL]", "-[PAYMENT_CARD]");
+    assert_eq!(added_up(&got, delta, "output_index", "/delta"), want);
+    assert_eq!(added_up(&got, done, "output_index", "/diff"), want);
+
+    let (delta, done) = (
+        "response.shell_call_command.delta",
+        "response.shell_call_command.done",
+    );
+    let got = typed_stream(
+        MASK,
+        &[
+            (
+                "response.shell_call_command.added",
+                r#""output_index":0,"command_index":0,"command":"a@corp.com""#,
+            ),
+            (
+                delta,
+                r#""output_index":0,"command_index":0,"delta":"mail jane@""#,
+            ),
+            (
+                delta,
+                r#""output_index":0,"command_index":1,"delta":"ping 8.8.""#,
+            ),
+            (
+                delta,
+                r#""output_index":0,"command_index":0,"delta":"corp.com""#,
+            ),
+            (
+                done,
+                r#""output_index":0,"command_index":0,"command":"mail jane@corp.com""#,
+            ),
+            (delta, r#""output_index":0,"command_index":1,"delta":"4.4""#),
+            (
+                done,
+                r#""output_index":0,"command_index":1,"command":"ping 8.8.4.4""#,
+            ),
+        ],
+    );
+    let want = two("mail [EMAIL]", "ping [IPV4]");
+    assert_eq!(got[0]["command"], "[EMAIL]");
+    assert_eq!(added_up(&got, delta, "command_index", "/delta"), want);
+    assert_eq!(added_up(&got, done, "command_index", "/command"), want);
+}
+
+#[test]
+fn what_commands_write_comes_in_two_texts_of_pieces() {
+    let (delta, done) = (
+        "response.shell_call_output_content.delta",
+        "response.shell_call_output_content.done",
+    );
+    let got = typed_stream(
+        MASK,
+        &[
+            (
+                delta,
+                r#""output_index":0,"item_id":"a","command_index":0,"delta":{"stdout":"jane@","stderr":"8.8."}"#,
+            ),
+            (
+                delta,
+                r#""output_index":0,"item_id":"a","command_index":1,"delta":{"stdout":"joe@"}"#,
+            ),
+            (
+                delta,
+                r#""output_index":0,"item_id":"a","command_index":0,"delta":{"stdout":"corp.com"}"#,
+            ),
+            (
+                delta,
+                r#""output_index":0,"item_id":"a","command_index":0,"delta":{"stderr":"4.4"}"#,
+            ),
+            (
+                done,
+                r#""output_index":0,"item_id":"a","command_index":0,"output":[{"stdout":"jane@corp.com","stderr":"8.8.4.4","outcome":{"type":"exit","exit_code":0}}]"#,
+            ),
+            (
+                delta,
+                r#""output_index":0,"item_id":"a","command_index":1,"delta":{"stdout":"corp.com"}"#,
+            ),
+        ],
+    );
+    assert_eq!(
+        added_up(&got, delta, "command_index", "/delta/stdout"),
+        two("[EMAIL]", "[EMAIL]")
+    );
+    assert_eq!(
+        added_up(&got, delta, "command_index", "/delta/stderr"),
+        two("[IPV4]", "")
+    );
+    assert_eq!(
+        added_up(&got, done, "command_index", "/output/0/stdout")["0"],
+        "[EMAIL]"
+    );
+    assert_eq!(
+        added_up(&got, done, "command_index", "/output/0/stderr")["0"],
+        "[IPV4]"
+    );
+}
+
+#[test]
+fn audio_is_no_text() {
+    let audio = r#""delta":"anRhbmVAY29ycC5jb20=4111111111111111""#;
+    let got = typed_stream(
+        MASK,
+        &[
+            ("response.audio.delta", audio),
+            ("response.audio.transcript.delta", r#""delta":"jane@""#),
+            ("response.audio.transcript.delta", r#""delta":"corp.com""#),
+        ],
+    );
+    assert_eq!(got[0]["delta"], "anRhbmVAY29ycC5jb20=4111111111111111");
+    let text = added_up(&got, "response.audio.transcript.delta", "item_id", "/delta");
+    assert_eq!(text["null"], "[EMAIL]");
+}
+
+#[test]
+fn a_selector_of_everything_meets_probabilities_too() {
+    let all = r#"{"entities": {"all": "mask"}, "select": {"answer": {"include": ["$..*"]}}}"#;
+    let delta = "response.output_text.delta";
+    let place = r#""output_index":0,"content_index":0,"item_id":"m","note":"joe@corp.com","logprobs":[{"token":"jane@corp.com"}]"#;
+    let got = typed_stream(
+        all,
+        &[
+            (delta, &format!(r#"{place},"delta":"jane@""#)),
+            (delta, &format!(r#"{place},"delta":"corp.com""#)),
+        ],
+    );
+    assert_eq!(
+        added_up(&got, delta, "content_index", "/delta")["0"],
+        "[EMAIL]"
+    );
+    for event in &got[..3] {
+        assert_eq!(
+            (&event["logprobs"], &event["note"]),
+            (&json!([]), &json!("[EMAIL]"))
+        );
+    }
+}
+
+#[test]
+fn what_tells_texts_apart_is_bounded() {
+    let note = "n".repeat(600_000);
+    let event = |index: usize| {
+        format!(
+            "data: {{\"type\":\"response.output_text.delta\",\"output_index\":{index},\"content_index\":0,\"note\":\"{note}\",\"delta\":\"{}a@\"}}\n\n",
+            "b ".repeat(9)
+        )
+    };
+    let stream: String = (0..12).map(event).collect();
+    let got = streamed(
+        &policy(MASK),
+        RESPONSES,
+        stream.as_bytes(),
+        &mut || 65_536,
+        "x",
+    );
+    let got = String::from_utf8(got).unwrap();
+    assert!(
+        got.contains("upstream_too_large"),
+        "{}",
+        &got[got.len() - 500..]
+    );
+}
+
+#[test]
+fn a_first_chunk_that_names_no_answer_is_not_what_is_added_like() {
+    let first = r#"data: {"choices":[{"index":0,"delta":{"role":"assistant"},"finish_reason":null}],"created":0,"id":"","model":"","object":""}"#;
+    let end = CHUNK
+        .replace(r#"{"content":"TEXT"}"#, "{}")
+        .replace("null", "\"stop\"");
+    let pieces = chunks(&["mail jane@", "corp.com"]);
+    let stream = format!("{first}\n\n{pieces}{end}\n\ndata: [DONE]\n\n");
+    let got = streamed(&policy(MASK), CHAT, stream.as_bytes(), &mut || 9, "x");
+    let got = String::from_utf8(got).unwrap();
+    let told = got.lines().filter(|line| line.contains("[EMAIL]"));
+    let told: Vec<_> = told.collect();
+    assert_eq!(told.len(), 1, "{got}");
+    assert!(
+        told[0].contains(r#""id":"c1""#) && told[0].contains(r#""model":"m""#),
+        "{got}"
+    );
+}
+
+#[test]
+fn more_findings_than_can_be_replaced_are_the_apps_to_mend() {
+    let many = "a@corp.com ".repeat(65_537);
+    let body = json!({"model": "gpt", "messages": [{"role": "user", "content": many}]});
+    let Sent::Reply(reply) = send(&policy(MASK), CHAT, &body.to_string()).1 else {
+        panic!("it left");
+    };
+    let error: Value = serde_json::from_slice(&reply.body).unwrap();
+    assert_eq!(reply.headers.status(), 400);
+    assert_eq!(error["error"]["code"], "too_many_findings");
+    let said = error["error"]["message"].as_str().unwrap();
+    assert!(said.contains("more than 65536 values"), "{said}");
+}
+
+/// What an app gets of this failure, and the request was this prompt.
+fn failed(redaction: &str, path: &str, model: &str, status: &str, body: &str) -> Message {
+    let request = match path {
+        CHAT => {
+            json!({"model": model, "messages": [{"role": "user", "content": "I am joe@corp.com"}]})
+        }
+        _ => json!({"model": model, "input": "I am joe@corp.com"}),
+    };
+    let (mut proxy, sent) = send(&policy(redaction), path, &request.to_string());
+    assert!(matches!(sent, Sent::Call(_)), "{sent:?}");
+    let mut head = answer_head("application/json");
+    head.set(":status", status);
+    proxy.answer(&head, [body.as_bytes()]);
+    proxy.client
+}
+
+#[test]
+fn what_a_provider_says_of_an_error_is_redacted_too() {
+    let openai = r#"{"error":{"message":"no such user: jane@corp.com","type":"invalid_request_error","param":"messages","code":"bad"}}"#;
+    let azure = r#"{"error":{"message":"no: jane@corp.com","code":"content_filter","innererror":{"code":"x","content_filter_result":{"custom_blocklists":{"details":[{"id":"jane@corp.com"}]}}}}}"#;
+    let aws = r#"{"message":"no: jane@corp.com"}"#;
+    for (path, model, body) in [
+        (CHAT, "gpt", openai),
+        (RESPONSES, "gpt", openai),
+        (EMBEDDINGS, "embed", openai),
+        (CHAT, "gpt-azure", azure),
+        (CHAT, "claude", aws),
+    ] {
+        let got = failed(MASK, path, model, "400", body);
+        let told = String::from_utf8(got.body).unwrap();
+        assert_eq!(got.headers.status(), 400);
+        assert!(
+            told.contains("[EMAIL]") && !told.contains("corp.com"),
+            "{told}"
+        );
+        let requests_only = r#"{"entities": {"all": "mask"}, "directions": ["request"]}"#;
+        let got = failed(requests_only, path, model, "400", body);
+        let told = String::from_utf8(got.body).unwrap();
+        assert!(told.contains("jane@corp.com"), "{told}");
+    }
+    let block = r#"[{"entities": {"email": "block"}, "directions": ["answer"]}]"#;
+    let got = failed(block, CHAT, "gpt", "400", openai);
+    let told: Value = serde_json::from_slice(&got.body).unwrap();
+    assert_eq!(
+        (got.headers.status(), &told["error"]["code"]),
+        (400, &json!("bad"))
+    );
+    let said = told["error"]["message"].as_str().unwrap();
+    assert!(said.contains("policy blocks what it said"), "{said}");
+
+    let (mut proxy, _) = send_agents(MASK, ITEMS, "");
+    let mut head = answer_head("application/json");
+    head.set(":status", "404");
+    proxy.answer(&head, [openai.as_bytes()]);
+    let told = String::from_utf8(proxy.client.body).unwrap();
+    assert!(
+        told.contains("[EMAIL]") && !told.contains("corp.com"),
+        "{told}"
+    );
+}
+
+#[test]
+fn an_error_in_a_stream_is_redacted_too() {
+    let error = r#"{"error":{"message":"no: jane@corp.com","type":"server_error","code":"bad"}}"#;
+    let stream = format!("{}data: {error}\n\n", chunks(&["hi"]));
+    let chat = streamed(&policy(MASK), CHAT, stream.as_bytes(), &mut || 9, "x");
+    let alone = format!("data: {error}\n\n");
+    let first = streamed(&policy(MASK), CHAT, alone.as_bytes(), &mut || 9, "x");
+    let mut random = Random(3);
+    let (_, stream) = responses_answer(&mut random);
+    let at = stream.find("event: response.completed").unwrap();
+    let failed = r#"{"type":"response.failed","sequence_number":900,"response":{"id":"resp_1","object":"response","status":"failed","error":{"code":"server_error","message":"no: jane@corp.com"},"output":[]}}"#;
+    let stream = format!(
+        "{}event: response.failed\ndata: {failed}\n\n",
+        &stream[..at]
+    );
+    let response = streamed(&policy(MASK), RESPONSES, stream.as_bytes(), &mut || 50, "x");
+    for got in [chat, first, response] {
+        let got = String::from_utf8(got).unwrap();
+        assert!(
+            got.contains("no: [EMAIL]") && !got.contains("no: jane"),
+            "{got}"
+        );
+    }
+}
+
+#[test]
+fn what_a_guardrail_found_is_redacted() {
+    let body = r#"{"model":"claude","messages":[{"role":"user","content":"x"}]}"#;
+    let mut asked = head(CHAT, body.as_bytes());
+    asked.push("x-tollgate-guardrail-trace", "true");
+    let mut proxy = Proxy::new(&policy(MASK));
+    proxy.request(asked, body.as_bytes());
+    let answer = r#"{"output":{"message":{"role":"assistant","content":[{"text":"hi"}]}},"stopReason":"end_turn","usage":{"inputTokens":1,"outputTokens":1,"totalTokens":2},"metrics":{"latencyMs":1},"trace":{"guardrail":{"inputAssessment":{"g":{"sensitiveInformationPolicy":{"piiEntities":[{"match":"jane@corp.com","type":"EMAIL","action":"NONE"}]}}}}}}"#;
+    proxy.answer(&answer_head("application/json"), [answer.as_bytes()]);
+    let told = proxy
+        .client
+        .headers
+        .text("x-tollgate-guardrail-trace")
+        .unwrap();
+    assert!(
+        told.contains(r#""match":"[EMAIL]","type":"EMAIL""#),
+        "{told}"
+    );
+
+    let trace = r#""amazon-bedrock-trace":{"guardrail":{"input":{"g":{"match":"jane@corp.com"}},"outputs":["joe@corp.com"]}}"#;
+    let answer = format!(
+        r#"{{"id":"c1","choices":[{{"index":0,"message":{{"role":"assistant","content":"hi"}},"finish_reason":"stop"}}],{trace}}}"#
+    );
+    let got = whole(&policy(MASK), CHAT, &answer, "x").body;
+    let got = String::from_utf8(got).unwrap();
+    assert!(
+        got.contains(r#""match":"[EMAIL]""#) && !got.contains("corp.com"),
+        "{got}"
+    );
+    let end = CHUNK
+        .replace(r#"{"content":"TEXT"}"#, "{}")
+        .replace("null", "\"stop\"");
+    let end = end.replace(r#""model":"m""#, &format!(r#""model":"m",{trace}"#));
+    let stream = format!("{}{end}\n\ndata: [DONE]\n\n", chunks(&["hi"]));
+    let got = streamed(&policy(MASK), CHAT, stream.as_bytes(), &mut || 9, "x");
+    let got = String::from_utf8(got).unwrap();
+    assert!(
+        got.contains(r#""match":"[EMAIL]""#) && !got.contains("corp.com"),
+        "{got}"
+    );
+    assert_eq!(got.matches("amazon-bedrock-trace").count(), 1, "{got}");
+}
+
+#[test]
+fn an_empty_finish_reason_ends_no_text() {
+    let pieces = chunks(&["mail jane@", "corp.com"]).replace("null", "\"\"");
+    let end = CHUNK
+        .replace(r#"{"content":"TEXT"}"#, "{}")
+        .replace("null", "\"stop\"");
+    let stream = format!("{pieces}{end}\n\ndata: [DONE]\n\n");
+    let got = streamed(&policy(MASK), CHAT, stream.as_bytes(), &mut || 9, "x");
+    let got = String::from_utf8(got).unwrap();
+    assert!(!got.contains("corp") && got.contains("[EMAIL]"), "{got}");
+}
+
+#[test]
 fn a_failed_response_repeats_nothing_that_was_held_back() {
     let mut random = Random(5);
     let (_, stream) = responses_answer(&mut random);

@@ -53,6 +53,7 @@ class Variant:
     placement: str = "single"
     auth: str | None = None
     module: str | None = "tollgate"
+    extra: str | None = None  # what else its policy has
 
 
 VARIANTS = [
@@ -62,10 +63,25 @@ VARIANTS = [
     Variant("bedrock-native", "bedrock", auth="native"),
     Variant("bedrock-sigv4", "bedrock", auth="sigv4"),
     Variant("azure", "azure"),
+    Variant("azure-budgets", "azure", extra="budgets"),
+    Variant("azure-redaction", "azure", extra="redaction"),
     Variant("split-bedrock-key", "bedrock", "split", "key"),
     Variant("split-bedrock-native", "bedrock", "split", "native"),
     Variant("split-azure", "azure", "split"),
 ]
+
+# Three budgets that no load exhausts, and every detector, both ways.
+EXTRAS = {
+    None: {},
+    "budgets": {
+        "budgets": [
+            {"name": "requests", "unit": "requests", "window": "minute", "per": ["consumer"], "limit": 10**12},
+            {"name": "tokens", "unit": "tokens", "window": "day", "per": ["consumer", "model"], "limit": 10**15},
+            {"name": "all", "unit": "tokens", "rolling": "1h", "limit": 10**15},
+        ]
+    },
+    "redaction": {"redaction": [{"entities": {"all": "mask"}}]},
+}
 
 # What the quick simulator takes, which checks nothing.
 SIGNING = {"AWS_ACCESS_KEY_ID": "AKIDSIMULATOR", "AWS_SECRET_ACCESS_KEY": "simulator-secret"}
@@ -155,7 +171,8 @@ def policy_of(variant, addresses):
         providers[0]["auth"] = {"type": "none"}
     model = {"name": "bench", "targets": [MODELS[variant.kind or "azure"]]}
     shipped = gateway.policy_of(gateway.load(ROOT / "envoy/single.yaml"))
-    return {"version": 1, "consumers": shipped["consumers"], "providers": providers, "models": [model]}
+    policy = {"version": 1, "consumers": shipped["consumers"], "providers": providers, "models": [model]}
+    return policy | EXTRAS[variant.extra]
 
 
 def signing_filter():
@@ -410,6 +427,7 @@ def parse_options():
     parser.add_argument("--no-memory", action="store_true", help="skip the processes with 1 and 5 workers")
     parser.add_argument("--json", type=pathlib.Path, default=target / "bench-gateway.json")
     parser.add_argument("--module", type=pathlib.Path, default=wasm / "tollgate.wasm")
+    parser.add_argument("--other", type=pathlib.Path, help="a second module: each variant runs with it too, in the same rounds")
     parser.add_argument("--floor", type=pathlib.Path, default=wasm / "examples/floor.wasm")
     parser.add_argument("--load", type=pathlib.Path, default=target / TOOLS / "load")
     options = parser.parse_args()
@@ -417,6 +435,12 @@ def parse_options():
         each for each in VARIANTS
         if not options.only or not each.kind or any(word in each.name for word in options.only.split(","))
     ]  # fmt: skip
+    if options.other:
+        options.variants += [
+            dataclasses.replace(each, name=f"{each.name}-other", module="other")
+            for each in options.variants
+            if each.module == "tollgate"
+        ]
     names = options.workloads.split(",") if options.workloads else list(WORKLOADS)
     options.workloads = {name.strip(): WORKLOADS[name.strip()] for name in names}
     return options
@@ -436,7 +460,7 @@ def machine():
 
 
 def run(options, children, directory):
-    modules = {"tollgate": options.module, "floor": options.floor}
+    modules = {"tollgate": options.module, "floor": options.floor, "other": options.other}
     used = {each.module for each in options.variants if each.module}
     for path in [options.load, *(modules[name] for name in used)]:
         if not path.exists():

@@ -8,7 +8,7 @@ use proxy_wasm::types::Action;
 use crate::exchange::{Effect, Exchange, Flow, Input, Lost};
 use crate::turn::Headers;
 
-use super::host::{self, Buffer, Properties, Side};
+use super::host::{self, Buffer, Properties, Side, Token};
 use super::leases::Leases;
 use super::metrics::Metrics;
 use super::watch::Watch;
@@ -34,7 +34,7 @@ pub(super) struct Http {
     /// Nothing where no body came, and so no buffer is there to write into.
     held_bytes: Option<usize>,
     /// The calls of our own that are on their way: the proxy's token for each, and its number.
-    calls: Vec<(u32, usize)>,
+    calls: Vec<(Token, usize)>,
     worker: Worker,
     /// The upstream half's line is left to the edge half, which sees the whole exchange.
     logs: bool,
@@ -70,7 +70,11 @@ impl Http {
             }
         }
         if let Some(number) = refused {
-            return self.call_answer(number, Err(Lost::Refused), bytes);
+            let action = self.call_answer(number, Err(Lost::Refused), bytes);
+            // What nothing waited for holds nothing.
+            if action == Action::Continue {
+                return action;
+            }
         }
         match flow {
             Flow::Continue => Action::Continue,
@@ -149,13 +153,13 @@ fn apply(effect: Effect, bytes: &Buffer) {
     }
 }
 
-impl Context for Http {
-    fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
+impl Http {
+    /// A call has come to its end.
+    fn called(&mut self, token: Token, answer: Result<(Headers, Vec<u8>), Lost>) {
         let Some(at) = self.calls.iter().position(|(known, _)| *known == token) else {
             return;
         };
         let (_, number) = self.calls.swap_remove(at);
-        let answer = host::call_answer(body_size, self.exchange.answer_bytes_max());
         let is_request = self.exchange.is_admitting();
         let side = match is_request {
             true => Side::Request,
@@ -180,6 +184,18 @@ impl Context for Http {
         if let Err(status) = resumed {
             log::error!("the proxy refused a call: {status:?}");
         }
+    }
+}
+
+impl Context for Http {
+    fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
+        let answer = host::call_answer(body_size, self.exchange.answer_bytes_max());
+        self.called(Token::Http(token), answer);
+    }
+
+    fn on_grpc_call_response(&mut self, token: u32, status: u32, body_size: usize) {
+        let answer = host::grpc_answer(status, body_size, self.exchange.answer_bytes_max());
+        self.called(Token::Grpc(token), answer);
     }
 }
 

@@ -9,16 +9,16 @@ use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
 use crate::budget::{Inbound, Outbound, Store, Unanswered};
-use crate::exchange::Ledger;
-use crate::limits::MIB;
+use crate::exchange::{Ledger, Lost};
+use crate::turn::Headers;
 
-use super::host::{self, Memory};
+use super::host::{self, Memory, Token};
 
 /// The requests of this worker that hold something, and the calls that no request waits for.
 #[derive(Debug, Default)]
 pub(super) struct Leases {
     running: RefCell<Vec<Weak<RefCell<Ledger>>>>,
-    calls: RefCell<Vec<(u32, Call)>>,
+    calls: RefCell<Vec<(Token, Call)>>,
 }
 
 /// Whose a call is.
@@ -73,14 +73,13 @@ impl Leases {
     }
 
     /// A call has come to its end.
-    pub(super) fn answered(&self, token: u32, body_bytes: usize) {
+    pub(super) fn answered(&self, token: Token, answer: Result<(Headers, Vec<u8>), Lost>) {
         let mut calls = self.calls.borrow_mut();
         let Some(at) = calls.iter().position(|(known, _)| *known == token) else {
             return;
         };
         let (_, call) = calls.swap_remove(at);
         drop(calls);
-        let answer = host::call_answer(body_bytes, MIB);
         let answer = match &answer {
             Ok((head, body)) => Ok(Inbound {
                 status: head.status(),

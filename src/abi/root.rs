@@ -9,10 +9,11 @@ use proxy_wasm::types::ContextType;
 use crate::client::error::write_error;
 use crate::exchange::Exchange;
 use crate::fault::{self, Fault};
+use crate::limits::MIB;
 use crate::policy::{Placement, Policy};
 use crate::turn::Headers;
 
-use super::host;
+use super::host::{self, Token};
 use super::http::{Http, Worker};
 use super::watch::Watch;
 
@@ -57,9 +58,31 @@ impl Root {
     }
 }
 
+impl Root {
+    /// Writes what the metrics have to tell.
+    fn tell(&self) {
+        if let Some(Running { placement, policy }) = &self.running
+            && *placement != Placement::Upstream
+        {
+            self.worker.metrics.tell(policy);
+        }
+    }
+}
+
 impl Context for Root {
+    fn on_done(&mut self) -> bool {
+        self.tell();
+        true
+    }
+
     fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
-        self.worker.leases.answered(token, body_size);
+        let answer = host::call_answer(body_size, MIB);
+        self.worker.leases.answered(Token::Http(token), answer);
+    }
+
+    fn on_grpc_call_response(&mut self, token: u32, status: u32, body_size: usize) {
+        let answer = host::grpc_answer(status, body_size, MIB);
+        self.worker.leases.answered(Token::Grpc(token), answer);
     }
 }
 
@@ -91,7 +114,13 @@ impl RootContext for Root {
             return;
         }
         self.looked_ms = now_ms;
+        if let Some(running) = &self.running {
+            for store in running.policy.stores() {
+                self.worker.metrics.count_outages(&**store);
+            }
+        }
         self.worker.leases.renew();
+        self.tell();
         for context_id in self.worker.watch.overdue(host::now()) {
             if host::speak_of(context_id).is_err() {
                 self.worker.watch.gone(context_id);

@@ -19,7 +19,38 @@ pub struct Budget {
     pub is_shadow: bool,
     /// How many buckets it may have. Keys beyond them share one more.
     pub keys_max: u32,
+    /// What becomes of requests while the store cannot say.
+    pub when_down: WhenDown,
+    /// By what its buckets are told apart, as other systems may know it.
+    pub dimensions: Vec<String>,
     place: String,
+}
+
+/// What becomes of a request while its budget's store cannot say; the more it lets pass, the later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum WhenDown {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It passes while this gateway's share of what was left has room.
+    Share,
+    /// It passes.
+    Allow,
+}
+
+impl WhenDown {
+    /// Every way.
+    pub const ALL: [Self; 3] = [Self::Refuse, Self::Share, Self::Allow];
+
+    /// What a policy calls it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::Share => "local-share",
+            Self::Allow => "allow",
+        }
+    }
 }
 
 /// What a budget counts.
@@ -59,6 +90,8 @@ pub struct Account {
     pub key: u128,
     /// The key as people read it, such as `consumer=acme`; empty where the budget has one bucket.
     pub label: String,
+    /// The key's values, one for each of the budget's dimensions.
+    pub values: Vec<String>,
     /// What may be used and held together: the budget's limit, or the key's own.
     pub limit: u64,
 }
@@ -74,6 +107,8 @@ pub struct Hold {
     pub amount: u64,
     /// Whether it is in the bucket that keys share for which a local store had no place.
     pub is_shared: bool,
+    /// Whether it is held by this gateway alone, for the store could not say.
+    pub is_aside: bool,
 }
 
 impl Budget {
@@ -87,7 +122,17 @@ impl Budget {
             window,
             is_shadow,
             keys_max,
+            when_down: WhenDown::Refuse,
+            dimensions: Vec::new(),
             place,
+        }
+    }
+
+    /// The same, kept apart from it in the local store.
+    pub(super) fn aside(&self) -> Self {
+        Self {
+            place: format!("aside/{}", self.place),
+            ..self.clone()
         }
     }
 

@@ -14,7 +14,7 @@
 
 use std::ops::Range;
 
-use super::Hold;
+use super::{Act, Hold};
 
 /// How fine the leases' ends are told apart.
 pub(super) const SLOT_MS: u64 = 10_000;
@@ -115,6 +115,30 @@ impl Frame {
 }
 
 impl Cell {
+    /// Does an order's act.
+    ///
+    /// # Errors
+    /// It does not fit; nothing has changed then.
+    pub(super) fn perform(
+        &mut self,
+        act: Act,
+        now_ms: u64,
+        frame: &Frame,
+        limit: u64,
+        (hold, amount): (Hold, u64),
+    ) -> Result<Hold, Shortfall> {
+        match act {
+            Act::Reserve => self.reserve(now_ms, frame, limit, amount),
+            Act::Extend => self.extend(now_ms, frame, limit, hold, amount),
+            Act::Renew => Ok(self.renew(now_ms, frame, hold)),
+            Act::Settle => {
+                self.settle(now_ms, frame, hold, amount);
+                Ok(Hold { amount: 0, ..hold })
+            }
+            Act::Look => Ok(hold),
+        }
+    }
+
     /// Holds `amount` if it fits.
     ///
     /// # Errors
@@ -133,6 +157,7 @@ impl Cell {
             slot: self.lease(now_ms),
             amount,
             is_shared: false,
+            is_aside: false,
         };
         self.add(frame, &hold);
         Ok(hold)

@@ -7,13 +7,15 @@
 //!
 //! It reads JSON that was checked elsewhere; on anything else it counts something and stays inside.
 
-use memchr::memchr2;
+use memchr::{memchr2, memmem};
 
 /// A sum of tokens in the making.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Estimate {
     /// In hundredths, so that pieces of one text add up to what the whole is.
     hundredths: u64,
+    /// There is something besides text.
+    has_files: bool,
 }
 
 /// What a member of a request holds.
@@ -27,14 +29,28 @@ pub enum Content {
     Answer,
 }
 
+/// Below these keys is what is no text, or what stands elsewhere.
+const FILES: &[&[u8]] = &[
+    b"image_url",
+    b"input_audio",
+    b"video_url",
+    b"file_data",
+    b"file_id",
+    b"file_url",
+    b"item_reference",
+];
 /// What each message and each of its parts adds.
 const PART: u64 = 400;
 /// What providers tell a model of tools in general; Claude's takes the most.
 const TOOLS: u64 = 35_000;
+/// The same in tokens.
+pub const TOOLS_TOKENS: u64 = TOOLS / 100;
 /// A picture. Models charge by its size, and few charge more.
 const PICTURE: u64 = 160_000;
 /// Of any other file, this many base64 characters are a token, but it has as many as a picture at least.
 const FILE_CHARACTERS: u64 = 40;
+/// Of a file that is text, so many: three bytes of it.
+const TEXT_CHARACTERS: u64 = 4;
 /// Of a recording, so many are.
 const RECORDING_CHARACTERS: u64 = 600;
 
@@ -43,6 +59,12 @@ impl Estimate {
     #[must_use]
     pub const fn tokens(&self) -> u64 {
         self.hundredths.div_ceil(100)
+    }
+
+    /// Whether there was text and nothing else: no token of it is shorter than a byte.
+    #[must_use]
+    pub const fn is_text(&self) -> bool {
+        !self.has_files
     }
 
     /// Adds what a model is told besides, where there are tools for it.
@@ -81,6 +103,7 @@ impl Estimate {
             rest = behind;
             if rest.trim_ascii_start().first() == Some(&b':') {
                 key = text;
+                self.has_files |= FILES.contains(&key);
             } else {
                 self.add(worth(key, text));
             }
@@ -112,19 +135,65 @@ fn string(bytes: &[u8]) -> (&[u8], &[u8]) {
 
 /// What a string below this key counts.
 fn worth(key: &[u8], text: &[u8]) -> u64 {
-    let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
-    let file = PICTURE.max(length.saturating_mul(100) / FILE_CHARACTERS);
     match key {
-        // Words of the format.
-        b"role" | b"type" | b"detail" | b"id" | b"tool_call_id" | b"call_id" | b"status" => 0,
-        b"url" | b"image_url" => PICTURE,
-        b"data" => length.saturating_mul(100) / RECORDING_CHARACTERS,
-        b"file_data" | b"file_url" | b"file_id" => file,
-        _ if text.starts_with(b"data:image/") => PICTURE,
-        _ if text.starts_with(b"data:") => file,
+        // Words of the format. A longer one is none.
+        b"role" | b"type" | b"detail" | b"id" | b"tool_call_id" | b"call_id" | b"status"
+            if text.len() <= WORD_BYTES_MAX =>
+        {
+            0
+        }
+        b"file_id" | b"url" | b"image_url" | b"file_url" | b"data" | b"file_data" => {
+            match encoded(key, text) {
+                Some((kind, base64)) => media(kind, base64),
+                None if matches!(key, b"data" | b"file_data") => weigh(text),
+                None => PICTURE.max(weigh(text)),
+            }
+        }
         _ => weigh(text),
     }
 }
+
+/// What stands in base64 here, and of which kind it is. Text that only begins like it is text.
+fn encoded<'t>(key: &[u8], text: &'t [u8]) -> Option<(&'t [u8], &'t [u8])> {
+    const MARK: &[u8] = b";base64,";
+    let (kind, base64) = match text.strip_prefix(b"data:") {
+        Some(uri) => {
+            let head = uri.get(..KIND_BYTES_MAX).unwrap_or(uri);
+            let at = memmem::find(head, MARK)?;
+            let (kind, rest) = uri.split_at(at);
+            (kind, rest.get(MARK.len()..)?)
+        }
+        None if key == b"data" => (AUDIO, text),
+        None if key == b"file_data" => (b"".as_slice(), text),
+        None => return None,
+    };
+    // Some write a slash with its escape.
+    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=-_\\".contains(byte);
+    base64.iter().all(is_base64).then_some((kind, base64))
+}
+
+/// What a model is charged for a file of this kind.
+fn media(kind: &[u8], base64: &[u8]) -> u64 {
+    let length = u64::try_from(base64.len()).unwrap_or(u64::MAX);
+    let by = |characters: u64| length.saturating_mul(100).checked_div(characters);
+    if kind.starts_with(b"image/") {
+        return PICTURE;
+    }
+    if kind.starts_with(AUDIO) {
+        return by(RECORDING_CHARACTERS).unwrap_or(0);
+    }
+    let mut texts = [b"text/".as_slice(), b"application/json", b"application/xml"].into_iter();
+    let is_text = texts.any(|name| kind.starts_with(name));
+    match is_text {
+        true => by(TEXT_CHARACTERS).unwrap_or(0),
+        false => PICTURE.max(by(FILE_CHARACTERS).unwrap_or(0)),
+    }
+}
+
+const AUDIO: &[u8] = b"audio/";
+/// No word of the format, and no name of a file's kind, is longer.
+const WORD_BYTES_MAX: usize = 128;
+const KIND_BYTES_MAX: usize = 128;
 
 /// The numbers between strings, a token each.
 fn numbers(bytes: &[u8]) -> u64 {
@@ -285,7 +354,68 @@ mod tests {
             r#"{{"file_data":"data:application/pdf;base64,{}"}}"#,
             "A".repeat(400_000)
         );
-        check(&file, Content::Messages, 10_005);
+        check(&file, Content::Messages, 10_004);
+    }
+
+    /// Whether a thousand words under this key weigh what they weigh anywhere.
+    #[track_caller]
+    fn check_text(key: &str, lead: &str, is_text: bool) {
+        let words = " house".repeat(1_000);
+        let tokens = |json: &str| {
+            let mut estimate = Estimate::default();
+            estimate.value(json, Content::Messages);
+            estimate.tokens()
+        };
+        let found = tokens(&format!(r#"{{"{key}":"{lead}{words}"}}"#));
+        assert_eq!(
+            found >= tokens(&format!(r#""{words}""#)),
+            is_text,
+            "{found}"
+        );
+    }
+
+    #[test]
+    fn a_prompt_is_a_prompt_however_it_begins() {
+        for lead in ["", "data:", "data:image/png;base64,", "data:;base64,AAAA"] {
+            for key in [
+                "content",
+                "text",
+                "url",
+                "image_url",
+                "data",
+                "file_data",
+                "role",
+                "id",
+            ] {
+                check_text(key, lead, true);
+            }
+        }
+    }
+
+    #[test]
+    fn a_picture_in_a_text_is_read_as_text() {
+        let picture = format!("data:image/png;base64,{}", "iVBORw0KGgo".repeat(1_000));
+        let mut estimate = Estimate::default();
+        estimate.value(&format!(r#"{{"text":"{picture}"}}"#), Content::Messages);
+        assert!(estimate.tokens() > 4_000, "{estimate:?}");
+    }
+
+    #[test]
+    fn a_text_in_a_file_counts_as_text() {
+        for kind in ["text/plain", "application/json", "text/csv"] {
+            let file = format!(
+                r#"{{"file_data":"data:{kind};base64,{}"}}"#,
+                "A".repeat(4_000)
+            );
+            check(&file, Content::Messages, 1_004);
+        }
+    }
+
+    #[test]
+    fn a_recording_counts_by_its_size_whether_or_not_its_slashes_are_escaped() {
+        let recording = |piece: &str| format!(r#"{{"data":"{}"}}"#, piece.repeat(15_000));
+        check(&recording("AA/A"), Content::Messages, 104);
+        check(&recording(r"AA\/"), Content::Messages, 104);
     }
 
     #[test]

@@ -11,6 +11,7 @@
 use std::iter;
 
 use super::cell::Cell;
+use super::store::Contended;
 use super::{
     Account, Act, Budget, Frame, Hold, Inbound, Level, Line, Order, Shared, Shortfall, Step, Store,
     Unanswered, Verdict,
@@ -27,8 +28,6 @@ const PLACES: usize = 8;
 const KEYS_PER_SET: u32 = 4;
 /// Of a key's name, what is kept for people.
 const LABEL_BYTES_MAX: usize = 96;
-/// Each failed attempt is another worker's success, so this is never reached by honest load.
-const ATTEMPTS_MAX: usize = 10_000;
 
 impl Store for Local {
     fn is_near(&self) -> bool {
@@ -89,9 +88,6 @@ impl Local {
     }
 }
 
-/// Nobody could change the set for too long.
-struct Contended;
-
 /// Undoes what was done of an order that fails.
 fn give_back(order: &Order<'_>, done: &[(Hold, Level)], shared: &dyn Shared) {
     for (line, (hold, _)) in order.lines.iter().zip(done) {
@@ -131,16 +127,7 @@ fn perform(
         account.limit
     };
     let change = |cell: &mut Cell, frame: &Frame| {
-        let hold = match act {
-            Act::Reserve => cell.reserve(now_ms, frame, limit, amount)?,
-            Act::Extend => cell.extend(now_ms, frame, limit, hold, amount)?,
-            Act::Renew => cell.renew(now_ms, frame, hold),
-            Act::Settle => {
-                cell.settle(now_ms, frame, hold, amount);
-                Hold { amount: 0, ..hold }
-            }
-            Act::Look => hold,
-        };
+        let hold = cell.perform(act, now_ms, frame, limit, (hold, amount))?;
         Ok((hold, cell.level(now_ms, frame, account.limit)))
     };
     let access = match act {
@@ -176,7 +163,7 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Changes the bucket, again and again until nobody else has changed its set meanwhile.
+    /// Changes the bucket; in the set that keys share where its own has no place.
     fn access<T>(
         &mut self,
         access: Access,
@@ -186,32 +173,27 @@ impl Place<'_> {
     ) -> Result<Result<T, Shortfall>, Contended> {
         let budget = &self.account.budget;
         let frame = budget.window.frame(now_ms);
-        for _ in 0..ATTEMPTS_MAX {
-            let set = (!self.is_shared).then(|| self.account.key_set());
-            let key = set_key(budget, set);
-            let (mut set, version) = match shared.read(&key) {
-                Some((bytes, version)) => (Set::decode(&bytes), Some(version)),
-                None => (Set::default(), None),
-            };
-            let mut gone = Cell::default();
-            let (cell, is_kept) = match set.find(self.account, self.is_shared) {
-                Some(at) => (set.cell(at), true),
-                None if access == Access::Claim => {
-                    match set.claim(self.account, self.is_shared, now_ms, &frame) {
-                        Some(at) => (set.cell(at), true),
-                        None => {
-                            self.is_shared = true;
-                            continue;
-                        }
+        for is_shared in [self.is_shared, true] {
+            let set = (!is_shared).then(|| self.account.key_set());
+            let mut done = None;
+            shared.update(&set_key(budget, set), &mut |bytes| {
+                done = None;
+                let mut set = Set::decode(bytes);
+                let known = set.find(self.account, is_shared);
+                let at = match known {
+                    None if access == Access::Claim => {
+                        Some(set.claim(self.account, is_shared, now_ms, &frame)?)
                     }
-                }
-                None => (None, false),
-            };
-            let done = change(cell.unwrap_or(&mut gone), &frame);
-            if done.is_err() || !is_kept || access == Access::Read {
-                return Ok(done);
-            }
-            if shared.write(&key, &set.encode(), version) {
+                    _ => known,
+                };
+                let mut gone = Cell::default();
+                let cell = at.and_then(|at| set.cell(at));
+                let made = done.insert(change(cell.unwrap_or(&mut gone), &frame));
+                let is_kept = made.is_ok() && at.is_some() && access != Access::Read;
+                is_kept.then(|| set.encode())
+            })?;
+            self.is_shared = is_shared;
+            if let Some(done) = done {
                 return Ok(done);
             }
         }
@@ -393,6 +375,7 @@ mod tests {
             )),
             key: Budget::fingerprint([key].into_iter()),
             label: format!("consumer={key}"),
+            values: vec![key.to_owned()],
             limit,
         }
     }

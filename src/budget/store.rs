@@ -40,6 +40,10 @@ pub trait Store: std::fmt::Debug {
         _shared: &dyn Shared,
     ) {
     }
+
+    /// Gives what became of orders that the store could not say anything to, since this was last asked: the
+    /// store's name, what the policy calls it, and how often.
+    fn take_outages(&self, _sink: &mut dyn FnMut(&str, &str, u32)) {}
 }
 
 /// What is to be done, to all of its lines or to none.
@@ -118,6 +122,9 @@ pub struct Outbound {
     pub body: Vec<u8>,
     /// How long it may take.
     pub timeout_ms: u64,
+    /// Whether it is a call of gRPC's: its path names the service and the method, its body is the message, and
+    /// its answer is 200 with another message.
+    pub is_grpc: bool,
 }
 
 /// The answer to a store's call.
@@ -141,4 +148,35 @@ pub trait Shared {
     /// Writes if what stands there is still of this version; without a version, if nothing stands there.
     /// Says whether it has.
     fn write(&self, key: &str, bytes: &[u8], version: Option<u32>) -> bool;
+}
+
+/// Nobody could change what stands under a key for too long.
+#[derive(Debug)]
+pub(super) struct Contended;
+
+/// Each failed attempt is another worker's success, so this is never reached by honest load.
+const ATTEMPTS_MAX: usize = 10_000;
+
+impl dyn Shared + '_ {
+    /// Changes what stands under a key, again and again until nobody else has changed it meanwhile. `change`
+    /// takes the bytes, none where nothing stands there, and gives others, or nothing to leave them.
+    pub(super) fn update(
+        &self,
+        key: &str,
+        change: &mut dyn FnMut(&[u8]) -> Option<Vec<u8>>,
+    ) -> Result<(), Contended> {
+        for _ in 0..ATTEMPTS_MAX {
+            let (bytes, version) = match self.read(key) {
+                Some((bytes, version)) => (bytes, Some(version)),
+                None => (Vec::new(), None),
+            };
+            let Some(bytes) = change(&bytes) else {
+                return Ok(());
+            };
+            if self.write(key, &bytes, version) {
+                return Ok(());
+            }
+        }
+        Err(Contended)
+    }
 }

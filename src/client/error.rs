@@ -3,19 +3,19 @@
 //! `{"error":{"message","type","param","code"}}`, with Azure's `innererror` where the upstream sent
 //! one. In a stream it is one event with nothing after it: the SDKs raise it as an error.
 
-use crate::codec::json::{validate, write_string};
+use crate::codec::json::{validate, write_members, write_string};
 use crate::fault::Fault;
 
 /// Appends the error body for `fault`.
 pub fn write_error(fault: &Fault, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"error\":{\"message\":");
     write_string(out, &fault.to_string());
-    out.extend_from_slice(b",\"type\":");
-    write_string(out, fault.kind());
-    out.extend_from_slice(b",\"param\":");
-    write_nullable(out, fault.param());
-    out.extend_from_slice(b",\"code\":");
-    write_nullable(out, fault.code());
+    let members = [
+        ("type", Some(fault.kind())),
+        ("param", fault.param()),
+        ("code", fault.code()),
+    ];
+    write_members(out, &members);
     if let Fault::Upstream(upstream) = fault
         && let Some(inner) = &upstream.inner
         && validate(inner.as_bytes()).is_ok()
@@ -35,13 +35,6 @@ pub fn write_stream_error(fault: &Fault, out: &mut Vec<u8>) {
     out.extend_from_slice(b"data: ");
     write_error(fault, out);
     out.extend_from_slice(b"\n\n");
-}
-
-fn write_nullable(out: &mut Vec<u8>, text: Option<&str>) {
-    match text {
-        Some(text) => write_string(out, text),
-        None => out.extend_from_slice(b"null"),
-    }
 }
 
 #[cfg(test)]

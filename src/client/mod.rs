@@ -20,6 +20,7 @@ mod parameters;
 mod parts;
 mod read;
 pub mod responses;
+mod room;
 pub mod sites;
 mod tools;
 mod web_search;

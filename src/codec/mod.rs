@@ -1,4 +1,5 @@
-//! Framing and editing of bytes: server-sent events, the AWS event stream, JSON, base64.
+//! Framing and editing of bytes: server-sent events, the AWS event stream, JSON, protocol buffers, base64,
+//! percent-encoding.
 //!
 //! This room knows nobody: no provider, no client, no clock, no host. Bytes come in, borrowed pieces
 //! go out. Every buffer has a bound that the caller gives. "More bytes needed" is no error, only
@@ -8,6 +9,8 @@
 pub mod base64;
 pub mod event_stream;
 pub mod json;
+pub mod percent;
+pub mod protobuf;
 pub mod sse;
 
 #[cfg(test)]

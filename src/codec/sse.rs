@@ -265,6 +265,21 @@ fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
 }
 
+/// Appends an event with these JSON data. JSON has line breaks between its tokens only, where blanks do as well.
+pub fn write_json(name: Option<&[u8]>, json: &[u8], out: &mut Vec<u8>) {
+    if let Some(name) = name {
+        out.extend_from_slice(b"event: ");
+        out.extend_from_slice(name);
+        out.push(b'\n');
+    }
+    out.extend_from_slice(b"data: ");
+    out.extend(json.iter().map(|byte| match byte {
+        b'\n' | b'\r' => b' ',
+        byte => *byte,
+    }));
+    out.extend_from_slice(b"\n\n");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -317,6 +332,14 @@ mod tests {
     fn check(input: &str, want: &[&str]) {
         assert_eq!(events([input.as_bytes()], 64), want, "in one chunk");
         assert_eq!(events(input.as_bytes().chunks(1), 64), want, "byte by byte");
+    }
+
+    #[test]
+    fn json_is_written_on_one_line() {
+        let mut out = Vec::new();
+        write_json(Some(b"x"), b"{\n\"a\":\r\n1}", &mut out);
+        write_json(None, b"1", &mut out);
+        assert_eq!(out, b"event: x\ndata: { \"a\":  1}\n\ndata: 1\n\n");
     }
 
     #[test]

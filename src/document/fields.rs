@@ -294,21 +294,24 @@ impl<'n> Fields<'n> {
         problems: Problems,
         f: impl FnOnce(&mut Self) -> Option<R>,
     ) -> (Option<R>, Problems) {
-        let mut fields = Self {
+        let mut fields = Self::new(path, map, problems);
+        let result = f(&mut fields);
+        let problems = fields.finish(result.is_some());
+        (result, problems)
+    }
+
+    /// Apart from `read`, which is generic: the module holds one copy of it, not one for each kind of map.
+    fn new(path: String, map: &'n [(String, Node)], problems: Problems) -> Self {
+        let index = map.iter().map(|(name, node)| (name.as_str(), node));
+        Self {
             path,
             map,
-            index: map
-                .iter()
-                .map(|(name, node)| (name.as_str(), node))
-                .collect(),
+            index: index.collect(),
             known: BTreeSet::new(),
             is_rest_skipped: false,
             problems_before: problems.len(),
             problems,
-        };
-        let result = f(&mut fields);
-        let problems = fields.finish(result.is_some());
-        (result, problems)
+        }
     }
 
     /// Reports what nobody took, and gives the problems back.

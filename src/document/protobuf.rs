@@ -10,6 +10,7 @@
 //! length inside would have to fit.
 
 use super::node::{DEPTH_MAX, Node, Number};
+use crate::codec::protobuf::{Field, Fields};
 
 /// Reads a whole Struct; nothing where the bytes are none.
 pub(super) fn parse(bytes: &[u8]) -> Option<Node> {
@@ -31,7 +32,9 @@ fn structure(bytes: &[u8], depth: usize) -> Option<Node> {
             match field? {
                 Field::Bytes(1, bytes) => str::from_utf8(bytes).ok()?.clone_into(&mut name),
                 Field::Bytes(2, bytes) => node = value(bytes, depth.checked_sub(1)?)?,
-                Field::Bytes(..) | Field::Varint(..) | Field::Double(..) => return None,
+                Field::Bytes(..) | Field::Varint(..) | Field::Double(..) | Field::Word(..) => {
+                    return None;
+                }
             }
         }
         if entries.iter().any(|(known, _)| *known == name) {
@@ -52,7 +55,9 @@ fn value(bytes: &[u8], depth: usize) -> Option<Node> {
             Field::Bytes(3, bytes) => Node::String(str::from_utf8(bytes).ok()?.to_owned()),
             Field::Bytes(5, bytes) => structure(bytes, depth)?,
             Field::Bytes(6, bytes) => list(bytes, depth)?,
-            Field::Varint(..) | Field::Double(..) | Field::Bytes(..) => return None,
+            Field::Varint(..) | Field::Double(..) | Field::Word(..) | Field::Bytes(..) => {
+                return None;
+            }
         };
     }
     Some(node)
@@ -67,66 +72,6 @@ fn list(bytes: &[u8], depth: usize) -> Option<Node> {
         items.push(value(item, depth.checked_sub(1)?)?);
     }
     Some(Node::List(items))
-}
-
-/// A field's number and value, of the three wire types that a Struct has.
-enum Field<'b> {
-    Varint(u64, u64),
-    Double(u64, f64),
-    Bytes(u64, &'b [u8]),
-}
-
-/// The fields of a message; `None` inside where the bytes are no message.
-struct Fields<'b>(&'b [u8]);
-
-impl<'b> Iterator for Fields<'b> {
-    type Item = Option<Field<'b>>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let field = self.field();
-        if field.is_none() {
-            self.0 = &[];
-        }
-        Some(field)
-    }
-}
-
-impl<'b> Fields<'b> {
-    fn field(&mut self) -> Option<Field<'b>> {
-        let tag = self.varint()?;
-        let number = tag >> 3;
-        match tag & 7 {
-            0 => Some(Field::Varint(number, self.varint()?)),
-            1 => {
-                let (bytes, rest) = self.0.split_first_chunk::<8>()?;
-                self.0 = rest;
-                Some(Field::Double(number, f64::from_le_bytes(*bytes)))
-            }
-            2 => {
-                let length = usize::try_from(self.varint()?).ok()?;
-                let (bytes, rest) = self.0.split_at_checked(length)?;
-                self.0 = rest;
-                Some(Field::Bytes(number, bytes))
-            }
-            _ => None,
-        }
-    }
-
-    fn varint(&mut self) -> Option<u64> {
-        let mut number = 0_u64;
-        for shift in (0..64).step_by(7) {
-            let (&byte, rest) = self.0.split_first()?;
-            self.0 = rest;
-            number |= u64::from(byte & 0x7f).checked_shl(shift)?;
-            if byte & 0x80 == 0 {
-                return Some(number);
-            }
-        }
-        None
-    }
 }
 
 #[cfg(test)]

@@ -13,16 +13,19 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::budget::{Calibration, Content, Estimate, Outbound, Price, Shared, Shortfall, Unit};
-use crate::codec::json::{Edits, Kind, Walk, write_string};
+use crate::budget::{
+    Calibration, Content, Estimate, FRAME_TOKENS, Outbound, Price, Shared, Shortfall, TOOLS_TOKENS,
+    Unit, WhenDown,
+};
+use crate::codec::json::{Edits, Kind, Members, Walk, write_string};
 use crate::fault::{self, Exhausted, Fault};
 use crate::limits::ADMIN_BYTES_MAX;
-use crate::policy::{Action, Caller, Due, Facts, Policy, Threshold};
+use crate::policy::{Action, Caller, Due, Facts, Policy, PromptBound, Threshold};
 use crate::turn::{Ask, Format, Headers};
 
 use super::Host;
-use super::journal::Journal;
-use super::ledger::{Entry, Ledger, Promise, Refusal};
+use super::journal::{Journal, Weight};
+use super::ledger::{Entry, Ledger, Promise, Refusal, Tally};
 use super::tell::{amount_text, duration_text};
 
 /// A request that its budgets have room for.
@@ -32,8 +35,9 @@ pub(super) struct Admission {
     pub(super) step_tokens: Option<u64>,
     /// The prompt as it was estimated, before any guard.
     pub(super) estimated_tokens: u64,
-    /// The model under whose name calibration is kept.
-    pub(super) model: String,
+    /// The model's name in the policy, which may be a pattern: calibration is kept under it, so its number is
+    /// bounded by the policy and not by what apps ask for.
+    pub(super) row: String,
     /// The body, where the request leaves otherwise than it came.
     pub(super) body: Option<Vec<u8>>,
     /// What the answer's head says of thresholds.
@@ -75,7 +79,6 @@ struct Desk<'d> {
     caller: &'d Caller,
     headers: &'d Headers,
     host: &'d dyn Host,
-    estimated_tokens: u64,
 }
 
 /// What comes of one round at the desk.
@@ -112,7 +115,6 @@ pub(super) fn admit(
         caller,
         headers,
         host,
-        estimated_tokens: estimate(ask),
     };
     for round in 0..ROUNDS_MAX {
         if let Round::Done(admitted) = desk.round(&mut wish, round, journal)? {
@@ -156,6 +158,7 @@ pub(super) fn admit_passage(
     }
     let promise = Promise {
         input_tokens: 0,
+        input_tokens_most: 0,
         output_tokens: 0,
     };
     let id = journal.id(0);
@@ -163,20 +166,12 @@ pub(super) fn admit_passage(
         Ok(ledger) => Ok(Some(Admission {
             step_tokens: None,
             estimated_tokens: 0,
-            model: String::new(),
+            row: String::new(),
             body: None,
             warnings: warnings(&ledger),
             ledger: Rc::new(RefCell::new(ledger)),
         })),
-        Err(refusal) => Err(match refusal {
-            Refusal::Down => Halt::from(Fault::from(fault::Policy::Store)),
-            Refusal::Call(call) => Halt::Call(call),
-            Refusal::Short {
-                due,
-                amount,
-                shortfall,
-            } => Halt::from(exhausted(&due, amount, &shortfall, journal.now_ms())),
-        }),
+        Err(refusal) => Err(refusal.halt(journal)),
     }
 }
 
@@ -191,6 +186,26 @@ pub(super) enum Halt {
 impl From<Fault> for Halt {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
+    }
+}
+
+impl Refusal {
+    fn halt(self, journal: &mut Journal) -> Halt {
+        match self {
+            Self::Down(tallies) => {
+                journal.tallies = tallies;
+                Halt::from(Fault::from(fault::Policy::Store))
+            }
+            Self::Call(call) => Halt::Call(call),
+            Self::Short {
+                due,
+                amount,
+                shortfall,
+            } => {
+                journal.tallies.push(Tally::refused(&due, &shortfall));
+                Halt::from(exhausted(&due, amount, &shortfall, journal.now_ms()))
+            }
+        }
     }
 }
 
@@ -223,42 +238,41 @@ impl Desk<'_> {
         });
         if due.is_empty() {
             let body = wish.body(None)?;
-            return Ok(Round::Done(body.map(|body| Admission::free(body, wish))));
+            return Ok(Round::Done(body.map(Admission::free)));
         }
         let prices = prices(&costs, &due)?;
         let bounds = costs
             .iter()
             .filter_map(|(_, cost)| cost.as_ref()?.output_tokens_max);
-        let is_near = due.iter().all(|due| due.rule.store.is_near());
-        let allowance = wish.allowance(self.policy, bounds.max(), is_near);
+        let allowance = wish.allowance(self.policy, bounds.max());
         let shared = self.host.shared();
-        let learnt = || Calibration::read(&wish.model, shared).bound(self.estimated_tokens);
+        let row = model.name.as_str();
+        let weight = journal.weight(|| weigh(wish.ask));
+        check_bounded(&due, weight)?;
+        let learnt = || Calibration::read(row, shared).bound(weight.estimated_tokens);
+        let input_tokens = journal.bound(learnt);
         let promise = Promise {
-            input_tokens: journal.bound(learnt),
+            input_tokens,
+            input_tokens_most: weight.most_tokens.unwrap_or(input_tokens),
             output_tokens: allowance.tokens.saturating_mul(wish.answers),
         };
         let dearest = prices.iter().map(|(_, price)| *price);
         let dearest = dearest.fold(Price::default(), Price::max);
         match Ledger::reserve(journal.id(round), due, prices, promise, journal, shared) {
-            Ok(ledger) => self.admitted(wish, ledger, allowance, journal),
-            Err(Refusal::Down) => Err(Halt::from(Fault::from(fault::Policy::Store))),
-            Err(Refusal::Call(call)) => Err(Halt::Call(call)),
-            Err(Refusal::Short {
-                due,
-                amount,
-                shortfall,
-            }) => {
-                let affordable = affordable(&due, &shortfall, promise.input_tokens, &dearest);
-                let each = affordable.checked_div(wish.answers).unwrap_or(0);
-                // Who set no bound takes what there is.
-                let own = wish.asked_tokens.is_none().then_some(UNBOUNDED_TOKENS_MIN);
-                let least = self.policy.completion.shorten_to_tokens.or(own);
-                if least.is_some_and(|least| least <= each) && each < allowance.tokens {
-                    wish.bound_tokens = Some(each);
-                    return Ok(Round::Again);
+            Ok(ledger) => self.admitted(wish, row, (ledger, allowance), journal),
+            Err(refusal) => {
+                if let Refusal::Short { due, shortfall, .. } = &refusal {
+                    let affordable = affordable(due, shortfall, promise.input(due), &dearest);
+                    let each = affordable.checked_div(wish.answers).unwrap_or(0);
+                    // Who set no bound takes what there is.
+                    let own = wish.asked_tokens.is_none().then_some(UNBOUNDED_TOKENS_MIN);
+                    let least = self.policy.completion.shorten_to_tokens.or(own);
+                    if least.is_some_and(|least| least <= each) && each < allowance.tokens {
+                        wish.bound_tokens = Some(each);
+                        return Ok(Round::Again);
+                    }
                 }
-                let now_ms = journal.now_ms();
-                Err(Halt::from(exhausted(&due, amount, &shortfall, now_ms)))
+                Err(refusal.halt(journal))
             }
         }
     }
@@ -267,8 +281,8 @@ impl Desk<'_> {
     fn admitted(
         &self,
         wish: &mut Wish<'_>,
-        ledger: Ledger,
-        allowance: Allowance,
+        row: &str,
+        (ledger, allowance): (Ledger, Allowance),
         journal: &mut Journal,
     ) -> Result<Round, Halt> {
         let shared = self.host.shared();
@@ -285,8 +299,8 @@ impl Desk<'_> {
         };
         Ok(Round::Done(Some(Admission {
             step_tokens: allowance.step_tokens,
-            estimated_tokens: self.estimated_tokens,
-            model: wish.model.clone(),
+            estimated_tokens: journal.weight(|| weigh(wish.ask)).estimated_tokens,
+            row: row.to_owned(),
             body,
             warnings: warnings(&ledger),
             ledger: Rc::new(RefCell::new(ledger)),
@@ -296,12 +310,12 @@ impl Desk<'_> {
 
 impl Admission {
     /// A request that was sent to another model, which no budget counts.
-    fn free(body: Vec<u8>, wish: &Wish<'_>) -> Self {
+    fn free(body: Vec<u8>) -> Self {
         Self {
             ledger: Rc::new(RefCell::new(Ledger::empty())),
             step_tokens: None,
             estimated_tokens: 0,
-            model: wish.model.clone(),
+            row: String::new(),
             body: Some(body),
             warnings: Vec::new(),
         }
@@ -309,7 +323,7 @@ impl Admission {
 
     /// Learns how far the estimate was from what the provider counted.
     pub(super) fn learn(&self, counted_tokens: u64, shared: &dyn Shared) {
-        Calibration::learn(&self.model, self.estimated_tokens, counted_tokens, shared);
+        Calibration::learn(&self.row, self.estimated_tokens, counted_tokens, shared);
     }
 }
 
@@ -333,14 +347,18 @@ fn warnings(ledger: &Ledger) -> Vec<String> {
     for entry in ledger.entries() {
         let budget = &entry.due.account.budget;
         let name = &budget.name;
-        if entry.is_down {
-            warnings.push(format!("{name}; store-down"));
+        if entry.is_aside() {
+            let way = match budget.when_down {
+                WhenDown::Share => "; local-share",
+                WhenDown::Refuse | WhenDown::Allow => "",
+            };
+            warnings.push(format!("{name}; store-down{way}"));
         }
         let limit = u128::from(entry.level.limit).saturating_mul(100);
         if budget.is_shadow && stands(entry) > limit {
             warnings.push(format!("{name}; shadow-refused"));
         } else if let (false, Some(threshold)) = (
-            entry.is_down,
+            entry.is_aside(),
             passed(entry).find(|threshold| threshold.action == Action::Warn),
         ) {
             warnings.push(format!("{name}; at={}", threshold.percent));
@@ -350,7 +368,7 @@ fn warnings(ledger: &Ledger) -> Vec<String> {
 }
 
 impl Wish<'_> {
-    fn allowance(&self, policy: &Policy, model_tokens: Option<u64>, is_near: bool) -> Allowance {
+    fn allowance(&self, policy: &Policy, model_tokens: Option<u64>) -> Allowance {
         let completion = policy.completion;
         if self.ask.format == Format::Embeddings {
             return Allowance {
@@ -364,8 +382,7 @@ impl Wish<'_> {
             .flatten();
         let bound = bounds.min();
         let said = self.asked_tokens;
-        // What grows while it streams cannot wait for a store that is far away.
-        if said.is_none() && bound.is_none() && self.ask.stream && is_near {
+        if said.is_none() && bound.is_none() && self.ask.stream {
             let step = completion.stream_step_tokens;
             return Allowance {
                 tokens: step,
@@ -496,8 +513,11 @@ fn items(json: &str) -> u64 {
     count.max(1)
 }
 
-fn estimate(ask: &Ask<'_>) -> u64 {
+fn weigh(ask: &Ask<'_>) -> Weight {
     let mut estimate = Estimate::default();
+    let mut tokens = u64::try_from(ask.body.len()).unwrap_or(u64::MAX);
+    tokens = tokens.saturating_add(FRAME_TOKENS);
+    let mut is_bounded = true;
     for member in &ask.members {
         let content = match &*member.key {
             "messages" | "input" | "prompt" | "instructions" | "suffix" => Content::Messages,
@@ -506,11 +526,50 @@ fn estimate(ask: &Ask<'_>) -> u64 {
                 Content::Schema
             }
             "response_format" | "text" => Content::Schema,
+            "previous_response_id" | "conversation" | "web_search_options" => {
+                is_bounded &= member.value == "null";
+                continue;
+            }
             _ => continue,
         };
         estimate.value(member.value, content);
+        if content == Content::Schema {
+            tokens = tokens.saturating_add(TOOLS_TOKENS);
+        }
+        is_bounded &= match &*member.key {
+            // A template that the provider keeps.
+            "prompt" => !member.value.starts_with('{'),
+            "tools" => are_own(member.value),
+            _ => true,
+        };
     }
-    estimate.tokens()
+    Weight {
+        estimated_tokens: estimate.tokens(),
+        most_tokens: (is_bounded && estimate.is_text()).then_some(tokens),
+    }
+}
+
+/// Whether all of these tools are the app's own. What a hosted one finds is added to the prompt.
+fn are_own(json: &str) -> bool {
+    let mut walk = Walk::new(json);
+    if walk.kind() != Kind::Array {
+        return true;
+    }
+    walk.open();
+    while let Ok(true) = walk.next_item() {
+        let Ok(tool) = walk.skip() else {
+            return false;
+        };
+        let mut members = Members::new(tool);
+        let kind = members.find_map(|member| {
+            let member = member.ok()?;
+            (&*member.key == "type").then_some(member.value)
+        });
+        if !kind.is_none_or(|kind| matches!(kind, r#""function""# | r#""custom""#)) {
+            return false;
+        }
+    }
+    true
 }
 
 /// What each provider charges. Where money is limited everybody has to have a price.
@@ -525,6 +584,22 @@ fn prices(
         None => Ok((provider.clone(), Price::default())),
     };
     costs.iter().map(price).collect()
+}
+
+/// Fails where a budget that holds by bytes meets a prompt which they do not bound.
+fn check_bounded(due: &[Due], weight: Weight) -> Result<(), Fault> {
+    let is_blind = |due: &&Due| {
+        let budget = &due.account.budget;
+        let counts = matches!(budget.unit, Unit::Tokens(_) | Unit::Usd);
+        counts && !budget.is_shadow && due.rule.prompt == PromptBound::Bytes
+    };
+    match due.iter().find(is_blind) {
+        Some(due) if weight.most_tokens.is_none() => {
+            let budget = due.account.budget.name.clone();
+            Err(Fault::from(fault::Policy::Unbounded { budget }))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// How many output tokens fit into what a budget has left.

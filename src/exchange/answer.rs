@@ -12,6 +12,7 @@ use crate::turn::{Detail, Event, Finish, Headers};
 
 use super::passage::{self, Passing, Way};
 use super::redact::Filter;
+use super::request::store_call;
 use super::{
     Body, DROPPED_HEADER, Effect, Flow, GUARDRAIL_HEADER, Host, INVOKED_MODEL_HEADER, Lost,
     REDACTED_HEADER, Report, Turn, Waiting,
@@ -75,6 +76,8 @@ impl Answer {
         effects: &mut Vec<Effect>,
     ) -> (Self, Flow) {
         report.status = head.status();
+        // Of the provider's answer the upstream half tells.
+        report.is_served = report.status == 200 && !matches!(waiting, Waiting::Edge { .. });
         let begun = match waiting {
             Waiting::Edge { metered } if is_openai_shaped(&head) => {
                 Self::measure(metered, &head, limits)
@@ -217,7 +220,7 @@ impl Answer {
                     Vec::new()
                 };
                 if bytes.is_empty() && body.bytes() > 0 {
-                    self.fail(&too_large(), report, effects);
+                    self.fail(too_large(), report, effects);
                 } else if let Self::Collecting {
                     waiting: Waiting::Embedding(embedding),
                     head,
@@ -268,6 +271,12 @@ impl Answer {
         {
             client.write_stream_fault(fault, &mut out);
         }
+        effects.extend(report.meter.call().map(store_call).map(Effect::Dispatch));
+        if fed.is_ok() && report.meter.keep(&mut out, ends) {
+            effects.push(Effect::AnswerBody(Vec::new()));
+            return Flow::Hold;
+        }
+        report.meter.give_up(&mut out);
         if out != bytes {
             effects.push(Effect::AnswerBody(out));
         }
@@ -275,6 +284,57 @@ impl Answer {
             *self = Self::Spent;
         }
         Flow::Continue
+    }
+
+    /// Lets go what was kept back while a store was asked, and ends the stream if there is no more room.
+    pub(super) fn let_go(
+        &mut self,
+        mut kept: Vec<u8>,
+        ends: bool,
+        report: &mut Report,
+        effects: &mut Vec<Effect>,
+    ) {
+        let is_cut = report.meter.is_cut;
+        let mut end = Vec::new();
+        match self {
+            Self::Streaming {
+                turn,
+                head,
+                stream,
+                filter,
+            } => {
+                if is_cut && let Err(fault) = stream.cut(&mut end) {
+                    report.fail_in_stream(&fault);
+                    turn.client.write_stream_fault(&fault, &mut end);
+                }
+                if let (Some(filter), true) = (filter, is_cut) {
+                    let written = std::mem::take(&mut end);
+                    let counts = &mut report.redacted.answer;
+                    if let Err(fault) = filter.push(&written, &mut end, counts) {
+                        report.fail_in_stream(&fault);
+                        let mut told = Vec::new();
+                        turn.client.write_stream_fault(&fault, &mut told);
+                        filter.fail(&told, &mut end);
+                    }
+                }
+                if let Some(head) = head.take() {
+                    turn.open(stream, head, report, effects);
+                }
+            }
+            Self::Measuring { relay, .. } if is_cut => {
+                let _is_cut = relay.cut(&mut end);
+            }
+            Self::Measuring { .. }
+            | Self::Passing
+            | Self::Collecting { .. }
+            | Self::Relaying(_)
+            | Self::Spent => {}
+        }
+        kept.append(&mut end);
+        effects.push(Effect::AnswerBody(kept));
+        if ends || is_cut {
+            *self = Self::Spent;
+        }
     }
 
     /// Finishes an answer whose body is whole.
@@ -332,7 +392,7 @@ impl Answer {
                 }
             }
             (Ok(_), _) => {}
-            (Err(fault), answer) => answer.fail(&fault, report, effects),
+            (Err(fault), answer) => answer.fail(fault, report, effects),
         }
     }
 
@@ -383,7 +443,7 @@ impl Answer {
             }
             Err(fault) => {
                 effects.clear();
-                self.fail(&fault, report, effects);
+                self.fail(fault, report, effects);
             }
         }
         *self = Self::Spent;
@@ -425,6 +485,12 @@ impl Answer {
             let filtered = filter.push(&came, &mut out, &mut report.redacted.answer);
             fed = filtered.and(fed);
         }
+        effects.extend(report.meter.call().map(store_call).map(Effect::Dispatch));
+        if fed.is_ok() && report.meter.keep(&mut out, ends) {
+            effects.push(Effect::AnswerBody(Vec::new()));
+            return Flow::Hold;
+        }
+        report.meter.give_up(&mut out);
         match fed {
             Ok(()) if out.is_empty() && head.is_some() => {
                 effects.push(Effect::AnswerBody(out));
@@ -432,11 +498,15 @@ impl Answer {
             }
             Ok(()) => {}
             Err(fault) if out.is_empty() && head.is_some() => {
-                self.fail(&fault, report, effects);
+                self.fail(fault, report, effects);
                 *self = Self::Spent;
                 return Flow::Continue;
             }
             Err(fault) => {
+                let fault = match filter {
+                    Some(filter) => filter.fault(fault, &mut report.redacted.answer),
+                    None => fault,
+                };
                 report.fail_in_stream(&fault);
                 let mut told = Vec::new();
                 if !stream.fail(&fault, &mut told) {
@@ -462,21 +532,30 @@ impl Answer {
     }
 
     /// Makes the answer an error, while its head is held.
-    fn fail(&mut self, fault: &Fault, report: &mut Report, effects: &mut Vec<Effect>) {
-        report.fail(fault);
-        let head = match self {
-            Self::Collecting { head, .. } => head,
+    fn fail(&mut self, fault: Fault, report: &mut Report, effects: &mut Vec<Effect>) {
+        let counts = &mut report.redacted.answer;
+        let (head, fault) = match self {
+            Self::Collecting { head, waiting } => match waiting.redaction() {
+                Some(redaction) => (head, redaction.fault(fault, counts)),
+                None => (head, fault),
+            },
             Self::Streaming {
-                head: Some(head), ..
-            } => head,
+                head: Some(head),
+                filter,
+                ..
+            } => match filter {
+                Some(filter) => (head, filter.fault(fault, counts)),
+                None => (head, fault),
+            },
             Self::Streaming { head: None, .. }
             | Self::Measuring { .. }
             | Self::Passing
             | Self::Relaying(_)
-            | Self::Spent => return,
+            | Self::Spent => return report.fail(&fault),
         };
+        report.fail(&fault);
         let mut body = Vec::new();
-        write_error(fault, &mut body);
+        write_error(&fault, &mut body);
         let mut head = kept(head);
         head.set(":status", fault.status().to_string());
         head.push("content-type", "application/json");
@@ -536,8 +615,15 @@ impl Turn {
         let Some(redaction) = &mut self.redaction else {
             return Ok((!out.is_empty()).then_some(out));
         };
+        let counts = &mut report.redacted.answer;
+        if let Some(trace) = &mut report.guardrail
+            && self.shows_guardrail
+        {
+            let redacted = redaction.whole(trace, true, counts)?;
+            report.guardrail = header_text(&redacted);
+        }
         let whole = if out.is_empty() { bytes } else { &out };
-        let redacted = redaction.answer(whole, &mut report.redacted.answer)?;
+        let redacted = redaction.answer(whole, counts)?;
         Ok(redacted.or_else(|| (!out.is_empty()).then_some(out)))
     }
 

@@ -162,6 +162,7 @@ impl Embedding {
                 headers,
                 body: call.body,
                 timeout_ms: CALL_TIMEOUT_MS,
+                is_grpc: false,
             }));
             self.sent = self.sent.saturating_add(1);
         }

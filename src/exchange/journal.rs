@@ -14,6 +14,8 @@ use crate::budget::{
     Account, Act, Hold, Inbound, Line, Order, Outbound, Shared, Step, Store, Unanswered, Verdict,
 };
 
+use super::ledger::Tally;
+
 /// One request's.
 #[derive(Debug)]
 pub(super) struct Journal {
@@ -25,8 +27,21 @@ pub(super) struct Journal {
     /// The prompt's bounds, in the order in which they were asked for.
     bounds: Vec<u64>,
     bounds_heard: usize,
+    /// The prompt as it is estimated, once for all rounds.
+    weight: Option<Weight>,
     answer: Option<Result<(u16, Vec<u8>), Unanswered>>,
     held: Vec<Held>,
+    /// The buckets that stood in the way.
+    pub(super) tallies: Vec<Tally>,
+}
+
+/// How many tokens a prompt may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Weight {
+    /// By the estimate, before any guard.
+    pub(super) estimated_tokens: u64,
+    /// By its bytes, which it cannot exceed; nothing where they do not tell.
+    pub(super) most_tokens: Option<u64>,
 }
 
 /// What a store holds, or may hold, for the request.
@@ -47,8 +62,10 @@ impl Journal {
             heard: 0,
             bounds: Vec::new(),
             bounds_heard: 0,
+            weight: None,
             answer: None,
             held: Vec::new(),
+            tallies: Vec::new(),
         }
     }
 
@@ -67,6 +84,11 @@ impl Journal {
         self.heard = 0;
         self.bounds_heard = 0;
         self.answer = Some(answer);
+    }
+
+    /// The prompt's weight, which is found where it is first asked for.
+    pub(super) fn weight(&mut self, compute: impl FnOnce() -> Weight) -> Weight {
+        *self.weight.get_or_insert_with(compute)
     }
 
     /// A number that others change.

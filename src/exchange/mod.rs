@@ -22,6 +22,7 @@
 
 mod admit;
 mod answer;
+mod books;
 mod embed;
 mod journal;
 mod ledger;
@@ -33,14 +34,15 @@ mod request;
 mod status;
 mod tell;
 
-pub use ledger::Ledger;
-pub use report::{Redacted, Report};
+pub use books::{Books, Page};
+pub use ledger::{Ledger, Tally};
+pub use report::{Prompt, Redacted, Report};
 pub use tell::BUDGET_HEADER;
 
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
-use crate::budget::{Shared, Tokens, Unanswered};
+use crate::budget::{Inbound, Shared, Tokens, Unanswered};
 use crate::client::error::write_error;
 use crate::client::{Client, Opening};
 use crate::fault::Fault;
@@ -52,6 +54,7 @@ use crate::turn::{Headers, Now, Usage};
 use admit::Admission;
 use answer::Answer;
 use embed::Embedding;
+use ledger::Served;
 use passage::{Passage, Passing};
 use redact::Redaction;
 use request::{Admitting, Receiving};
@@ -144,6 +147,8 @@ pub struct Dispatch {
     pub body: Vec<u8>,
     /// How long it may take.
     pub timeout_ms: u64,
+    /// Whether it is a call of gRPC's, see [`Outbound`](crate::budget::Outbound).
+    pub is_grpc: bool,
 }
 
 /// Bytes that the host holds; reading them costs a copy, so it is done once and only where needed.
@@ -251,6 +256,18 @@ enum Waiting {
     Passage(Passing),
 }
 
+impl Waiting {
+    /// What the answer is redacted by, here.
+    fn redaction(&self) -> Option<&Redaction> {
+        match self {
+            Self::Edge { .. } => None,
+            Self::Turn(turn) => turn.redaction.as_deref(),
+            Self::Embedding(embedding) => embedding.turn.redaction.as_deref(),
+            Self::Passage(passing) => passing.redaction.as_deref(),
+        }
+    }
+}
+
 /// What the answer's way back needs to know.
 struct Turn {
     client: &'static dyn Client,
@@ -309,38 +326,52 @@ impl Exchange {
         let now_ms = host.now().unix_ms;
         let cost = self.cost(&admission);
         let mut ledger = admission.ledger.borrow_mut();
-        match cost {
-            Some(tokens) => {
-                let provider = self.report.provider.as_deref();
-                ledger.settle(&tokens, provider, now_ms, host.shared());
-            }
-            None => ledger.release(now_ms, host.shared()),
-        }
+        let served = Served {
+            provider: self.report.provider.as_deref(),
+            target: self.report.target,
+        };
+        let tallies = match cost {
+            Cost::Nothing => ledger.release(now_ms, host.shared()),
+            Cost::Tokens(tokens) => ledger.settle(Some(&tokens), served, now_ms, host.shared()),
+            Cost::Held => ledger.settle(None, served, now_ms, host.shared()),
+        };
         if let Some(usage) = &self.report.usage {
             admission.learn(usage.input_tokens, host.shared());
+            self.report.prompt = Some(Prompt {
+                estimated_tokens: admission.estimated_tokens,
+                counted_tokens: usage.input_tokens,
+            });
         }
+        self.report.tallies = tallies;
     }
 
-    /// The tokens to be charged; nothing where no provider has done anything.
-    fn cost(&self, admission: &Admission) -> Option<Tokens> {
+    /// What is to be charged.
+    fn cost(&self, admission: &Admission) -> Cost {
         let report = &self.report;
         let said_tokens = report.meter.tokens().max(report.streamed_tokens);
         // An estimate is never more than what the answer was bounded by.
         let bound = admission.ledger.borrow().output_tokens();
-        let estimated = Tokens {
+        let estimated = Cost::Tokens(Tokens {
             input: admission.estimated_tokens,
             output: said_tokens.min(bound),
             ..Tokens::default()
-        };
+        });
         if report.meter.is_cut {
-            return Some(estimated);
+            return estimated;
         }
         if let Some(usage) = report.usage {
-            return Some(tokens(&usage));
+            return Cost::Tokens(tokens(&usage));
         }
         let has_failed = report.code.is_some() || report.status >= 400;
         // Where no head came, the app went away while the model was at work.
-        (!has_failed || said_tokens > 0).then_some(estimated)
+        if !has_failed || (report.stream && said_tokens > 0) {
+            return estimated;
+        }
+        match (report.is_billed, said_tokens) {
+            (true, _) => Cost::Held,
+            (false, 0) => Cost::Nothing,
+            (false, _) => estimated,
+        }
     }
 
     /// Whether the request's head is held and its body awaited.
@@ -358,10 +389,11 @@ impl Exchange {
         matches!(self.state, State::Admitting(_))
     }
 
-    /// Whether the answer's head is held.
+    /// Whether the answer is held, its head or what came last.
     #[must_use]
-    pub const fn holds_answer(&self) -> bool {
-        matches!(&self.state, State::Answering(answer) if answer.holds_head())
+    pub fn holds_answer(&self) -> bool {
+        let holds_head = matches!(&self.state, State::Answering(answer) if answer.holds_head());
+        holds_head || self.report.meter.is_waiting()
     }
 
     /// The bound of whole answers.
@@ -415,6 +447,15 @@ impl Exchange {
             Input::CallAnswer { answer, host, .. } if self.is_admitting() => {
                 let done = self.store_answer(host, answer, effects);
                 self.request_flow(done, true, effects)
+            }
+            Input::CallAnswer {
+                number: request::STORE_CALL,
+                answer,
+                host,
+            } => {
+                let flow = self.grown(host, answer, effects);
+                self.tell(flow, effects);
+                flow
             }
             Input::CallAnswer {
                 number,
@@ -582,6 +623,28 @@ impl Exchange {
         self.go_on(*admitting, host, effects)
     }
 
+    /// Takes what a store says of a stream's hold. [`Flow::Continue`] lets go what was kept back until now.
+    fn grown(
+        &mut self,
+        host: &dyn Host,
+        answer: Result<(Headers, Vec<u8>), Lost>,
+        effects: &mut Vec<Effect>,
+    ) -> Flow {
+        let (status, body) = answer.map_or((0, Vec::new()), |(head, body)| (head.status(), body));
+        let body = &body;
+        let answer = (status != 0).then_some(Inbound { status, body });
+        let kept = self.report.meter.hear_store(answer.ok_or(Unanswered), host);
+        let call = self.report.meter.call().map(request::store_call);
+        effects.extend(call.map(Effect::Dispatch));
+        match (kept, &mut self.state) {
+            (Some((bytes, ends)), State::Answering(answer)) => {
+                answer.let_go(bytes, ends, &mut self.report, effects);
+                Flow::Continue
+            }
+            (_, _) => Flow::Hold,
+        }
+    }
+
     fn answer_end(&mut self, effects: &mut Vec<Effect>) -> Flow {
         let State::Answering(answer) = &mut self.state else {
             return Flow::Continue;
@@ -589,6 +652,15 @@ impl Exchange {
         let retries = self.placement == Placement::Upstream;
         answer.end_without_body(retries, self.policy.limits, &mut self.report, effects)
     }
+}
+
+/// What an exchange cost.
+enum Cost {
+    /// No provider has done anything.
+    Nothing,
+    Tokens(Tokens),
+    /// Nobody can say, so it is what was held: a provider has answered, and nobody can read it.
+    Held,
 }
 
 /// Tokens by class, of which a provider's totals are made.

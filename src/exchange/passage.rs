@@ -130,7 +130,7 @@ impl Exchange {
     pub(super) fn admit_passage(
         &mut self,
         passage: &Passage,
-        bytes: &[u8],
+        body: Option<&agents::Body<'_>>,
         host: &dyn Host,
         journal: &mut Journal,
     ) -> Result<(), Halt> {
@@ -140,12 +140,8 @@ impl Exchange {
         if self.policy.budgets.is_empty() {
             return Ok(());
         }
-        let body = match bytes {
-            [] => None,
-            bytes => Some(agents::read(bytes)?),
-        };
         // Of several models, or of a saved agent's, nobody knows here which will answer.
-        let model = body.as_ref().and_then(|body| match &*body.models {
+        let model = body.and_then(|body| match &*body.models {
             [named] if !body.has_saved_agent => Some(&*named.model),
             _ => None,
         });
@@ -158,19 +154,14 @@ impl Exchange {
         Ok(())
     }
 
-    /// Sends the request on, with its whole body.
+    /// Sends the request on, with its whole body, as it was read and as it came.
     pub(super) fn pass(
         &mut self,
         passage: Passage,
-        bytes: &[u8],
+        (read, bytes): (Option<agents::Body<'_>>, &[u8]),
         host: &dyn Host,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Fault> {
-        let read = if bytes.is_empty() {
-            None
-        } else {
-            Some(agents::read(bytes)?)
-        };
         let mut redaction = None;
         let mut redacted = None;
         if self.placement != Placement::Edge {
@@ -184,18 +175,18 @@ impl Exchange {
                 redacted = redaction.request(read.text, counts)?;
             }
         }
-        let mut body = Vec::new();
-        if let Some(read) = match &redacted {
-            Some(redacted) => Some(agents::read(redacted)?),
-            None => read,
-        } {
-            self.rename(&passage, &read, &mut body)?;
-        }
+        let renamed = match (&redacted, &read) {
+            (Some(redacted), _) => self.rename(&passage, &agents::read(redacted)?)?,
+            (None, Some(read)) => self.rename(&passage, read)?,
+            (None, None) => None,
+        };
         if self.placement == Placement::Edge {
             self.hand_on(passage, effects);
             return Ok(());
         }
-        let is_same = body == bytes;
+        let changed = renamed.or(redacted);
+        let is_same = changed.is_none();
+        let body = changed.unwrap_or_else(|| bytes.to_vec());
         self.depart(passage, (body, is_same), redaction, host, effects)
     }
 
@@ -263,13 +254,13 @@ impl Exchange {
         Ok(())
     }
 
-    /// Writes the body with the provider's names of the models that it names, each of which the caller may use.
+    /// Writes the body with the provider's names of the models that it names, each of which the caller may use; nothing
+    /// where they are the same.
     fn rename(
         &mut self,
         passage: &Passage,
         body: &agents::Body<'_>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Fault> {
+    ) -> Result<Option<Vec<u8>>, Fault> {
         if let From::App(caller) = &passage.from
             && body.has_saved_agent
             && body.models.is_empty()
@@ -300,7 +291,14 @@ impl Exchange {
                     .map_err(impossible)?;
             }
         }
-        edits.apply(body.text.as_bytes(), out).map_err(impossible)
+        if edits.is_empty() {
+            return Ok(None);
+        }
+        let mut out = Vec::new();
+        edits
+            .apply(body.text.as_bytes(), &mut out)
+            .map_err(impossible)?;
+        Ok(Some(out))
     }
 
     /// What is redacted: by the rule for the models that the body names.
@@ -357,7 +355,7 @@ const FILE: &str = "/content";
 /// What the answer's way back needs to know.
 pub(super) struct Passing {
     agents: Rc<Agents>,
-    redaction: Option<Box<Redaction>>,
+    pub(super) redaction: Option<Box<Redaction>>,
     /// The answer is somebody's file.
     is_file: bool,
 }
@@ -485,6 +483,11 @@ pub(super) fn relayed(
             .push(&came, &mut out, &mut report.redacted.answer)
             .and(fed);
     }
+    let redacted = &mut report.redacted.answer;
+    let fed = fed.map_err(|fault| match filter {
+        Some(filter) => filter.fault(fault, redacted),
+        None => fault,
+    });
     if let Err(fault) = &fed {
         report.fail_in_stream(fault);
         let mut told = Vec::new();

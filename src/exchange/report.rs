@@ -6,6 +6,7 @@ use crate::fault::Fault;
 use crate::redact::Counts;
 use crate::turn::{Now, Usage};
 
+use super::ledger::Tally;
 use super::meter::Meter;
 
 /// What is known of an exchange so far.
@@ -31,6 +32,16 @@ pub struct Report {
     pub usage: Option<Usage>,
     /// What was redacted.
     pub redacted: Redacted,
+    /// What it was to its budgets, once it is settled.
+    pub tallies: Vec<Tally>,
+    /// How far the estimate of its prompt was from what the provider counted.
+    pub prompt: Option<Prompt>,
+    /// The provider has answered.
+    pub(super) is_served: bool,
+    /// The provider has answered, and its answer failed here: the provider has its money all the same.
+    pub(super) is_billed: bool,
+    /// The place of the target that served among its model's, where this half of the filter chose it.
+    pub(super) target: Option<usize>,
     /// What the answer has said so far, about, as the upstream half noted it.
     pub(super) streamed_tokens: u64,
     /// What counts the answer on its way.
@@ -39,6 +50,15 @@ pub struct Report {
     pub(super) invoked_model: Option<String>,
     /// What a guardrail found, for the answer's head.
     pub(super) guardrail: Option<String>,
+}
+
+/// A prompt's tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prompt {
+    /// As they were estimated.
+    pub estimated_tokens: u64,
+    /// As the provider counted them.
+    pub counted_tokens: u64,
 }
 
 /// What was found in a request and in its answer.
@@ -105,25 +125,45 @@ impl fmt::Display for Redacted {
 impl Report {
     pub(super) fn fail(&mut self, fault: &Fault) {
         self.status = fault.status();
-        self.code = Some(fault.code().unwrap_or("unknown").to_owned());
+        self.fail_in_stream(fault);
     }
 
     /// The head has gone out with its own status, so only the code changes.
     pub(super) fn fail_in_stream(&mut self, fault: &Fault) {
-        self.code = Some(fault.code().unwrap_or("unknown").to_owned());
+        let code = fault.code().unwrap_or("unknown");
+        // A stream that breaks off before it said anything is no answer; whole ones were made whole.
+        let has_failed_here = match fault {
+            Fault::Upstream(_) => {
+                BROKEN_HERE.contains(&code) || (code == TRUNCATED && !self.stream)
+            }
+            Fault::Host(_) | Fault::Internal(_) => true,
+            Fault::Client(_) | Fault::Policy(_) | Fault::Budget(_) => false,
+        };
+        self.is_billed = self.is_served && has_failed_here;
+        self.code = Some(code.to_owned());
     }
 }
+
+/// Codes of answers that the provider gave, and that cannot be used here.
+const BROKEN_HERE: &[&str] = &[
+    "upstream_corrupt",
+    "upstream_encoding",
+    "upstream_not_a_stream",
+    "upstream_too_large",
+];
+const TRUNCATED: &str = "upstream_truncated";
 
 impl Report {
     /// The upstream half's part: provider, code, and tokens, each `-` where unknown.
     pub(super) fn note(&self) -> String {
         let usage = self.usage.unwrap_or_default();
         format!(
-            "{} cache_write_tokens={} reasoning_tokens={} streamed_tokens={}",
+            "{} cache_write_tokens={} reasoning_tokens={} streamed_tokens={} billed={}",
             Part(self),
             usage.cache_write_tokens,
             usage.reasoning_tokens.unwrap_or(0),
             self.streamed_tokens.max(self.meter.tokens()),
+            self.is_billed,
         )
     }
 
@@ -166,6 +206,7 @@ impl Report {
             });
         }
         self.streamed_tokens = streamed_tokens.unwrap_or(0);
+        self.is_billed = next("billed") == Some("true");
     }
 }
 
@@ -234,6 +275,7 @@ mod tests {
         let told = Report {
             provider: Some("bedrock".to_owned()),
             code: Some("upstream_truncated".to_owned()),
+            is_billed: true,
             usage: Some(Usage {
                 input_tokens: 7,
                 output_tokens: 3,
@@ -247,6 +289,7 @@ mod tests {
             ..Report::default()
         };
         heard.hear(&told.note());
+        assert!(heard.is_billed);
         assert_eq!(
             heard.to_string(),
             "consumer=- model=claude status=0 stream=false provider=bedrock code=upstream_truncated \

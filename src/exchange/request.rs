@@ -6,7 +6,7 @@ use std::rc::Rc;
 use sha2::{Digest, Sha256};
 
 use crate::budget::Outbound;
-use crate::client::agents::Place;
+use crate::client::agents::{self, Place};
 use crate::client::models::{write_model, write_models};
 use crate::client::{self, Client, Opening};
 use crate::fault::{self, Fault};
@@ -121,7 +121,7 @@ pub(super) enum Held {
 }
 
 /// A store's call as one of the filter's own. There is one at a time.
-fn store_call(call: Outbound) -> Dispatch {
+pub(super) fn store_call(call: Outbound) -> Dispatch {
     let mut headers = Headers::new();
     for (name, value) in call.headers {
         headers.push(name, value);
@@ -132,11 +132,12 @@ fn store_call(call: Outbound) -> Dispatch {
         headers,
         body: call.body,
         timeout_ms: call.timeout_ms,
+        is_grpc: call.is_grpc,
     }
 }
 
 /// The number of a store's call.
-const STORE_CALL: usize = usize::MAX;
+pub(super) const STORE_CALL: usize = usize::MAX;
 
 impl Exchange {
     pub(super) fn request_head(
@@ -261,9 +262,13 @@ impl Exchange {
         } = admitting;
         let (held, halt) = match held {
             Held::Passage(passage) => {
-                match self.admit_passage(&passage, &bytes, host, &mut journal) {
+                let body = match &*bytes {
+                    [] => None,
+                    bytes => Some(agents::read(bytes)?),
+                };
+                match self.admit_passage(&passage, body.as_ref(), host, &mut journal) {
                     Ok(()) => {
-                        let gone = self.pass(*passage, &bytes, host, effects);
+                        let gone = self.pass(*passage, (body, &bytes), host, effects);
                         return gone.map(|()| Flow::Continue);
                     }
                     Err(halt) => (Held::Passage(passage), halt),
@@ -287,7 +292,10 @@ impl Exchange {
             }
         };
         match halt {
-            Halt::Fault(fault) => Err(fault),
+            Halt::Fault(fault) => {
+                self.report.tallies = journal.tallies;
+                Err(fault)
+            }
             Halt::Call(call) => {
                 effects.push(Effect::Dispatch(store_call(call)));
                 self.state = State::Admitting(Box::new(Admitting {
@@ -321,7 +329,9 @@ impl Exchange {
         let meter = &mut self.report.meter;
         meter.is_on = true;
         let ledger = &admission.ledger;
-        meter.growth = admission.step_tokens.map(|step| (Rc::clone(ledger), step));
+        if let Some(step) = admission.step_tokens {
+            meter.grow_by(step, ledger);
+        }
         self.admission = Some(admission);
         Ok(body)
     }
@@ -369,6 +379,8 @@ impl Exchange {
             Placement::Single => {
                 let [pick, _] = entropy;
                 let target = model.pick(pick);
+                let mut targets = model.targets();
+                self.report.target = targets.position(|it| std::ptr::eq(it, target));
                 (target, Some(target.cluster.as_str()))
             }
             Placement::Upstream => (attempted(model, host)?, None),
@@ -445,7 +457,7 @@ impl Exchange {
             effects.push(Effect::RequestBody(ask.body.as_bytes().to_vec()));
         }
         effects.push(Effect::Reroute);
-        let grows = self.report.meter.growth.is_some();
+        let grows = self.report.meter.grows();
         let metered = grows.then_some(receiving.client);
         self.state = State::Waiting(Waiting::Edge { metered });
     }

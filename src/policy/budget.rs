@@ -9,9 +9,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::names;
-use super::stores::Stores;
+use super::stores::{Listed, Stores};
 use super::{Caller, Consumer, Model, Policy};
-use crate::budget::{Account, Budget, PERIODS, Period, Store, Unit, Weights, Window, Zone};
+use crate::budget::{
+    Account, Budget, PERIODS, Period, Store, Unit, Weights, WhenDown, Window, Zone,
+};
 use crate::document::Fields;
 use crate::glob::Glob;
 use crate::turn::Headers;
@@ -25,14 +27,23 @@ pub struct Rule {
     pub thresholds: Vec<Threshold>,
     /// Whether the app is told that its quota is used up, and not that it is too fast.
     pub is_quota: bool,
-    /// Whether requests pass, uncounted, when the store cannot say.
-    pub passes_when_down: bool,
+    /// How much of it a prompt holds.
+    pub prompt: PromptBound,
     /// Where it is kept.
     pub store: Rc<dyn Store>,
     limit: u64,
     limits: BTreeMap<String, u64>,
     conditions: Vec<(Dimension, Glob)>,
     dimensions: Vec<Dimension>,
+}
+
+/// How many tokens are held for a prompt that nobody has counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PromptBound {
+    /// As many as it most likely is, with a guard.
+    Estimate,
+    /// As many as it can be: no token is shorter than a byte.
+    Bytes,
 }
 
 /// What happens when so much of a limit is used or held.
@@ -101,7 +112,7 @@ pub struct Facts<'f> {
     pub property: &'f dyn Fn(&[&str]) -> Option<Vec<u8>>,
     /// The model's public name, as it was asked for; nothing where nobody knows which it is, so that it may be each.
     pub model: Option<&'f str>,
-    /// The providers that may serve it.
+    /// The providers that may serve it, one for each target.
     pub providers: &'f [&'f str],
 }
 
@@ -174,8 +185,12 @@ impl Policy {
                 due.extend(rule.due(facts, None));
                 continue;
             }
-            for provider in facts.providers {
-                due.extend(rule.due(facts, Some(provider)));
+            for (at, provider) in facts.providers.iter().enumerate() {
+                // Two targets may be at one provider, and an order has no bucket twice.
+                let mut before = facts.providers.iter().take(at);
+                if !before.any(|known| known == provider) {
+                    due.extend(rule.due(facts, Some(provider)));
+                }
             }
         }
         due.sort_by(|a, b| place(a).cmp(&place(b)));
@@ -200,6 +215,18 @@ impl Rule {
         let mut limits = self.limits.iter();
         let own = limits.find(|(values, _)| self.label(values.split('/')) == label);
         own.map_or(self.limit, |(_, limit)| *limit)
+    }
+
+    /// Its bucket, if it has no more than one.
+    #[must_use]
+    pub fn only(&self) -> Option<Account> {
+        self.dimensions.is_empty().then(|| Account {
+            budget: Rc::clone(&self.budget),
+            key: Budget::fingerprint(std::iter::empty()),
+            label: String::new(),
+            values: Vec::new(),
+            limit: self.limit,
+        })
     }
 
     fn label<'v>(&self, values: impl Iterator<Item = &'v str>) -> String {
@@ -234,6 +261,7 @@ impl Rule {
             budget: Rc::clone(&self.budget),
             key: Budget::fingerprint(values.iter().map(String::as_str)),
             label: self.label(values.iter().map(String::as_str)),
+            values,
             limit: limit.unwrap_or(self.limit),
         };
         Some(Due {
@@ -316,7 +344,7 @@ impl Dimension {
 pub(super) fn read(
     fields: &mut Fields<'_>,
     models: &[Rc<Model>],
-    stores: &Stores,
+    stores: &mut Stores,
 ) -> Vec<Rc<Rule>> {
     let mut known: BTreeMap<String, usize> = BTreeMap::new();
     fields.maps("budgets", |index, fields| {
@@ -338,16 +366,7 @@ pub(super) fn read(
         let limits = fields.entries("limits", |name, fields| {
             Some((name.to_owned(), read_limit(fields, name, unit)?))
         });
-        let conditions = fields.entries("match", |name, fields| {
-            let dimension = match Dimension::parse(name) {
-                Ok(dimension) => dimension,
-                Err(remedy) => {
-                    fields.problem(name, remedy);
-                    return None;
-                }
-            };
-            Some((dimension, fields.parsed(name, str::parse::<Glob>)?))
-        });
+        let conditions = fields.entries("match", read_condition);
         let dimensions = fields.list_of_parsed("per", Dimension::parse);
         let dimensions = dimensions.unwrap_or_default();
         if dimensions.is_empty() && !limits.is_empty() {
@@ -364,16 +383,29 @@ pub(super) fn read(
         };
         let thresholds = read_thresholds(fields, models);
         let code = fields.one_of("code", CODES);
-        let down = fields.one_of("on_store_down", &[("refuse", false), ("allow", true)]);
+        let prompt = fields
+            .one_of("prompt", PROMPTS)
+            .unwrap_or(PromptBound::Estimate);
         let store = stores.of(fields);
+        let when_down = read_when_down(fields, store);
+        if store.is_some_and(|store| store.is_service) {
+            check_service(fields, unit);
+        }
+        let store = store.map(|listed| Rc::clone(&listed.store));
         let (unit, window) = (unit?, window?);
         let is_quota = code.unwrap_or_else(|| is_quota(unit, &window));
         let is_shadow = is_shadow.unwrap_or(false);
+        let mut budget = Budget::new(name?, unit, window, is_shadow, keys_max);
+        budget.when_down = when_down;
+        budget.dimensions = dimensions
+            .iter()
+            .map(|each| each.name().to_owned())
+            .collect();
         Some(Rc::new(Rule {
-            budget: Rc::new(Budget::new(name?, unit, window, is_shadow, keys_max)),
+            budget: Rc::new(budget),
             thresholds,
             is_quota,
-            passes_when_down: down.unwrap_or(false),
+            prompt,
             store: store?,
             limit: limit?,
             limits: limits.into_iter().collect(),
@@ -383,8 +415,60 @@ pub(super) fn read(
     })
 }
 
+/// A dimension, and what it has to be.
+fn read_condition(name: &str, fields: &mut Fields<'_>) -> Option<(Dimension, Glob)> {
+    match Dimension::parse(name) {
+        Ok(dimension) => Some((dimension, fields.parsed(name, str::parse::<Glob>)?)),
+        Err(remedy) => {
+            fields.problem(name, remedy);
+            None
+        }
+    }
+}
+
+/// What a rate limit service cannot count.
+fn check_service(fields: &mut Fields<'_>, unit: Option<Unit>) {
+    if matches!(unit, Some(Unit::Concurrent | Unit::Usd)) {
+        fields.problem(
+            "unit",
+            "a rate limit service counts requests and tokens; keep this budget in redis or local",
+        );
+    }
+    for (field, message) in [
+        (
+            "rolling",
+            "a rate limit service counts in its own windows, which its configuration sets; say here which: window: minute",
+        ),
+        (
+            "zone",
+            "a rate limit service counts in its own windows, in UTC; leave the field out",
+        ),
+    ] {
+        if fields.has(field) {
+            fields.problem(field, message);
+        }
+    }
+}
+
+/// What happens while the store cannot say.
+fn read_when_down(fields: &mut Fields<'_>, store: Option<&Listed>) -> WhenDown {
+    let ways = WhenDown::ALL.map(|way| (way.name(), way));
+    let way = fields.one_of("on_store_down", &ways).unwrap_or_default();
+    if way == WhenDown::Share && store.is_some_and(|store| !store.has_gateways) {
+        fields.problem(
+            "on_store_down",
+            "nobody has said among how many gateways what is left is shared; add gateways: N to the budget's store",
+        );
+    }
+    way
+}
+
 const KEYS: u32 = 10_000;
 const KEYS_MAX: u32 = 1_000_000;
+const PROMPTS: &[(&str, PromptBound)] = &[
+    ("estimate", PromptBound::Estimate),
+    ("bytes", PromptBound::Bytes),
+];
 const CODES: &[(&str, bool)] = &[("rate_limit_exceeded", false), ("insufficient_quota", true)];
 
 /// Money, and what is refilled weekly or monthly, is a quota; the rest is a rate.

@@ -18,7 +18,7 @@ mod sample;
 mod stores;
 
 pub use agents::Agents;
-pub use budget::{Action, Completion, Due, Facts, Rule as BudgetRule, Threshold};
+pub use budget::{Action, Completion, Due, Facts, PromptBound, Rule as BudgetRule, Threshold};
 pub use consumer::{Caller, Consumer};
 pub use model::{Model, Target};
 pub use price::Cost;
@@ -157,8 +157,9 @@ impl Policy {
                 }
             };
             let agents = agents::Entries::read(fields, &providers, &consumers);
-            let stores = Stores::read(fields, variable);
-            let budgets = budget::read(fields, &models.compiled, &stores);
+            let mut stores = Stores::read(fields, variable);
+            let budgets = budget::read(fields, &models.compiled, &mut stores);
+            stores.check(fields);
             let budget_status = budget::read_status(fields, &consumers);
             check_prices(fields, &budgets, &models.compiled);
             Some(Self {
@@ -171,7 +172,11 @@ impl Policy {
                 budgets,
                 completion,
                 budget_status,
-                stores: stores.into_far(),
+                // The upstream half admits nothing, so its timer has nothing to look for.
+                stores: match placement {
+                    Placement::Upstream => Vec::new(),
+                    Placement::Single | Placement::Edge => stores.into_far(),
+                },
                 prices,
                 names: models.names,
                 register,

@@ -35,6 +35,8 @@ pub struct RedactionRule {
     pub tells: bool,
     /// Whether answers are redacted. Values are restored in them if not.
     pub redacts_answers: bool,
+    /// The places of an event that no format knows.
+    pub unknown: Matcher,
     formats: Vec<(&'static Sites, Sides)>,
 }
 
@@ -209,6 +211,8 @@ impl RedactionRule {
             };
             formats.push((sites, sides));
         }
+        // No policy adds to these, and a test holds that they can be read.
+        let unknown = Select::default().compile(sites::UNKNOWN)?;
         Some(Self {
             consumers,
             models,
@@ -217,6 +221,7 @@ impl RedactionRule {
             media,
             tells,
             redacts_answers: goes(Direction::Answer),
+            unknown,
             formats,
         })
     }

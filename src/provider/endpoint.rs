@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::codec::percent;
 use crate::document::Fields;
 
 /// A parsed base URL. It has no fragment and no user info.
@@ -146,7 +147,7 @@ pub(super) fn push_query(path: &mut String, query: &str) {
     while let Some((&byte, behind)) = rest.split_first() {
         rest = behind;
         match byte {
-            b'%' => match decoded(behind) {
+            b'%' => match percent::byte(behind) {
                 Some((byte, behind)) => {
                     rest = behind;
                     push_plain(path, byte);
@@ -160,16 +161,6 @@ pub(super) fn push_query(path: &mut String, query: &str) {
         }
         has_value = byte == b'=' || (has_value && byte != b'&');
     }
-}
-
-/// The byte that two digits behind a `%` stand for, and what follows.
-fn decoded(digits: &[u8]) -> Option<(u8, &[u8])> {
-    let (digits, rest) = digits.split_at_checked(2)?;
-    let digits = str::from_utf8(digits).ok()?;
-    // It would take a sign, too.
-    let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-    let byte = u8::from_str_radix(digits, 16).ok()?;
-    is_hex.then_some((byte, rest))
 }
 
 /// Appends a byte as itself where that may be.

@@ -102,10 +102,7 @@ impl<'r, 'a> Redactor<'r, 'a> {
     ) -> Result<(), Refusal> {
         places.walk(value, &mut |found, path| match found {
             Found::Text { content, is_json } => self.text(content, is_json, path),
-            Found::Shadow { value } => {
-                let hollow = if value.starts_with('[') { "[]" } else { "null" };
-                self.put(value, hollow)
-            }
+            Found::Shadow { value } => self.put(value, hollow(value)),
             Found::Media { value, number } => match media {
                 Media::Pass => Ok(()),
                 Media::Strip => match parts.get(usize::from(number)).filter(|it| !it.is_empty()) {
@@ -117,16 +114,8 @@ impl<'r, 'a> Redactor<'r, 'a> {
         })
     }
 
-    /// Puts JSON in the place of a part of the document, unless it is the same.
-    ///
-    /// # Errors
-    /// It is no part of the document, or there is too much.
-    pub fn put(&mut self, part: &'a str, json: &str) -> Result<(), Refusal> {
-        if part == json {
-            return Ok(());
-        }
-        let span = self.span(part)?;
-        self.edits.replace(span, json.as_bytes())?;
+    fn put(&mut self, part: &str, json: &str) -> Result<(), Refusal> {
+        self.edits.put(self.source, part, json)?;
         Ok(())
     }
 
@@ -264,6 +253,12 @@ impl<'r, 'a> Redactor<'r, 'a> {
         }
         splices.failed.map_or(Ok(()), |error| Err(error.into()))
     }
+}
+
+/// What stands in the place of text in another form.
+#[must_use]
+pub fn hollow(value: &str) -> &'static str {
+    if value.starts_with('[') { "[]" } else { "null" }
 }
 
 fn blocked(kind: Kind, path: &[Step<'_>]) -> Refusal {

@@ -92,6 +92,7 @@ fn account(name: &str, window: Window, limit: u64, is_shadow: bool) -> Account {
         budget: Rc::new(budget),
         key: Budget::fingerprint([name].into_iter()),
         label: String::new(),
+        values: Vec::new(),
         limit,
     }
 }
@@ -811,4 +812,76 @@ fn what_was_given_back_is_not_given_back_again_when_the_call_comes_late() {
     assert!(matches!(refused, Verdict::Refused { .. }), "{refused:?}");
     let granted = reserve(&mut gateways[1], 4, T + 5_000, 100);
     assert!(matches!(granted, Verdict::Granted(_)), "{granted:?}");
+}
+
+/// What a reservation of this amount is answered.
+fn reserve(
+    gateway: &mut Gateway<'_>,
+    account: &Account,
+    id: u128,
+    now_ms: u64,
+    amount: u64,
+) -> Verdict {
+    gateway.redis_ms = Some(now_ms);
+    let lines = [Line {
+        account,
+        hold: Hold::default(),
+        amount,
+    }];
+    gateway.take(&Order {
+        act: Act::Reserve,
+        id,
+        now_ms,
+        lines: &lines,
+    })
+}
+
+#[test]
+fn a_slice_that_was_idle_until_it_was_forgotten_does_not_get_back_what_was_spent_of_it() {
+    let server = Server::start();
+    let store = slices(settings("{idle}"));
+    let mut gateway = Gateway::new(&*store, &server);
+    let account = account("day", calendar(Period::Day), 100, false);
+    let mut now_ms = T;
+    for id in 1..=10 {
+        gateway.redis_ms = Some(now_ms);
+        spend(&mut gateway, &account, id, now_ms);
+    }
+    // 70 are used. It tells so and gives back the rest, and then nothing happens for longer than any lease.
+    for _ in 0..100 {
+        now_ms += 1_000;
+        gateway.redis_ms = Some(now_ms);
+        gateway.errands(now_ms, 1);
+    }
+    let refused = reserve(&mut gateway, &account, 11, now_ms, 31);
+    assert!(matches!(refused, Verdict::Refused { .. }), "{refused:?}");
+    let granted = reserve(&mut gateway, &account, 12, now_ms, 30);
+    assert!(matches!(granted, Verdict::Granted(_)), "{granted:?}");
+    assert_eq!(used(&mut gateway, &account, now_ms), (70, 30));
+}
+
+#[test]
+fn a_reservation_that_comes_after_its_own_release_holds_nothing() {
+    let server = Server::start();
+    let store = Redis::new(settings("{after}"));
+    let mut gateway = Gateway::new(&store, &server);
+    let account = account("day", calendar(Period::Day), 100, false);
+    gateway.redis_ms = Some(T);
+    let lines = [Line {
+        account: &account,
+        hold: Hold::default(),
+        amount: 0,
+    }];
+    // The call timed out on its way, so it is given back; then it arrives.
+    gateway.take(&Order {
+        act: Act::Settle,
+        id: 1,
+        now_ms: T,
+        lines: &lines,
+    });
+    // Redis does not know the script yet, so it takes two calls.
+    gateway.errands(T, 1);
+    gateway.errands(T + 3_000, 1);
+    reserve(&mut gateway, &account, 1, T, 60);
+    assert_eq!(used(&mut gateway, &account, T), (0, 0));
 }

@@ -15,6 +15,7 @@ use std::rc::Rc;
 use crate::driver::{self, Message, Proxy, Sent, head};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use tollgate::client::sites::{self, Holds};
 use tollgate::policy::Policy;
 
 /// Public names of `golden/policy.json`, and what heads their column. Agents are models too.
@@ -98,8 +99,59 @@ fn table(sections: &[Section]) -> String {
             writeln!(out, "| {} | {} |", feature.name, cells.join(" | ")).unwrap();
         }
     }
+    write_places(&mut out);
     out
 }
+
+/// Writes what each format's places hold.
+fn write_places(out: &mut String) {
+    out.push_str(REDACTED);
+    let titles = [
+        "Chat completions",
+        "Responses",
+        "Legacy completions",
+        "Embeddings",
+        "The agents API",
+    ];
+    let formats: Vec<_> = sites::all().collect();
+    assert_eq!(formats.len(), titles.len(), "each format has a title");
+    for (sites, title) in formats.into_iter().zip(titles) {
+        writeln!(
+            out,
+            "\n### {title}\n\n| | in a request | in an answer |\n|---|---|---|"
+        )
+        .unwrap();
+        for (name, is_shown) in HOLDS {
+            let [request, answer] = [sites.request, sites.answer].map(|side| {
+                let shown = side.iter().filter(|(_, holds)| is_shown(*holds));
+                let places = shown.map(|(place, _)| format!("`{}`", place.replace('|', "\\|")));
+                places.collect::<Vec<_>>().join(", ")
+            });
+            writeln!(out, "| {name} | {request} | {answer} |").unwrap();
+        }
+    }
+}
+
+type IsShown = fn(Holds) -> bool;
+
+/// What places hold, as the table calls it.
+const HOLDS: [(&str, IsShown); 5] = [
+    ("text", |holds| matches!(holds, Holds::Text | Holds::Tokens)),
+    ("JSON in a string", |holds| holds == Holds::Json),
+    ("images, audio, files", |holds| {
+        matches!(holds, Holds::Media(_))
+    }),
+    ("emptied", |holds| holds == Holds::Shadow),
+    ("never touched", |holds| holds == Holds::Kept),
+];
+
+const REDACTED: &str = "
+## What is redacted
+
+The same for every model: redaction works on the app's own format. These are the standard places of a rule, as JSONPath; its
+[`select`](../src/policy/README.md#redaction) adds to them or takes from them. Where two rows have a place the lower one holds. A stream's
+events are parts of the answer and have its places; every string of an event that no format knows is text.
+";
 
 const HEAD: &str = "# What is carried where
 

@@ -8,7 +8,6 @@
 //!
 //! Every key expires by itself once nothing in it counts.
 
-mod outbox;
 mod purse;
 mod script;
 mod slices;
@@ -16,9 +15,9 @@ mod wire;
 
 use std::cell::Cell;
 
+use super::outbox::Outbox;
 use super::{Act, Inbound, Order, Outbound, Shared, Step, Store, Unanswered, Verdict};
 use crate::secret::Secret;
-use outbox::Outbox;
 use script::{Outcome, Words};
 pub use slices::Slices;
 use wire::{Call, Reply};
@@ -104,7 +103,7 @@ impl Store for Redis {
         }
         let mut call = Call::default();
         call.order(&self.settings.tag, order, self.redis_ms(order.now_ms));
-        let verdict = if self.outbox.put(order.id, &call, shared) {
+        let verdict = if self.outbox.put(order.id, (&call.keys, &call.words), shared) {
             Verdict::Granted(Vec::new())
         } else {
             Verdict::Down
@@ -146,7 +145,10 @@ impl Store for Redis {
     }
 
     fn errand(&self, now_ms: u64, shared: &dyn Shared) -> Option<Outbound> {
-        let call = self.outbox.batch(now_ms, shared)?;
+        let batch = self.outbox.batch(now_ms, shared)?;
+        let mut call = Call::new(batch.mark);
+        call.keys = batch.keys;
+        call.words.push_str(&batch.words);
         Some(call.outbound(&self.settings, self.lacks_script.get()))
     }
 

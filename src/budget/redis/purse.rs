@@ -1,7 +1,7 @@
 //! What a gateway has of buckets that many share: slices it has fetched, and what it spent of them.
 //!
 //! ```text
-//!  since the span began   0 ......... charged ......... used + held ......... ceiling
+//!  since the slice began  0 ......... charged ......... used + held ......... ceiling
 //!                           Redis knows it   spent here, not told    set aside in Redis, for this gateway
 //! ```
 //! Requests are admitted below the ceiling, which Redis has granted, and only until the lease of what it
@@ -12,7 +12,7 @@
 //! changed as a whole or not at all.
 
 use super::super::cell::{Cell, Frame};
-use super::super::{Account, Hold, LEASE_MS, Level, Shared, Shortfall};
+use super::super::{Account, Act, Hold, LEASE_MS, Level, Line, Shared, Shortfall};
 use super::script::Slice as Answer;
 
 /// What a gateway has of one bucket.
@@ -26,6 +26,8 @@ pub(super) struct Purse {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Slice {
     pub(super) span_ms: u64,
+    /// When it began: one that was forgotten and begins anew is another, of which nothing is spent yet.
+    born_ms: u64,
     /// The number of the last call about it.
     pub(super) number: u64,
     /// The last call whose answer is known.
@@ -58,6 +60,7 @@ pub(super) struct Slice {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Question {
     pub(super) span_ms: u64,
+    pub(super) born_ms: u64,
     pub(super) number: u64,
     pub(super) charged: u64,
     /// What is used and held.
@@ -71,11 +74,10 @@ pub(super) struct Question {
 }
 
 /// How keys of this version begin.
-const PREFIX: &str = "tollgate.purse.1/";
+const PREFIX: &str = "tollgate.purse.2/";
 const PLACES: usize = 8;
 const KEYS_PER_SET: u32 = 4;
 const SLICES_MAX: usize = 16;
-const ATTEMPTS_MAX: usize = 10_000;
 /// Clocks drift, and a lease is Redis's.
 const LEASE_MARGIN_MS: u64 = 5_000;
 /// When a lease is begun anew.
@@ -102,8 +104,7 @@ pub(super) struct Place<'a> {
 pub(super) struct NoPlace;
 
 impl Place<'_> {
-    /// Changes a purse, again and again until nobody else has changed its set meanwhile. Nothing is kept
-    /// where `change` says so.
+    /// Changes a purse. Nothing is kept where `change` says so.
     pub(super) fn access<T>(
         &self,
         now_ms: u64,
@@ -114,19 +115,18 @@ impl Place<'_> {
         let sets = u128::from(budget.keys_max.div_ceil(KEYS_PER_SET).max(1));
         let set = self.account.key.checked_rem(sets).unwrap_or(0);
         let key = format!("{PREFIX}{}/{}/{set}", self.store, budget.place());
-        for _ in 0..ATTEMPTS_MAX {
-            let (bytes, version) = match shared.read(&key) {
-                Some((bytes, version)) => (bytes, Some(version)),
-                None => (Vec::new(), None),
+        let mut done = Err(NoPlace);
+        let changed = shared.update(&key, &mut |bytes| {
+            let mut purses = decode(bytes);
+            let Some(purse) = claim(&mut purses, self.account.key, now_ms) else {
+                done = Err(NoPlace);
+                return None;
             };
-            let mut purses = decode(&bytes);
-            let purse = claim(&mut purses, self.account.key, now_ms).ok_or(NoPlace)?;
-            let (done, is_kept) = change(purse);
-            if !is_kept || shared.write(&key, &encode(&purses), version) {
-                return Ok(done);
-            }
-        }
-        Err(NoPlace)
+            let (made, is_kept) = change(purse);
+            done = Ok(made);
+            is_kept.then(|| encode(&purses))
+        });
+        changed.or(Err(NoPlace)).and(done)
     }
 }
 
@@ -174,6 +174,7 @@ impl Purse {
             }
             self.slices.push(Slice {
                 span_ms,
+                born_ms: now_ms,
                 ..Slice::default()
             });
         }
@@ -204,47 +205,23 @@ impl Slice {
         }
     }
 
-    /// Holds an amount if the slice has it, or the budget only watches.
-    pub(super) fn reserve(
+    /// Does an order's act. What is to be held has to be there, unless the budget only watches.
+    pub(super) fn perform(
         &mut self,
+        act: Act,
         now_ms: u64,
         frame: &Frame,
-        account: &Account,
-        amount: u64,
+        line: &Line<'_>,
     ) -> Result<Hold, Shortfall> {
-        let (frame, limit) = (self.frame(frame), self.limit_of(now_ms, account));
-        self.cell.reserve(now_ms, &frame, limit, amount)
-    }
-
-    /// Raises a hold if the slice has the rest.
-    pub(super) fn extend(
-        &mut self,
-        now_ms: u64,
-        frame: &Frame,
-        account: &Account,
-        hold: Hold,
-        more: u64,
-    ) -> Result<Hold, Shortfall> {
-        let (frame, limit) = (self.frame(frame), self.limit_of(now_ms, account));
-        self.cell.extend(now_ms, &frame, limit, hold, more)
-    }
-
-    /// Begins a hold's lease anew.
-    pub(super) fn renew(&mut self, now_ms: u64, frame: &Frame, hold: Hold) -> Hold {
-        let frame = self.frame(frame);
-        self.cell.renew(now_ms, &frame, hold)
+        let (frame, limit) = (self.frame(frame), self.limit_of(now_ms, line.account));
+        let what = (line.hold, line.amount);
+        self.cell.perform(act, now_ms, &frame, limit, what)
     }
 
     /// Makes a hold what it was.
     pub(super) fn shrink(&mut self, now_ms: u64, frame: &Frame, hold: Hold, amount: u64) {
         let frame = self.frame(frame);
         self.cell.shrink(now_ms, &frame, hold, amount);
-    }
-
-    /// Ends a hold and charges what it cost.
-    pub(super) fn settle(&mut self, now_ms: u64, frame: &Frame, hold: Hold, actual: u64) {
-        let frame = self.frame(frame);
-        self.cell.settle(now_ms, &frame, hold, actual);
     }
 
     /// How the bucket stands, as far as this gateway knows: what it has set aside and not spent is left.
@@ -331,7 +308,8 @@ impl Slice {
 
     /// Takes Redis's answer to a call that left at `sent_ms`.
     pub(super) fn hear(&mut self, answer: &Answer, sent_ms: u64, ahead_ms: i64) {
-        if answer.number < self.shrunk || answer.number < self.answered {
+        let is_late = answer.number < self.shrunk || answer.number < self.answered;
+        if answer.born_ms != self.born_ms || is_late {
             return;
         }
         self.answered = answer.number;
@@ -352,6 +330,7 @@ impl Slice {
         self.spent = own.used.saturating_add(own.held);
         Question {
             span_ms: self.span_ms,
+            born_ms: self.born_ms,
             number: self.number,
             charged: own.used,
             kept: self.spent,
@@ -449,9 +428,10 @@ impl Purse {
 }
 
 impl Slice {
-    const fn numbers(&self) -> [u64; 14] {
+    const fn numbers(&self) -> [u64; 15] {
         [
             self.span_ms,
+            self.born_ms,
             self.number,
             self.answered,
             self.shrunk,
@@ -469,7 +449,7 @@ impl Slice {
     }
 
     fn decode(bytes: &mut &[u8]) -> Option<Self> {
-        let mut numbers = [0; 14];
+        let mut numbers = [0; 15];
         for number in &mut numbers {
             let (head, rest) = bytes.split_first_chunk()?;
             *number = u64::from_le_bytes(*head);
@@ -477,6 +457,7 @@ impl Slice {
         }
         let [
             span_ms,
+            born_ms,
             number,
             answered,
             shrunk,
@@ -493,6 +474,7 @@ impl Slice {
         ] = numbers;
         Some(Self {
             span_ms,
+            born_ms,
             number,
             answered,
             shrunk,

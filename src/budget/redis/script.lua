@@ -234,10 +234,11 @@ local function raise(act, lines, record)
   local refused
   for at, line in ipairs(lines) do
     local cell, hold = line.cell, record[line.bucket]
-    if act == 'E' and hold == 'd' then
+    -- What is over is not begun again: a call may come after the one that released it.
+    if hold == 'd' then
       line.done = {span = line.given.span, slot = line.given.slot, amount = 0}
     else
-      local old = hold ~= 'd' and hold or nil
+      local old = hold
       local total = line.amount
       if act == 'E' then
         total, old = add(line.given.amount, total), old or line.given
@@ -329,10 +330,10 @@ local function order(act, out)
 end
 
 -- A gateway's slice of a bucket: it may use up to a ceiling, and has charged so much of it. All numbers are
--- sums since the span began, so what comes twice changes nothing, and what comes late is known by its number.
+-- sums since the slice was born, so what comes twice changes nothing, and what comes late is known by its number.
 local function slice(out)
   local name, bucket = next_key(), next_key()
-  local limit, number, span, charged = next_number(), next_number(), next_number(), next_number()
+  local limit, number, span, born, charged = next_number(), next_number(), next_number(), next_number(), next_number()
   local kept, least, most, shrinks = next_number(), next_number(), next_number(), next_word() == 's'
   local frame, off = read_frame()
   if off and not shrinks then return false end
@@ -377,7 +378,7 @@ local function slice(out)
   end
   local l = level(cell, frame)
   out[#out + 1] = 's'
-  local answer = {span, old.number, enough, old.charged, add(old.charged, old.amount), l.used, l.held, l.resets, at}
+  local answer = {span, born, old.number, enough, old.charged, add(old.charged, old.amount), l.used, l.held, l.resets, at}
   for _, n in ipairs(answer) do out[#out + 1] = text(n) end
   return true
 end

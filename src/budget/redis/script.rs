@@ -81,15 +81,18 @@ impl Call {
     ) {
         let bucket = bucket(tag, account);
         let place = bucket.strip_prefix(tag).unwrap_or_default();
-        let span_ms = question.span_ms;
+        let Question {
+            span_ms, born_ms, ..
+        } = *question;
         self.keys
-            .push(format!("{tag}s/{gateway:032x}/{place}/{span_ms}"));
+            .push(format!("{tag}s/{gateway:032x}/{place}/{span_ms}/{born_ms}"));
         self.keys.push(bucket);
         self.word('G');
         self.limit(account);
         for number in [
             question.number,
             span_ms,
+            born_ms,
             question.charged,
             question.kept,
             question.least,
@@ -132,6 +135,7 @@ impl Call {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Slice {
     pub(super) span_ms: u64,
+    pub(super) born_ms: u64,
     /// The last call that it knows of.
     pub(super) number: u64,
     /// Whether the least that was asked for is granted.
@@ -224,6 +228,7 @@ impl<'a> Words<'a> {
                         slot: self.number()?,
                         amount: self.number()?,
                         is_shared: false,
+                        is_aside: false,
                     };
                     let level = Level {
                         used: self.number()?,
@@ -263,6 +268,7 @@ impl<'a> Words<'a> {
         }
         Some(Slice {
             span_ms: self.number()?,
+            born_ms: self.number()?,
             number: self.number()?,
             is_enough: self.number()? == 1,
             charged: self.number()?,

@@ -125,11 +125,7 @@ impl Slices {
         line: &Line<'_>,
         shared: &dyn Shared,
     ) -> Result<(Hold, Level), Lack> {
-        let Line {
-            account,
-            hold,
-            amount,
-        } = *line;
+        let Line { account, hold, .. } = *line;
         let now_ms = order.now_ms;
         let frame = account.budget.window.frame(self.redis.redis_ms(now_ms));
         if !self.know(account, order.id, shared) {
@@ -143,17 +139,7 @@ impl Slices {
             let Some(slice) = purse.slice(span_ms, now_ms) else {
                 return (Err(Lack::Place), false);
             };
-            let done = match order.act {
-                Act::Reserve => slice.reserve(now_ms, &frame, account, amount),
-                Act::Extend => slice.extend(now_ms, &frame, account, hold, amount),
-                Act::Renew => Ok(slice.renew(now_ms, &frame, hold)),
-                Act::Settle => {
-                    slice.settle(now_ms, &frame, hold, amount);
-                    Ok(Hold { amount: 0, ..hold })
-                }
-                Act::Look => Ok(hold),
-            };
-            match done {
+            match slice.perform(order.act, now_ms, &frame, line) {
                 Ok(hold) => {
                     let is_low = order.act == Act::Reserve && slice.is_low(now_ms);
                     (Ok((hold, slice.level(now_ms, account.limit), is_low)), true)
@@ -287,12 +273,7 @@ impl Slices {
                 return (None, false);
             };
             let mut trial = slice.clone();
-            let tried = if order.act == Act::Extend {
-                trial.extend(now_ms, &frame, account, hold, amount)
-            } else {
-                trial.reserve(now_ms, &frame, account, amount)
-            };
-            match tried {
+            match trial.perform(order.act, now_ms, &frame, line) {
                 Ok(_) => (None, false),
                 Err(_) => (Some(slice.fetch(now_ms, account.limit, amount)), true),
             }

@@ -15,7 +15,7 @@ use super::{Protocol, Settings};
 /// What runs in Redis.
 pub(super) const SCRIPT: &str = include_str!("script.lua");
 /// By which name Redis knows the script.
-pub(super) const SCRIPT_SHA1: &str = "675da25e1288de6e5e67a44be3252f687178f360";
+pub(super) const SCRIPT_SHA1: &str = "ca8e9d0c79baa9b01ad81738e47e5a12fbcc5cfe";
 /// An answer's bound: a batch of orders over a few buckets each.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
@@ -76,6 +76,7 @@ impl Call {
             headers,
             body,
             timeout_ms: settings.timeout_ms,
+            is_grpc: false,
         }
     }
 }

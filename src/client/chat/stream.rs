@@ -12,11 +12,11 @@ use super::wire::{
     Progress, Thought, finish_reason, write_citation, write_id, write_service_tier, write_stop,
     write_thought, write_usage,
 };
+use crate::client::room::Room;
 use crate::client::tools::text_of;
 use crate::client::{Opening, Writer};
 use crate::codec::json::{write_string, write_u64};
-use crate::fault::{Fault, Upstream};
-use crate::limits::ADMIN_BYTES_MAX;
+use crate::fault::Fault;
 use crate::turn::{Detail, ENCRYPTED, Escaped, Event, Finish, ServiceTier, Usage};
 
 /// Writes an answer as a stream.
@@ -38,6 +38,8 @@ pub(super) struct Stream {
     /// The stop sequences that end choices, until their last chunks are written.
     stops: Vec<(u32, String)>,
     progress: Progress,
+    /// For what is held of all choices.
+    room: Room,
 }
 
 /// The reasoning of a choice since its last block.
@@ -81,6 +83,7 @@ impl Stream {
             thinking: Vec::new(),
             stops: Vec::new(),
             progress: Progress::default(),
+            room: Room::new(),
         }
     }
 
@@ -198,10 +201,13 @@ impl Stream {
             && !text.is_empty()
         {
             self.text(choice, "reasoning_content", text, out);
-            keep(&mut self.thinking_of(choice)?.text, text)?;
+            self.room.take(text.as_str().len())?;
+            self.thinking_of(choice)?.text.push_str(text.as_str());
         }
         if let Event::Signature { choice, text } = event {
-            keep(&mut self.thinking_of(choice)?.signature, text)?;
+            self.room.take(text.as_str().len())?;
+            let thinking = self.thinking_of(choice)?;
+            thinking.signature.push_str(text.as_str());
         }
         if let Event::Redacted { choice, base64 } = event {
             let index = self.thinking_of(choice)?.next_block();
@@ -238,6 +244,8 @@ impl Stream {
             let text = std::mem::take(&mut thinking.text);
             let signature = std::mem::take(&mut thinking.signature);
             let choice = thinking.choice;
+            self.room
+                .give_back(text.len().saturating_add(signature.len()));
             let thought = Thought::Signed {
                 text: &text,
                 signature: &signature,
@@ -271,7 +279,8 @@ impl Stream {
         let Some((_, _, held)) = inputs.find(|held| (held.0, held.1) == (choice, index)) else {
             return Ok(false);
         };
-        keep(held, fragment)?;
+        self.room.take(fragment.as_str().len())?;
+        held.push_str(fragment.as_str());
         Ok(true)
     }
 
@@ -331,16 +340,6 @@ impl Thinking {
         self.blocks = index.saturating_add(1);
         index
     }
-}
-
-/// Adds to what is held back.
-fn keep(held: &mut String, piece: Escaped<'_>) -> Result<(), Fault> {
-    if held.len().saturating_add(piece.as_str().len()) > ADMIN_BYTES_MAX {
-        let message = format!("the provider's answer exceeds {ADMIN_BYTES_MAX} bytes");
-        return Err(Upstream::broken("upstream_too_large", message).into());
-    }
-    held.push_str(piece.as_str());
-    Ok(())
 }
 
 impl Writer for Stream {
@@ -436,6 +435,7 @@ mod tests {
     use super::*;
     use crate::client::chat::tests::{answer, text, tool_call};
     use crate::codec::random::Random;
+    use crate::fault::Upstream;
 
     fn opening(include_usage: bool) -> Opening {
         Opening {
@@ -531,6 +531,31 @@ mod tests {
                 DONE,
             ],
         );
+    }
+
+    #[test]
+    fn what_is_held_of_all_choices_has_one_bound() {
+        let mut stream = Stream::new(&opening(true));
+        stream.room = Room::of(10);
+        let mut out = Vec::new();
+        let escaped = Escaped::from_content;
+        let reasoning = |choice| Event::Reasoning {
+            choice,
+            text: escaped("abc"),
+        };
+        let signature = Event::Signature {
+            choice: 0,
+            text: escaped("s"),
+        };
+        for event in [Event::Start, reasoning(0), reasoning(1), signature] {
+            stream.write(event, &mut out).unwrap();
+        }
+        // The first is written, and no longer held.
+        for choice in [0, 2] {
+            stream.write(reasoning(choice), &mut out).unwrap();
+        }
+        let fault = stream.write(reasoning(0), &mut out).unwrap_err();
+        assert_eq!(fault.code(), Some("upstream_too_large"));
     }
 
     #[test]

@@ -8,12 +8,12 @@ use super::wire::{
     self, Progress, finish_reason, write_citation, write_id, write_service_tier, write_stop,
     write_thought, write_usage,
 };
+use crate::client::room::Room;
 use crate::client::tools::text_of;
 use crate::client::{Opening, Writer};
-use crate::codec::json::{write_string, write_u64};
-use crate::fault::{Fault, Upstream};
-use crate::limits::ADMIN_BYTES_MAX;
-use crate::turn::{Detail, ENCRYPTED, Escaped, Event, Finish, ServiceTier, Usage};
+use crate::codec::json::{write_escaped, write_string, write_u64};
+use crate::fault::Fault;
+use crate::turn::{Detail, ENCRYPTED, Event, Finish, ServiceTier, Usage};
 
 /// Writes an answer as one body.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) struct Whole {
     service_tier: Option<ServiceTier>,
     progress: Progress,
     /// How many bytes may still be collected.
-    bytes_left: usize,
+    room: Room,
 }
 
 #[derive(Default)]
@@ -121,7 +121,7 @@ impl Whole {
             usage: None,
             service_tier: None,
             progress: Progress::default(),
-            bytes_left: ADMIN_BYTES_MAX,
+            room: Room::new(),
         }
     }
 
@@ -140,11 +140,11 @@ impl Whole {
     /// Takes what is told about the text and the reasoning.
     fn annotate(&mut self, event: Event<'_>) -> Result<(), Fault> {
         if let Event::Signature { choice, text } = event {
-            self.take(text)?;
+            self.room.take(text.as_str().len())?;
             self.open(choice)?.sign(text.as_str());
         }
         if let Event::Redacted { choice, base64 } = event {
-            self.take(base64)?;
+            self.room.take(base64.as_str().len())?;
             let thought = Thought::Redacted(base64.as_str().to_owned());
             self.open(choice)?.thoughts.push(thought);
         }
@@ -156,8 +156,8 @@ impl Whole {
             title,
         } = event
         {
-            self.take(url)?;
-            self.take(title)?;
+            self.room.take(url.as_str().len())?;
+            self.room.take(title.as_str().len())?;
             let annotations = &mut self.open(choice)?.annotations;
             if !annotations.is_empty() {
                 annotations.push(b',');
@@ -174,18 +174,9 @@ impl Whole {
             self.service_tier = Some(tier);
         }
         if let Event::Detail(Detail::StopSequence { choice, text }) = event {
-            self.take(text)?;
+            self.room.take(text.as_str().len())?;
             self.open(choice)?.stop = Some(text.as_str().to_owned());
         }
-        Ok(())
-    }
-
-    fn take(&mut self, text: Escaped<'_>) -> Result<(), Fault> {
-        let left = self.bytes_left.checked_sub(text.as_str().len());
-        self.bytes_left = left.ok_or_else(|| {
-            let message = format!("the provider's answer exceeds {ADMIN_BYTES_MAX} bytes");
-            Fault::from(Upstream::broken("upstream_too_large", message))
-        })?;
         Ok(())
     }
 }
@@ -198,15 +189,15 @@ impl Writer for Whole {
                 self.open(0)?;
             }
             Event::Text { choice, text } => {
-                self.take(text)?;
+                self.room.take(text.as_str().len())?;
                 self.open(choice)?.content.push_str(text.as_str());
             }
             Event::Refusal { choice, text } => {
-                self.take(text)?;
+                self.room.take(text.as_str().len())?;
                 self.open(choice)?.refusal.push_str(text.as_str());
             }
             Event::Reasoning { choice, text } => {
-                self.take(text)?;
+                self.room.take(text.as_str().len())?;
                 self.open(choice)?.reasoning.push_str(text.as_str());
             }
             Event::ToolCall {
@@ -215,8 +206,8 @@ impl Writer for Whole {
                 id,
                 name,
             } => {
-                self.take(id)?;
-                self.take(name)?;
+                self.room.take(id.as_str().len())?;
+                self.room.take(name.as_str().len())?;
                 self.open(choice)?;
                 self.progress.call_tool(choice, index)?;
                 let known = self.names.find(name.as_str());
@@ -233,7 +224,7 @@ impl Writer for Whole {
                 index,
                 fragment,
             } => {
-                self.take(fragment)?;
+                self.room.take(fragment.as_str().len())?;
                 self.open(choice)?;
                 if !fragment.is_empty() {
                     self.progress.add_arguments(choice, index)?;
@@ -352,17 +343,12 @@ fn write_tool_call(call: &ToolCall, out: &mut Vec<u8>) {
     out.extend_from_slice(b"}}");
 }
 
-/// Appends a string whose content is escaped already.
-fn write_escaped(out: &mut Vec<u8>, content: &str) {
-    out.push(b'"');
-    out.extend_from_slice(content.as_bytes());
-    out.push(b'"');
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::client::chat::tests::{answer, text, tool_call};
+    use crate::fault::Upstream;
+    use crate::turn::Escaped;
 
     fn written(events: &[Event<'_>]) -> Result<String, Fault> {
         let mut out = Vec::new();

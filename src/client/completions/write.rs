@@ -4,10 +4,10 @@
 //! to offer one. `[DONE]` and a whole body are written only when every choice that began has ended.
 
 use crate::client::chat::wire::{Progress, write_usage};
+use crate::client::room::Room;
 use crate::client::{Opening, Writer};
 use crate::codec::json::{write_string, write_u64};
-use crate::fault::{Fault, Upstream};
-use crate::limits::ADMIN_BYTES_MAX;
+use crate::fault::Fault;
 use crate::turn::{Event, Finish, Usage};
 
 /// Writes an answer as a stream.
@@ -100,7 +100,7 @@ pub(super) struct Whole {
     usage: Option<Usage>,
     progress: Progress,
     /// How many bytes may still be collected.
-    bytes_left: usize,
+    room: Room,
 }
 
 #[derive(Default)]
@@ -127,7 +127,7 @@ impl Whole {
             choices: Vec::new(),
             usage: None,
             progress: Progress::default(),
-            bytes_left: ADMIN_BYTES_MAX,
+            room: Room::new(),
         }
     }
 
@@ -153,10 +153,7 @@ impl Writer for Whole {
             }
             Event::Text { choice, text } | Event::Refusal { choice, text } => {
                 let text = text.as_str();
-                self.bytes_left = self.bytes_left.checked_sub(text.len()).ok_or_else(|| {
-                    let message = format!("the provider's answer exceeds {ADMIN_BYTES_MAX} bytes");
-                    Fault::from(Upstream::broken("upstream_too_large", message))
-                })?;
+                self.room.take(text.len())?;
                 self.open(choice)?.text.push_str(text);
             }
             Event::Reasoning { .. }

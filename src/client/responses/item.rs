@@ -5,7 +5,7 @@
 
 use super::echo::Names;
 use crate::client::tools::text_of;
-use crate::codec::json::{unescape, validate, write_u64};
+use crate::codec::json::{unescape, validate, write_escaped, write_u64};
 use crate::turn::Escaped;
 
 /// One item of the output.
@@ -157,7 +157,7 @@ impl Item {
                 out.push(b']');
                 if !begins && !sealed.is_empty() {
                     out.extend_from_slice(b",\"encrypted_content\":");
-                    write_escaped(sealed, out);
+                    write_escaped(out, sealed);
                 }
                 out.push(b'}');
             }
@@ -186,18 +186,18 @@ fn write_call(call: &Call, status: &[u8], begins: bool, out: &mut Vec<u8>) {
         out.extend_from_slice(status);
         out.extend_from_slice(b"\",\"call_id\":");
     }
-    write_escaped(&call.id, out);
+    write_escaped(out, &call.id);
     out.extend_from_slice(b",\"name\":");
-    write_escaped(&call.name, out);
+    write_escaped(out, &call.name);
     if let Some(namespace) = &call.namespace {
         out.extend_from_slice(b",\"namespace\":");
-        write_escaped(namespace, out);
+        write_escaped(out, namespace);
     }
     out.extend_from_slice(match call.is_custom {
         true => b",\"input\":" as &[u8],
         false => b",\"arguments\":",
     });
-    write_escaped(if begins { "" } else { &call.arguments }, out);
+    write_escaped(out, if begins { "" } else { &call.arguments });
     out.push(b'}');
 }
 
@@ -206,14 +206,14 @@ pub(super) fn write_text_part(text: &str, sources: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"type\":\"output_text\",\"annotations\":[");
     out.extend_from_slice(sources);
     out.extend_from_slice(b"],\"logprobs\":[],\"text\":");
-    write_escaped(text, out);
+    write_escaped(out, text);
     out.push(b'}');
 }
 
 /// Appends a part that refuses.
 pub(super) fn write_refusal_part(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"type\":\"refusal\",\"refusal\":");
-    write_escaped(text, out);
+    write_escaped(out, text);
     out.push(b'}');
 }
 
@@ -224,22 +224,15 @@ pub(super) fn write_source(range: (u64, u64), url: &str, title: &str, out: &mut 
     out.extend_from_slice(b",\"end_index\":");
     write_u64(out, range.1);
     out.extend_from_slice(b",\"url\":");
-    write_escaped(url, out);
+    write_escaped(out, url);
     out.extend_from_slice(b",\"title\":");
-    write_escaped(title, out);
+    write_escaped(out, title);
     out.push(b'}');
 }
 
 /// Appends a part of a reasoning item's summary.
 pub(super) fn write_summary_part(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"type\":\"summary_text\",\"text\":");
-    write_escaped(text, out);
+    write_escaped(out, text);
     out.push(b'}');
-}
-
-/// Appends a string whose content is escaped already.
-pub(super) fn write_escaped(content: &str, out: &mut Vec<u8>) {
-    out.push(b'"');
-    out.extend_from_slice(content.as_bytes());
-    out.push(b'"');
 }

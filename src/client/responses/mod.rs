@@ -207,6 +207,28 @@ mod tests {
     }
 
     #[test]
+    fn encrypted_reasoning_of_two_items_stays_apart() {
+        let sign = |text: &'static str| Event::Signature {
+            choice: 0,
+            text: Escaped::from_content(text),
+        };
+        let reason = Finish::Stop;
+        let end = Event::Finish { choice: 0, reason };
+        let check = |signed: [&'static str; 3], want: &[&str]| {
+            let [one, other, third] = signed.map(sign);
+            let (_, body) = written(false, &[Event::Start, one, other, third, end]);
+            let found = body.split("\"encrypted_content\":\"tollgate1.s.").skip(1);
+            let found: Vec<_> = found.filter_map(|it| it.split('"').next()).collect();
+            assert_eq!(found, want, "{body}");
+        };
+        check(["a", "b", "c"], &["abc"]);
+        check(
+            ["responses.A", "responses.B", "c"],
+            &["responses.A", "responses.Bc"],
+        );
+    }
+
+    #[test]
     fn a_fault_before_any_event_is_an_error_event() {
         let mut out = Vec::new();
         let fault = Upstream::truncated().into();

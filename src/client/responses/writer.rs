@@ -14,15 +14,16 @@
 
 use super::echo::Names;
 use super::item::{
-    Call, Item, Kind, Sources, State, write_escaped, write_refusal_part, write_source,
-    write_summary_part, write_text_part,
+    Call, Item, Kind, Sources, State, write_refusal_part, write_source, write_summary_part,
+    write_text_part,
 };
 use super::seal;
+use crate::client::room::Room;
 use crate::client::{Opening, Writer};
-use crate::codec::json::{write_string, write_u64};
+use crate::codec::json::{write_escaped, write_members, write_string, write_u64};
 use crate::fault::{Fault, Upstream};
-use crate::limits::{ADMIN_BYTES_MAX, TOOL_CALLS_MAX};
-use crate::turn::{Escaped, Event, Finish, Usage};
+use crate::limits::TOOL_CALLS_MAX;
+use crate::turn::{ENCRYPTED, Escaped, Event, Finish, Usage};
 
 /// Writes an answer.
 #[derive(Debug)]
@@ -42,7 +43,7 @@ pub(super) struct Answer {
     letters: u64,
     usage: Option<Usage>,
     /// How many bytes may still be collected.
-    bytes_left: usize,
+    room: Room,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +79,7 @@ impl Answer {
             calls: 0,
             letters: 0,
             usage: None,
-            bytes_left: ADMIN_BYTES_MAX,
+            room: Room::new(),
         }
     }
 
@@ -87,12 +88,7 @@ impl Answer {
         if self.phase != Phase::Running || choice != 0 {
             return Err(Fault::Internal("an answer's event is out of place"));
         }
-        let left = self.bytes_left.checked_sub(bytes);
-        self.bytes_left = left.ok_or_else(|| {
-            let message = format!("the provider's answer exceeds {ADMIN_BYTES_MAX} bytes");
-            Fault::from(Upstream::broken("upstream_too_large", message))
-        })?;
-        Ok(())
+        self.room.take(bytes)
     }
 
     /// Begins an item; those before it that can be done are done.
@@ -195,7 +191,7 @@ impl Answer {
                 write_inner_place(item, out);
             }
             out.extend_from_slice(b",\"delta\":");
-            write_escaped(text.as_str(), out);
+            write_escaped(out, text.as_str());
         });
     }
 
@@ -400,7 +396,9 @@ impl Answer {
     }
 
     fn sign(&mut self, piece: Escaped<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
-        let index = self.reasoning(true, out)?;
+        // What is encrypted is a signature of its own, not a piece.
+        let is_piece = !piece.as_str().starts_with(ENCRYPTED);
+        let index = self.reasoning(is_piece, out)?;
         if let Some(Item {
             kind: Kind::Reasoning { sealed, .. },
             ..
@@ -670,12 +668,12 @@ fn write_whole(item: &Item, name: &str, out: &mut Vec<u8>) {
         Kind::Refusal { text } => {
             write_inner_place(item, out);
             out.extend_from_slice(b",\"refusal\":");
-            write_escaped(text, out);
+            write_escaped(out, text);
         }
         Kind::Message { text, .. } => {
             write_inner_place(item, out);
             out.extend_from_slice(b",\"text\":");
-            write_escaped(text, out);
+            write_escaped(out, text);
         }
         Kind::Reasoning { text, .. } => {
             write_inner_place(item, out);
@@ -684,7 +682,7 @@ fn write_whole(item: &Item, name: &str, out: &mut Vec<u8>) {
                 write_summary_part(text, out);
             } else {
                 out.extend_from_slice(b",\"text\":");
-                write_escaped(text, out);
+                write_escaped(out, text);
             }
         }
         Kind::Call(call) => {
@@ -693,7 +691,7 @@ fn write_whole(item: &Item, name: &str, out: &mut Vec<u8>) {
                 (true, false) => b",\"input\":",
                 (false, _) => b",\"arguments\":",
             });
-            write_escaped(&call.arguments, out);
+            write_escaped(out, &call.arguments);
         }
     }
 }
@@ -713,17 +711,7 @@ fn write_failure(fault: &Fault, out: &mut Vec<u8>) {
 
 /// Writes the members of an `error` event after its type and number.
 pub(super) fn write_error_members(fault: &Fault, out: &mut Vec<u8>) {
-    for (name, text) in [
-        (",\"code\":", fault.code()),
-        (",\"message\":", Some(&*fault.to_string())),
-        (",\"param\":", fault.param()),
-    ] {
-        out.extend_from_slice(name.as_bytes());
-        match text {
-            Some(text) => write_string(out, text),
-            None => out.extend_from_slice(b"null"),
-        }
-    }
+    write_members(out, &fault.members(&fault.to_string()));
 }
 
 fn write_usage(usage: &Usage, out: &mut Vec<u8>) {

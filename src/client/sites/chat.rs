@@ -69,6 +69,8 @@ pub(in crate::client) static CHAT: Sites = Sites {
             "$.choices[*].message.annotations[*].url_citation.title",
             Holds::Text,
         ),
+        // What a guardrail found is told in AWS's words, which repeat the text.
+        ("$['amazon-bedrock-trace']..*", Holds::Text),
         ("$.choices[*].logprobs", Holds::Shadow),
         ("$['id','model','object']", Holds::Kept),
         ("$.choices[*].message.role", Holds::Kept),

@@ -31,6 +31,22 @@ pub struct Sites {
     pub others: &'static [&'static str],
 }
 
+/// What is text in an event of a type that no format knows: all but what looks like an id or an enumeration.
+pub static UNKNOWN: &[Site] = &[
+    ("$.*", Holds::Text),
+    ("$..*", Holds::Text),
+    ("$..arguments", Holds::Json),
+    (
+        "$['type','id','item_id','call_id','status','event_id','session_id','turn_id']",
+        Holds::Kept,
+    ),
+    ("$['partial_image_b64','obfuscation']", Holds::Kept),
+    (
+        "$.*['type','id','call_id','status','model','role']",
+        Holds::Kept,
+    ),
+];
+
 /// The places of everything that apps speak.
 pub fn all() -> impl Iterator<Item = &'static Sites> {
     let turns = super::ALL.iter().map(|client| client.sites());
@@ -68,7 +84,7 @@ pub enum Events {
         renamed: Option<(&'static str, &'static str)>,
         /// The items that end one by one, and the member which says that one has.
         items: &'static str,
-        /// Says that an item has ended, where it is not null.
+        /// Says that an item has ended, where it is neither null nor empty.
         end: &'static str,
     },
     /// Each event says what it is by its `type`.

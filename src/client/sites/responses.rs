@@ -92,6 +92,7 @@ pub(in crate::client) static RESPONSES: Sites = Sites {
             Holds::Text,
         ),
         ("$.output[*].operation.diff", Holds::Text),
+        ("$.error.message", Holds::Text),
         ("$.output[*].content[*].logprobs", Holds::Shadow),
         (
             "$['id','model','object','status','instructions','tools','tool_choice']",
@@ -152,6 +153,26 @@ macro_rules! item_of {
     };
 }
 
+const DIFF: &[At] = &[
+    Name("output"),
+    Number("output_index"),
+    Name("operation"),
+    Name("diff"),
+];
+const COMMAND: &[At] = &[
+    Name("output"),
+    Number("output_index"),
+    Name("action"),
+    Name("commands"),
+    Number("command_index"),
+];
+/// What one command wrote: an object, or a list of them.
+const WRITTEN: &[At] = &[
+    Name("output"),
+    Number("output_index"),
+    Name("output"),
+    Number("command_index"),
+];
 const TEXT: &[At] = part_of!("content" "content_index" "text");
 const REFUSAL: &[At] = part_of!("content" "content_index" "refusal");
 const SUMMARY_TEXT: &[At] = part_of!("summary" "summary_index" "text");
@@ -247,6 +268,48 @@ const TYPED: &[Typed] = &[
         "response.code_interpreter_call_code.done",
         "code",
         CODE,
+        Is::Complete,
+    ),
+    event(
+        "response.apply_patch_call_operation_diff.delta",
+        "delta",
+        DIFF,
+        Is::Piece,
+    ),
+    event(
+        "response.apply_patch_call_operation_diff.done",
+        "diff",
+        DIFF,
+        Is::Complete,
+    ),
+    event(
+        "response.shell_call_command.added",
+        "command",
+        COMMAND,
+        Is::Begun,
+    ),
+    event(
+        "response.shell_call_command.delta",
+        "delta",
+        COMMAND,
+        Is::Piece,
+    ),
+    event(
+        "response.shell_call_command.done",
+        "command",
+        COMMAND,
+        Is::Complete,
+    ),
+    event(
+        "response.shell_call_output_content.delta",
+        "delta",
+        WRITTEN,
+        Is::Piece,
+    ),
+    event(
+        "response.shell_call_output_content.done",
+        "output",
+        WRITTEN,
         Is::Complete,
     ),
     event("response.output_item.added", "item", ITEM, Is::Begun),

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Error, Member};
+use super::{Error, Member, span_of, write_string_content};
 
 /// A bounded list of edits to one document. They may come in any order, cheapest from front to back.
 pub struct Edits {
@@ -60,6 +60,21 @@ impl Edits {
     /// Puts `bytes` before the byte at `at`, after what was inserted there earlier.
     pub fn insert(&mut self, at: usize, bytes: &[u8]) -> Result<(), Error> {
         self.replace(at..at, bytes)
+    }
+
+    /// Puts JSON in the place of `part`, which is borrowed from `source`, unless it is the same.
+    pub fn put(&mut self, source: &str, part: &str, json: &str) -> Result<(), Error> {
+        if part == json {
+            return Ok(());
+        }
+        self.replace(part_of(source, part)?, json.as_bytes())
+    }
+
+    /// Puts a text in the place of `content`, which stands between the quotes of a string of `source`.
+    pub fn put_text(&mut self, source: &str, content: &str, text: &str) -> Result<(), Error> {
+        let mut escaped = Vec::with_capacity(text.len());
+        write_string_content(&mut escaped, text);
+        self.replace(part_of(source, content)?, &escaped)
     }
 
     /// Takes `member` out of its object, with one comma if there is one.
@@ -130,6 +145,11 @@ impl Edits {
         out.extend_from_slice(source.get(done..).unwrap_or_default());
         Ok(())
     }
+}
+
+fn part_of(source: &str, part: &str) -> Result<Range<usize>, Error> {
+    let offset = source.len();
+    span_of(source.as_bytes(), part.as_bytes()).ok_or(Error::Range { offset })
 }
 
 /// What to take out with the item at `span`, and whether it is the first that is left.
@@ -293,6 +313,28 @@ mod tests {
         let mut edits = Edits::new(8, 64);
         edits.insert(4, b"x").unwrap();
         assert_eq!(applied("abc", &edits), Err(Error::Range { offset: 4 }));
+    }
+
+    #[test]
+    fn what_is_no_part_of_the_source_is_refused() {
+        let (source, other) = ("{\"a\":\"b\"}".to_owned(), "\"b\"".to_owned());
+        let mut edits = Edits::new(8, 64);
+        assert_eq!(
+            edits.put(&source, &other, "1"),
+            Err(Error::Range { offset: 9 })
+        );
+        assert_eq!(
+            edits.put_text(&source, &other, "1"),
+            Err(Error::Range { offset: 9 })
+        );
+        edits
+            .put(&source, source.get(5..8).unwrap(), "\"b\"")
+            .unwrap();
+        assert!(edits.is_empty());
+        edits
+            .put_text(&source, source.get(6..7).unwrap(), "\n")
+            .unwrap();
+        assert_eq!(applied(&source, &edits).unwrap(), r#"{"a":"\n"}"#);
     }
 
     #[test]

@@ -21,7 +21,9 @@ pub use members::{Member, Members};
 pub use text::{Places, Text, is_blank, string_content, unescape};
 pub use validate::{DEPTH_MAX, validate};
 pub use walk::{Kind, Walk};
-pub use write::{write_string, write_string_content, write_u64};
+pub use write::{
+    write_escaped, write_members, write_nullable, write_string, write_string_content, write_u64,
+};
 
 /// Why a document cannot be read or edited. Offsets are in bytes from its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

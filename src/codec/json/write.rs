@@ -26,6 +26,31 @@ pub fn write_string_content(out: &mut Vec<u8>, text: &str) {
     }
 }
 
+/// Appends `content`, which is escaped already, with quotes.
+pub fn write_escaped(out: &mut Vec<u8>, content: &str) {
+    out.push(b'"');
+    out.extend_from_slice(content.as_bytes());
+    out.push(b'"');
+}
+
+/// Appends `text` as a JSON string, or null.
+pub fn write_nullable(out: &mut Vec<u8>, text: Option<&str>) {
+    match text {
+        Some(text) => write_string(out, text),
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+/// Appends members that follow others, each with a name that needs no escapes.
+pub fn write_members(out: &mut Vec<u8>, members: &[(&str, Option<&str>)]) {
+    for (name, text) in members {
+        out.push(b',');
+        write_escaped(out, name);
+        out.push(b':');
+        write_nullable(out, *text);
+    }
+}
+
 fn write_escape(out: &mut Vec<u8>, byte: u8) {
     let short = match byte {
         b'"' | b'\\' => byte,

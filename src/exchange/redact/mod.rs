@@ -3,21 +3,23 @@
 //! It works on the app's own format, on both ways, in the half that knows the provider: before a request is edited or
 //! translated, and behind whatever turns the answer back. So it is the same for every provider, each retry is redacted
 //! anew for where it goes, and an answer is redacted as the app would see it. `channel` redacts one text of an answer,
-//! `stream` the events of a streamed one.
+//! `stream` the events of a streamed one, `typed` those that say what they are.
 
 mod channel;
 mod stream;
+mod typed;
 
 pub(super) use stream::Filter;
 
 use std::rc::Rc;
 
 use crate::client::sites::Sites;
-use crate::codec::json::{self, Edits, span_of, unescape, validate, write_string_content};
+use crate::codec::json::{self, Edits, unescape, validate};
+use crate::codec::percent;
 use crate::fault::{Fault, Invalid, Policy as Blocked, Upstream};
 use crate::limits::{ADMIN_BYTES_MAX, REDACTIONS_MAX};
 use crate::policy::{Policy, RedactionRule, Sides};
-use crate::redact::document::{Media, Redactor, Refusal};
+use crate::redact::document::{Media, Redactor, Refusal, hollow};
 use crate::redact::places::{Found, Layout, Places};
 use crate::redact::select::Matcher;
 use crate::redact::{Action, Counts, Folded, Tenant, Vault};
@@ -115,7 +117,7 @@ impl Redaction {
                 "images, audio, files and tokens cannot be looked into, and this gateway's policy \
                  lets none through unread; send text",
             )),
-            Refusal::Json(error) => too_much(error),
+            Refusal::Json(error) => too_many(&error).into(),
         };
         let mut redactor = Redactor::new(&rule.plan, body, &mut self.vault, counts);
         let places = Places::new(matcher, Layout::default());
@@ -189,16 +191,53 @@ impl Redaction {
             Found::Text { content, is_json } => {
                 let mut text = String::new();
                 unescape(content, &mut text)?;
-                let mut channel = Channel::new(self, is_json);
-                let mut redacted = String::new();
-                channel.push(self, &text, &mut redacted, counts)?;
-                channel.finish(self, &mut redacted, counts)?;
-                put_text(source, content, &text, &redacted, edits)?;
+                let redacted = self.whole(&text, is_json, counts)?;
+                if text != redacted {
+                    edits.put_text(source, content, &redacted)?;
+                }
             }
             Found::Shadow { value } if self.rule.redacts_answers => {
-                put(source, value, hollow(value), edits)?;
+                edits.put(source, value, hollow(value))?;
             }
             Found::Media { .. } | Found::Shadow { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Redacts a text of an answer that is whole.
+    pub(super) fn whole(
+        &self,
+        text: &str,
+        is_json: bool,
+        counts: &mut Counts,
+    ) -> Result<String, Fault> {
+        let mut channel = Channel::new(self, is_json);
+        let mut redacted = String::new();
+        channel.push(self, text, &mut redacted, counts)?;
+        channel.finish(self, &mut redacted, counts)?;
+        Ok(redacted)
+    }
+
+    /// What is told of a fault: a provider's words may repeat what it was sent. Where the policy blocks them there are none.
+    pub(super) fn fault(&self, fault: Fault, counts: &mut Counts) -> Fault {
+        let Fault::Upstream(mut upstream) = fault else {
+            return fault;
+        };
+        if self.is_answer_changed() && self.words(&mut upstream, counts).is_err() {
+            let words =
+                "the provider failed, and this gateway's policy blocks what it said of that";
+            words.clone_into(&mut upstream.message);
+            (upstream.param, upstream.inner) = (None, None);
+        }
+        Fault::Upstream(upstream)
+    }
+
+    fn words(&self, upstream: &mut Upstream, counts: &mut Counts) -> Result<(), Fault> {
+        upstream.message = self.whole(&upstream.message, false, counts)?;
+        for (text, is_json) in [(&mut upstream.param, false), (&mut upstream.inner, true)] {
+            if let Some(text) = text {
+                *text = self.whole(text, is_json, counts)?;
+            }
         }
         Ok(())
     }
@@ -253,59 +292,11 @@ impl From<json::Error> for Stop {
     }
 }
 
-/// Puts a text in the place of the string whose content is `content`, if it is another.
-fn put_text(
-    source: &str,
-    content: &str,
-    text: &str,
-    redacted: &str,
-    edits: &mut Edits,
-) -> Result<(), json::Error> {
-    if text == redacted {
-        return Ok(());
-    }
-    let mut escaped = Vec::with_capacity(redacted.len());
-    write_string_content(&mut escaped, redacted);
-    let span = span_of(source.as_bytes(), content.as_bytes()).unwrap_or_default();
-    edits.replace(span, &escaped)
-}
-
-/// Puts JSON in the place of a value, if it is other JSON.
-fn put(source: &str, value: &str, json: &str, edits: &mut Edits) -> Result<(), json::Error> {
-    if value == json {
-        return Ok(());
-    }
-    let span = span_of(source.as_bytes(), value.as_bytes()).unwrap_or_default();
-    edits.replace(span, json.as_bytes())
-}
-
-/// What stands in the place of text in another form.
-fn hollow(value: &str) -> &'static str {
-    if value.starts_with('[') { "[]" } else { "null" }
-}
-
-/// A query as it is read: percent-encoded bytes and pluses decoded.
+/// A query as it is read: pluses and percent-encoded bytes decoded.
 fn decoded(query: &str) -> String {
     let mut bytes = Vec::with_capacity(query.len());
-    let mut rest = query.as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        let encoded = match (first, tail) {
-            (b'%', [high, low, tail @ ..]) => hex(*high, *low).map(|byte| (byte, tail)),
-            (b'+', tail) => Some((b' ', tail)),
-            _ => None,
-        };
-        let (byte, tail) = encoded.unwrap_or((*first, rest));
-        rest = tail;
-        bytes.push(byte);
-    }
+    percent::decode(query.replace('+', " ").as_bytes(), &mut bytes);
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn hex(high: u8, low: u8) -> Option<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let byte = digit(high)?.checked_mul(16)?.checked_add(digit(low)?)?;
-    u8::try_from(byte).ok()
 }
 
 fn param(at: String) -> String {
@@ -317,7 +308,19 @@ fn unreadable(_error: json::Error) -> Fault {
     Upstream::broken("upstream_corrupt", message).into()
 }
 
-/// A body with more findings than can be replaced, or in which a member comes twice.
+/// A request with more findings than can be replaced, or in which a member comes twice.
+fn too_many(error: &json::Error) -> Invalid {
+    let problem = if let json::Error::TooManyEdits { limit } = error {
+        format!(
+            "holds more than {limit} values that this gateway's policy redacts, the most in one request; send fewer at once"
+        )
+    } else {
+        format!("cannot be redacted, as this gateway's policy asks: {error}")
+    };
+    Invalid::findings("body", problem)
+}
+
+/// An answer with more findings than can be replaced, or in which a member comes twice.
 fn too_much(error: json::Error) -> Fault {
     Upstream::broken(
         "redaction_failed",

@@ -9,21 +9,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::client::sites::{At, Events, Is, Typed};
+use crate::client::sites::Events;
 use crate::codec::json::{
-    Edits, Kind, Member, Members, Text, Walk, string_content, unescape, validate, write_string,
-    write_u64,
+    Edits, Kind, Member, Members, Walk, unescape, validate, write_string, write_u64,
 };
 use crate::codec::sse;
 use crate::fault::{Fault, Upstream};
-use crate::limits::{ADMIN_BYTES_MAX, CHANNELS_MAX, REDACTIONS_MAX};
+use crate::limits::{ADMIN_BYTES_MAX, CHANNEL_BYTES_MAX, CHANNELS_MAX, REDACTIONS_MAX};
 use crate::policy::RedactionRule;
 use crate::redact::Counts;
-use crate::redact::places::{Found, KEPT, Layout, Places, Step, TEXT, write_path};
-use crate::redact::select::{Matcher, Selector};
+use crate::redact::places::{Found, Layout, Places, Step, write_path};
 
 use super::channel::Channel;
-use super::{Redaction, Stop, hollow, put, put_text, unreadable};
+use super::typed::write_again;
+use super::{Redaction, Stop, unreadable};
 
 /// Redacts a streamed answer.
 pub(in crate::exchange) struct Filter {
@@ -32,61 +31,49 @@ pub(in crate::exchange) struct Filter {
 }
 
 /// What is known of the stream, besides the block that is coming.
-struct Flow {
-    redaction: Redaction,
+pub(super) struct Flow {
+    pub(super) redaction: Redaction,
     /// The texts that have begun, by their path in the whole answer.
     open: BTreeMap<String, Open>,
     /// The texts whose findings were counted, for they come again when they are whole.
     counted: BTreeSet<String>,
     /// What every event of a stream of pieces says of the answer, as JSON members.
     head: String,
+    /// It names the answer: a first event may leave the id and the model blank.
+    is_named: bool,
     /// How many events were added, by which those behind have later numbers.
-    added: u64,
-    /// Takes in every string of an event that the format does not know.
-    everything: Matcher,
-    is_failing: bool,
+    pub(super) added: u64,
+    /// What `open` and `counted` keep, besides the texts.
+    kept_bytes: usize,
+    pub(super) is_failing: bool,
 }
 
 /// A text that has begun.
-struct Open {
+pub(super) struct Open {
     channel: Channel,
-    path: Vec<Owned>,
-    /// The event that began it, from which others of its kind are made.
-    name: Vec<u8>,
-    event: String,
+    /// Where it stands in the whole answer, or, of an event with a type, below its delta.
+    pub(super) path: Vec<Owned>,
+    /// The event that began it, without any text, from which others of its kind are made.
+    pub(super) name: Option<Vec<u8>>,
+    pub(super) event: String,
 }
 
 /// A step of a path that outlives its event.
-enum Owned {
+pub(super) enum Owned {
     Name(String),
     Item(usize),
 }
 
 /// A text in an event.
-struct Piece<'e> {
-    found: Found<'e>,
-    path: Vec<Step<'e>>,
+pub(super) struct Piece<'e> {
+    pub(super) found: Found<'e>,
+    pub(super) path: Vec<Step<'e>>,
 }
 
 impl Filter {
     pub(super) fn new(redaction: Redaction, event_bytes_max: usize) -> Self {
         // What the gateway writes of an event of the upstream's is not much longer.
         let blocks = sse::Decoder::new(event_bytes_max.saturating_mul(8));
-        let mut everything = Matcher::default();
-        for (selector, marks) in [
-            ("$.*", TEXT),
-            ("$..*", TEXT),
-            ("$['type','id','item_id','call_id','status']", KEPT),
-            (
-                "$['event_id','session_id','turn_id','partial_image_b64','obfuscation']",
-                KEPT,
-            ),
-            ("$.*['type','id','call_id','status','model','role']", KEPT),
-        ] {
-            if let Ok(selector) = selector.parse::<Selector>() {
-                let _added = everything.add(&selector, marks);
-            }
-        }
         Self {
             blocks,
             flow: Flow {
@@ -94,8 +81,9 @@ impl Filter {
                 open: BTreeMap::new(),
                 counted: BTreeSet::new(),
                 head: String::new(),
+                is_named: false,
                 added: 0,
-                everything,
+                kept_bytes: 0,
                 is_failing: false,
             },
         }
@@ -116,6 +104,11 @@ impl Filter {
             Broken::Stop(stop) => stop.into_fault(),
             Broken::Framing => out_of_step(),
         })
+    }
+
+    /// What is told of a fault.
+    pub(in crate::exchange) fn fault(&self, fault: Fault, counts: &mut Counts) -> Fault {
+        self.flow.redaction.fault(fault, counts)
     }
 
     /// Takes what tells the app of a failure. What is held, and the texts in the answer so far, are not told any more.
@@ -186,11 +179,11 @@ impl Flow {
         }
         let mut edited = Vec::with_capacity(text.len());
         edits.apply(text.as_bytes(), &mut edited)?;
-        write_event(block.name.unwrap_or_default(), &edited, out);
+        sse::write_json(block.name, &edited, out);
         Ok(())
     }
 
-    fn rule(&self) -> std::rc::Rc<RedactionRule> {
+    pub(super) fn rule(&self) -> std::rc::Rc<RedactionRule> {
         std::rc::Rc::clone(&self.redaction.rule)
     }
 
@@ -204,18 +197,23 @@ impl Flow {
         (edits, out): (&mut Edits, &mut Vec<u8>),
         counts: &mut Counts,
     ) -> Result<(), Stop> {
-        if self.head.is_empty() {
-            self.head = head(text)?;
+        if !self.is_named {
+            (self.head, self.is_named) = head(text)?;
         }
         let rule = self.rule();
         let matcher = &self.redaction.sides(&rule)?.answer;
         let found = walked(Places::new(matcher, layout), text)?;
         let ended = ended(text, items, end)?;
         for piece in found {
+            // What is not in an item comes once. Some servers do not number their choices; they stand where they are. Other items may be whole ones then.
             let is_piece = piece
                 .path
                 .iter()
-                .all(|step| matches!(step, Step::Name { .. } | Step::Item { is_told: true, .. }));
+                .enumerate()
+                .all(|(depth, step)| match step {
+                    Step::Name { name, .. } => depth != 0 || *name == *items,
+                    Step::Item { is_told, .. } => *is_told || depth == 1,
+                });
             let Found::Text { content, is_json } = piece.found else {
                 self.redaction.put_whole(text, piece.found, edits, counts)?;
                 continue;
@@ -226,12 +224,11 @@ impl Flow {
             }
             let key = key(&piece.path);
             let is_last = ended.iter().any(|prefix| is_below(&key, prefix));
-            let whole = self.piece(&key, content, is_json, &piece, (block, text), counts)?;
-            let (came, mut goes) = whole;
-            if is_last && let Some(mut open) = self.open.remove(&key) {
-                open.channel.finish(&self.redaction, &mut goes, counts)?;
+            if !self.has_begun(&key) {
+                let path = piece.path.iter().map(Owned::from).collect();
+                self.begin(&key, is_json, path, (block.name, ""))?;
             }
-            put_text(text, content, &came, &goes, edits)?;
+            self.piece(&key, text, content, is_last, (edits, counts))?;
         }
         for prefix in &ended {
             self.end(prefix, None, out, counts)?;
@@ -239,48 +236,71 @@ impl Flow {
         Ok(())
     }
 
-    /// Takes a piece of a text: what came, and what goes on now.
-    fn piece(
+    /// Whether a text has begun and not ended.
+    pub(super) fn has_begun(&self, key: &str) -> bool {
+        self.open.contains_key(key)
+    }
+
+    /// Begins a text.
+    pub(super) fn begin(
         &mut self,
         key: &str,
-        content: &str,
         is_json: bool,
-        piece: &Piece<'_>,
-        (block, text): (&sse::Event<'_>, &str),
-        counts: &mut Counts,
-    ) -> Result<(String, String), Stop> {
-        let mut came = String::new();
+        path: Vec<Owned>,
+        (name, event): (Option<&[u8]>, &str),
+    ) -> Result<(), Stop> {
+        let open = Open {
+            channel: Channel::new(&self.redaction, is_json),
+            path,
+            name: name.map(<[u8]>::to_owned),
+            event: event.to_owned(),
+        };
+        let bytes = self.kept_bytes.saturating_add(open.bytes(key));
+        if self.open.len() >= CHANNELS_MAX || bytes > CHANNEL_BYTES_MAX {
+            let message = format!(
+                "the provider's answer has more than {CHANNELS_MAX} texts at once, or {CHANNEL_BYTES_MAX} bytes of what \
+                 tells them apart"
+            );
+            return Err(Fault::from(Upstream::broken("upstream_too_large", message)).into());
+        }
+        self.kept_bytes = bytes;
+        self.open.insert(key.to_owned(), open);
+        self.is_uncounted(key.to_owned());
+        Ok(())
+    }
+
+    /// Takes a piece of a text, the last one or not: puts what goes on now in its place.
+    pub(super) fn piece(
+        &mut self,
+        key: &str,
+        source: &str,
+        content: &str,
+        is_last: bool,
+        (edits, counts): (&mut Edits, &mut Counts),
+    ) -> Result<(), Stop> {
+        let (mut came, mut goes) = (String::new(), String::new());
         unescape(content, &mut came)?;
-        if !self.open.contains_key(key) {
-            if self.open.len() >= CHANNELS_MAX {
-                let message =
-                    format!("the provider's answer has more than {CHANNELS_MAX} texts at once");
-                return Err(Fault::from(Upstream::broken("upstream_too_large", message)).into());
-            }
-            let is_typed = matches!(self.redaction.sites.events, Events::Typed(_));
-            let open = Open {
-                channel: Channel::new(&self.redaction, is_json),
-                path: piece.path.iter().map(Owned::from).collect(),
-                name: block.name.unwrap_or_default().to_owned(),
-                event: if is_typed {
-                    text.to_owned()
-                } else {
-                    String::new()
-                },
-            };
-            self.open.insert(key.to_owned(), open);
-            self.is_uncounted(key.to_owned());
-        }
-        let mut goes = String::new();
         if let Some(open) = self.open.get_mut(key) {
-            open.channel
-                .push(&self.redaction, &came, &mut goes, counts)?;
+            let redaction = &self.redaction;
+            open.channel.push(redaction, &came, &mut goes, counts)?;
         }
-        Ok((came, goes))
+        if is_last && let Some(mut open) = self.close(key) {
+            open.channel.finish(&self.redaction, &mut goes, counts)?;
+        }
+        if came != goes {
+            edits.put_text(source, content, &goes)?;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, key: &str) -> Option<Open> {
+        let open = self.open.remove(key)?;
+        self.kept_bytes = self.kept_bytes.saturating_sub(open.bytes(key));
+        Some(open)
     }
 
     /// Ends the texts at and below a path: what is held of them goes out. `number` is that of the event behind.
-    fn end(
+    pub(super) fn end(
         &mut self,
         prefix: &str,
         number: Option<u64>,
@@ -294,7 +314,7 @@ impl Flow {
             .map(|(key, _)| key.clone())
             .collect();
         for key in ended {
-            let Some(mut open) = self.open.remove(&key) else {
+            let Some(mut open) = self.close(&key) else {
                 continue;
             };
             let mut rest = String::new();
@@ -358,117 +378,34 @@ impl Flow {
             data.extend_from_slice(end.as_bytes());
         }
         data.push(b'}');
-        write_event(&open.name, &data, out);
-    }
-
-    /// Takes an event that says by its type what it is.
-    fn typed(
-        &mut self,
-        block: &sse::Event<'_>,
-        text: &str,
-        table: &[Typed],
-        (edits, out): (&mut Edits, &mut Vec<u8>),
-        counts: &mut Counts,
-    ) -> Result<(), Stop> {
-        let event = Event::read(text)?;
-        let row = table.iter().find(|row| event.kind == *row.name);
-        let Some((row, part)) = row.and_then(|row| Some((row, event.member(row.member)?))) else {
-            // Where the format says nothing of an event each of its strings is a text of its own.
-            let found = walked(Places::new(&self.everything, Layout::default()), text)?;
-            for piece in found {
-                self.redaction.put_whole(text, piece.found, edits, counts)?;
-            }
-            return self.renumber(&event, text, edits);
-        };
-        let path = event.path(row.path);
-        let prefix = key(&path);
-        let rule = self.rule();
-        let matcher = &self.redaction.sides(&rule)?.answer;
-        if row.is == Is::Complete {
-            self.end(&prefix, event.number, out, counts)?;
-        }
-        if self.is_failing && row.path.is_empty() {
-            // What was said so far may end in what was held back.
-            for member in Members::new(part).flatten() {
-                if member.key == "output" {
-                    put(text, member.value, "[]", edits)?;
-                }
-            }
-            return self.renumber(&event, text, edits);
-        }
-        let found = walked(Places::new(matcher, Layout::default()).at(path), part)?;
-        for piece in found {
-            match piece.found {
-                Found::Text { content, is_json } if row.is == Is::Piece => {
-                    let (came, goes) =
-                        self.piece(&prefix, content, is_json, &piece, (block, text), counts)?;
-                    put_text(text, content, &came, &goes, edits)?;
-                }
-                found @ (Found::Text { .. } | Found::Media { .. } | Found::Shadow { .. }) => {
-                    let mut again = Counts::default();
-                    let counts = if self.is_uncounted(key(&piece.path)) {
-                        &mut *counts
-                    } else {
-                        &mut again
-                    };
-                    self.redaction.put_whole(text, found, edits, counts)?;
-                }
-            }
-        }
-        self.beside(&event, row, text, edits, counts)?;
-        if let Some(shadow) = event.member("logprobs")
-            && self.redaction.rule.redacts_answers
-        {
-            put(text, shadow, hollow(shadow), edits)?;
-        }
-        self.renumber(&event, text, edits)
-    }
-
-    /// Takes what an event holds besides its part, at the root of what selectors speak of.
-    fn beside(
-        &mut self,
-        event: &Event<'_>,
-        row: &Typed,
-        text: &str,
-        edits: &mut Edits,
-        counts: &mut Counts,
-    ) -> Result<(), Stop> {
-        let rule = self.rule();
-        let matcher = &self.redaction.sides(&rule)?.answer;
-        for member in event.members.iter().filter(|it| it.key != *row.member) {
-            let name = member.key.clone();
-            let step = Step::Name {
-                name,
-                is_known: true,
-            };
-            let places = Places::new(matcher, Layout::default()).at(vec![step]);
-            for piece in walked(places, member.value)? {
-                self.redaction.put_whole(text, piece.found, edits, counts)?;
-            }
-        }
-        Ok(())
+        sse::write_json(open.name.as_deref(), &data, out);
     }
 
     /// Whether the findings of a whole text are still to be counted. Beyond the bound they are not.
-    fn is_uncounted(&mut self, key: String) -> bool {
-        self.counted.len() < CHANNELS_MAX && self.counted.insert(key)
-    }
-
-    fn renumber(&self, event: &Event<'_>, text: &str, edits: &mut Edits) -> Result<(), Stop> {
-        if let (Some(number), Some(written), true) = (
-            event.number,
-            event.member("sequence_number"),
-            self.added > 0,
-        ) {
-            let number = number.saturating_add(self.added).to_string();
-            put(text, written, &number, edits)?;
+    pub(super) fn is_uncounted(&mut self, key: String) -> bool {
+        let bytes = self.kept_bytes.saturating_add(key.len());
+        let has_room = self.counted.len() < CHANNELS_MAX && bytes <= CHANNEL_BYTES_MAX;
+        let is_new = has_room && self.counted.insert(key);
+        if is_new {
+            self.kept_bytes = bytes;
         }
-        Ok(())
+        is_new
+    }
+}
+
+impl Open {
+    fn bytes(&self, key: &str) -> usize {
+        let name = self.name.as_ref().map_or(0, Vec::len);
+        let bytes = name.saturating_add(self.event.len());
+        bytes.saturating_add(key.len())
     }
 }
 
 /// The texts of a part of an event.
-fn walked<'e>(mut places: Places<'_, 'e>, part: &'e str) -> Result<Vec<Piece<'e>>, Stop> {
+pub(super) fn walked<'e>(
+    mut places: Places<'_, 'e>,
+    part: &'e str,
+) -> Result<Vec<Piece<'e>>, Stop> {
     let mut found = Vec::new();
     places.walk(part, &mut |it, path| {
         found.push(Piece {
@@ -489,7 +426,7 @@ impl From<&Step<'_>> for Owned {
     }
 }
 
-fn key(path: &[Step<'_>]) -> String {
+pub(super) fn key(path: &[Step<'_>]) -> String {
     let mut key = String::new();
     write_path(path, false, &mut key);
     key
@@ -511,8 +448,8 @@ const HEAD: [&str; 6] = [
     "service_tier",
 ];
 
-fn head(text: &str) -> Result<String, Stop> {
-    let mut head = String::new();
+fn head(text: &str) -> Result<(String, bool), Stop> {
+    let (mut head, mut is_named) = (String::new(), false);
     for member in Members::new(text) {
         let member = member?;
         if HEAD.contains(&&*member.key) {
@@ -521,9 +458,10 @@ fn head(text: &str) -> Result<String, Stop> {
             head.push_str("\":");
             head.push_str(member.value);
             head.push(',');
+            is_named |= member.key == *"id" && member.value != "\"\"";
         }
     }
-    Ok(head)
+    Ok((head, is_named))
 }
 
 /// The paths of the items that end with this event.
@@ -549,7 +487,8 @@ fn ended(text: &str, items: &str, end: &str) -> Result<Vec<String>, Stop> {
                 if key == "index" {
                     value.clone_into(&mut index);
                 }
-                is_ended |= key == *end && value != "null";
+                // Some servers write an empty reason into each chunk.
+                is_ended |= key == *end && !matches!(value, "null" | "\"\"");
             }
             if is_ended {
                 ended.push(format!("{items}[{index}]"));
@@ -557,124 +496,4 @@ fn ended(text: &str, items: &str, end: &str) -> Result<Vec<String>, Stop> {
         }
     }
     Ok(ended)
-}
-
-/// The members of an event with a type.
-struct Event<'e> {
-    kind: Text<'e>,
-    number: Option<u64>,
-    members: Vec<Member<'e>>,
-}
-
-impl<'e> Event<'e> {
-    fn read(text: &'e str) -> Result<Self, Stop> {
-        let members: Result<Vec<_>, _> = Members::new(text).collect();
-        let mut event = Self {
-            kind: Text::default(),
-            number: None,
-            members: members?,
-        };
-        if let Some(content) = event.member("type").and_then(string_content) {
-            let mut kind = String::new();
-            unescape(content, &mut kind)?;
-            event.kind = Text::from(kind);
-        }
-        event.number = event
-            .member("sequence_number")
-            .and_then(|number| number.parse().ok());
-        Ok(event)
-    }
-
-    fn member(&self, name: &str) -> Option<&'e str> {
-        let found = self.members.iter().find(|member| member.key == *name);
-        found.map(|member| member.value)
-    }
-
-    /// The id in a member, or in a member of that; empty where there is none.
-    fn id(&self, name: &str, inner: &str) -> Text<'e> {
-        let mut value = self.member(name);
-        if let Some(object) = value.filter(|it| it.starts_with('{')) {
-            let mut members = Members::new(object).flatten();
-            value = members.find(|it| it.key == *inner).map(|it| it.value);
-        }
-        let content = value.and_then(string_content).unwrap_or_default();
-        let mut id = String::new();
-        match unescape(content, &mut id) {
-            Ok(()) => Text::from(id),
-            Err(_) => Text::default(),
-        }
-    }
-
-    /// Where the event's part stands in the whole answer.
-    fn path(&self, path: &[At]) -> Vec<Step<'e>> {
-        let step = |at: &At| match at {
-            At::Name(name) => Step::Name {
-                name: Text::from(*name),
-                is_known: true,
-            },
-            At::Number(member) => Step::Item {
-                at: self
-                    .member(member)
-                    .and_then(|number| number.parse().ok())
-                    .unwrap_or(0),
-                is_told: true,
-            },
-            At::Id(member, inner) => Step::Name {
-                name: self.id(member, inner),
-                is_known: true,
-            },
-        };
-        path.iter().map(step).collect()
-    }
-}
-
-/// Writes the event that began a text once more, with another piece of it.
-fn write_again(
-    open: &Open,
-    number: Option<u64>,
-    text: &str,
-    out: &mut Vec<u8>,
-) -> Result<(), Stop> {
-    let mut edits = Edits::new(4, ADMIN_BYTES_MAX);
-    for member in Members::new(&open.event) {
-        let member = member?;
-        match (&*member.key, number) {
-            ("delta", _) => {
-                let mut piece = Vec::with_capacity(text.len());
-                write_string(&mut piece, text);
-                edits.replace(member.value_span, &piece)?;
-            }
-            // Apps may take an event with an id that they know for one that they have.
-            ("event_id", _) => {
-                let id = member.value.trim_end_matches('"');
-                edits.replace(member.value_span, format!("{id}_held\"").as_bytes())?;
-            }
-            ("sequence_number", Some(number)) => {
-                edits.replace(member.value_span, number.to_string().as_bytes())?;
-            }
-            ("logprobs", _) => {
-                edits.replace(member.value_span, hollow(member.value).as_bytes())?;
-            }
-            _ => {}
-        }
-    }
-    let mut data = Vec::with_capacity(open.event.len());
-    edits.apply(open.event.as_bytes(), &mut data)?;
-    write_event(&open.name, &data, out);
-    Ok(())
-}
-
-fn write_event(name: &[u8], data: &[u8], out: &mut Vec<u8>) {
-    if !name.is_empty() {
-        out.extend_from_slice(b"event: ");
-        out.extend_from_slice(name);
-        out.push(b'\n');
-    }
-    out.extend_from_slice(b"data: ");
-    // JSON has line feeds between its tokens only, where blanks do as well.
-    out.extend(data.iter().map(|byte| match byte {
-        b'\n' | b'\r' => b' ',
-        byte => *byte,
-    }));
-    out.extend_from_slice(b"\n\n");
 }

@@ -16,8 +16,7 @@ use crate::provider::bedrock::tools;
 use crate::provider::endpoint::push_segment;
 use crate::provider::{Call, Decoder, Sink, Translate};
 use crate::turn::{
-    Escaped, Headers, Message, Part, Request, Role, TEXT_INPUT, ToolChoice, ToolInput, ToolOutput,
-    Uncarried,
+    Escaped, Headers, Message, Part, Request, Role, ToolChoice, ToolInput, ToolOutput, Uncarried,
 };
 
 use super::harness_answer::Stream;
@@ -192,11 +191,9 @@ impl Turns<'_> {
                     write_id(id, out);
                     out.extend_from_slice(br#"","name":"#);
                     write_string(out, name);
-                    out.extend_from_slice(br#","input":{""#);
-                    out.extend_from_slice(TEXT_INPUT.as_bytes());
-                    out.extend_from_slice(br#"":""#);
-                    out.extend_from_slice(input.as_str().as_bytes());
-                    out.extend_from_slice(br#""}}}"#);
+                    out.extend_from_slice(br#","input":"#);
+                    tools::write_text_input(input.as_str(), out);
+                    out.extend_from_slice(b"}}");
                 }
                 Part::Reasoning { .. } | Part::Redacted(_) | Part::CacheBreakpoint(_) => {}
                 Part::ToolResult { id, output } => {

@@ -18,6 +18,9 @@ use crate::provider::{Decoder, Sink};
 use crate::turn::{Escaped, Event, Finish, Usage};
 
 use super::faults::{too_large, unreadable};
+use crate::provider::bedrock::events::{
+    BlockDelta, BlockStart, MessageStop, TokenUsage, check_stop,
+};
 use crate::provider::bedrock::frames::Frames;
 
 /// Decodes a streamed answer.
@@ -48,7 +51,7 @@ impl Stream {
 impl Decoder for Stream {
     fn push(&mut self, chunk: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
         let Self { frames, speech } = self;
-        frames.push(chunk, |name, payload| speech.take(name, payload, sink))
+        frames.push(chunk, &mut |name, payload| speech.take(name, payload, sink))
     }
 
     fn finish(&mut self, sink: Sink<'_>) -> Result<(), Fault> {
@@ -228,18 +231,14 @@ impl Speech {
     }
 
     fn count(&mut self, usage: &TokenUsage, sink: Sink<'_>) -> Result<(), Fault> {
-        let cached = usage.cache_read_input_tokens.unwrap_or_default();
-        let written = usage.cache_write_input_tokens.unwrap_or_default();
-        let fresh = usage.input_tokens.unwrap_or_default();
+        let usage = usage.total();
         let total = &mut self.usage;
-        // AWS counts cached tokens beside the input, OpenAI inside of it.
-        for tokens in [fresh, cached, written] {
-            total.input_tokens = total.input_tokens.saturating_add(tokens);
-        }
-        total.cached_tokens = total.cached_tokens.saturating_add(cached);
-        total.cache_write_tokens = total.cache_write_tokens.saturating_add(written);
-        let output = usage.output_tokens.unwrap_or_default();
-        total.output_tokens = total.output_tokens.saturating_add(output);
+        total.input_tokens = total.input_tokens.saturating_add(usage.input_tokens);
+        total.cached_tokens = total.cached_tokens.saturating_add(usage.cached_tokens);
+        total.cache_write_tokens = total
+            .cache_write_tokens
+            .saturating_add(usage.cache_write_tokens);
+        total.output_tokens = total.output_tokens.saturating_add(usage.output_tokens);
         sink(Event::Usage(self.usage))
     }
 
@@ -277,7 +276,7 @@ impl Speech {
 
 /// A reason that AWS has added since is an end.
 fn stop(reason: &str) -> Result<Stop, Fault> {
-    let broken = |code, message: &str| Err(Fault::from(Upstream::broken(code, message)));
+    check_stop(reason)?;
     Ok(Stop::End(match reason {
         "tool_use" => return Ok(Stop::Tools),
         "tool_result" | "partial_turn" => return Ok(Stop::Between),
@@ -288,22 +287,10 @@ fn stop(reason: &str) -> Result<Stop, Fault> {
         | "timeout_exceeded" => Finish::Length,
         "content_filtered" | "hook_stopped" => Finish::ContentFilter,
         "interrupted" => {
-            return broken(
+            return Err(Fault::from(Upstream::broken(
                 "upstream_interrupted",
                 "the agent was interrupted; try again",
-            );
-        }
-        "malformed_model_output" => {
-            return broken(
-                "malformed_model_output",
-                "the model's output was malformed; try again",
-            );
-        }
-        "malformed_tool_use" => {
-            return broken(
-                "malformed_tool_use",
-                "the model called a tool in a malformed way; try again",
-            );
+            )));
         }
         _ => Finish::Stop,
     }))
@@ -320,79 +307,6 @@ struct MessageStart<'a> {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct BlockStart<'a> {
-    content_block_index: u32,
-    #[serde(borrow)]
-    start: Option<Start<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Start<'a> {
-    #[serde(borrow)]
-    tool_use: Option<ToolUse<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ToolUse<'a> {
-    #[serde(borrow)]
-    tool_use_id: Escaped<'a>,
-    #[serde(borrow)]
-    name: Escaped<'a>,
-    #[serde(borrow, rename = "type")]
-    kind: Option<Text<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct BlockDelta<'a> {
-    content_block_index: u32,
-    #[serde(borrow)]
-    delta: Option<Delta<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Delta<'a> {
-    #[serde(borrow)]
-    text: Option<Escaped<'a>>,
-    #[serde(borrow)]
-    tool_use: Option<ToolUseDelta<'a>>,
-    #[serde(borrow)]
-    reasoning_content: Option<ReasoningDelta<'a>>,
-}
-
-#[derive(Deserialize)]
-struct ToolUseDelta<'a> {
-    #[serde(borrow)]
-    input: Option<Escaped<'a>>,
-}
-
-#[derive(Deserialize)]
-struct ReasoningDelta<'a> {
-    #[serde(borrow)]
-    text: Option<Escaped<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct MessageStop<'a> {
-    #[serde(borrow)]
-    stop_reason: Option<Text<'a>>,
-}
-
-#[derive(Deserialize)]
 struct Metadata {
     usage: Option<TokenUsage>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct TokenUsage {
-    input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
-    cache_read_input_tokens: Option<u64>,
-    cache_write_input_tokens: Option<u64>,
 }

@@ -42,7 +42,7 @@ impl Stream {
 impl Decoder for Stream {
     fn push(&mut self, chunk: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
         let Self { frames, speech } = self;
-        frames.push(chunk, |name, payload| speech.take(name, payload, sink))
+        frames.push(chunk, &mut |name, payload| speech.take(name, payload, sink))
     }
 
     fn finish(&mut self, sink: Sink<'_>) -> Result<(), Fault> {

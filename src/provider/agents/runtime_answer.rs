@@ -201,7 +201,8 @@ impl Speech {
             sink(Event::Usage(self.usage))?;
         }
         if let Some(choice) = said.choices.as_ref().and_then(|choices| choices.first()) {
-            match choice.finish_reason.as_deref() {
+            let reason = choice.finish_reason.as_deref();
+            match reason.filter(|reason| !reason.is_empty()) {
                 Some(reason) => self.end = End::Said(finish(reason)),
                 None if self.end == End::Bare => self.end = End::Awaited,
                 None => {}
@@ -585,6 +586,27 @@ mod tests {
         ] {
             check_whole(body, &[r"a\nb", "Stop"]);
         }
+    }
+
+    #[test]
+    fn an_empty_finish_reason_ends_nothing() {
+        let chunk = |text: &str, reason: &str| {
+            format!(
+                r#"{{"choices":[{{"delta":{{"content":"{text}"}},"finish_reason":"{reason}"}}]}}"#
+            )
+        };
+        check(
+            &[&chunk("a", ""), &chunk("b", "")],
+            &[
+                "a",
+                "b",
+                "upstream_truncated the provider's answer ended before it was complete",
+            ],
+        );
+        check(
+            &[&chunk("a", ""), &chunk("b", "length")],
+            &["a", "b", "Length"],
+        );
     }
 
     #[test]

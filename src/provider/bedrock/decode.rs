@@ -16,8 +16,12 @@ use crate::codec::json::{Text, write_string_content};
 use crate::fault::{Fault, Upstream};
 use crate::limits::TOOL_CALLS_MAX;
 use crate::provider::{Decoder, Sink};
-use crate::turn::{Detail, Escaped, Event, Finish, Usage};
+use crate::turn::{Detail, Escaped, Event, Finish};
 
+use super::events::{
+    BlockDelta, BlockStart, BlockStop, Citation, MessageStop, ReasoningDelta, TokenUsage, ToolUse,
+    check_stop,
+};
 use super::frames::Frames;
 use super::refusal;
 use super::settings::SERVICE_TIER;
@@ -159,7 +163,7 @@ impl Stream {
 impl Decoder for Stream {
     fn push(&mut self, chunk: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
         let Self { frames, speech } = self;
-        frames.push(chunk, |name, payload| speech.take(name, payload, sink))
+        frames.push(chunk, &mut |name, payload| speech.take(name, payload, sink))
     }
 
     fn finish(&mut self, _sink: Sink<'_>) -> Result<(), Fault> {
@@ -378,21 +382,10 @@ impl Speech {
 
 /// Why it stopped, in the words of chat completions. A reason that AWS has added since is a stop.
 fn finish(reason: &str, has_calls: bool) -> Result<Finish, Fault> {
+    check_stop(reason)?;
     Ok(match reason {
         "max_tokens" | "model_context_window_exceeded" => Finish::Length,
         "guardrail_intervened" | "content_filtered" => Finish::ContentFilter,
-        "malformed_model_output" => {
-            return Err(Fault::from(Upstream::broken(
-                "malformed_model_output",
-                "the model's output was malformed; try again",
-            )));
-        }
-        "malformed_tool_use" => {
-            return Err(Fault::from(Upstream::broken(
-                "malformed_tool_use",
-                "the model called a tool in a malformed way; try again",
-            )));
-        }
         // end_turn, stop_sequence, tool_use: the calls themselves tell.
         _ if has_calls => Finish::ToolCalls,
         _ => Finish::Stop,
@@ -569,136 +562,6 @@ struct Cited<'a> {
 }
 
 #[derive(Deserialize)]
-struct Citation<'a> {
-    #[serde(borrow)]
-    title: Option<Escaped<'a>>,
-    #[serde(borrow)]
-    source: Option<Escaped<'a>>,
-    #[serde(borrow)]
-    location: Option<Location<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Location<'a> {
-    #[serde(borrow)]
-    web: Option<Web<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Web<'a> {
-    #[serde(borrow)]
-    url: Option<Escaped<'a>>,
-}
-
-impl<'a> Citation<'a> {
-    /// Where the source is on the web: a page, or what the app gave as a search result's source.
-    fn url(&self) -> Option<Escaped<'a>> {
-        let web = self
-            .location
-            .as_ref()
-            .and_then(|location| location.web.as_ref());
-        let is_url = |source: &Escaped<'_>| {
-            let source = source.as_str().replace("\\/", "/");
-            source.starts_with("https://") || source.starts_with("http://")
-        };
-        web.and_then(|web| web.url)
-            .or_else(|| self.source.filter(is_url))
-    }
-}
-
-/// Of a whole answer, or the start of one in a stream.
-#[derive(Deserialize)]
-struct ToolUse<'a> {
-    #[serde(borrow, rename = "toolUseId")]
-    tool_use_id: Escaped<'a>,
-    #[serde(borrow)]
-    name: Escaped<'a>,
-    #[serde(borrow)]
-    input: Option<&'a RawValue>,
-    #[serde(borrow, rename = "type")]
-    kind: Option<Text<'a>>,
-}
-
-impl ToolUse<'_> {
-    /// Whether the server that calls the tool runs it as well.
-    fn is_the_servers(&self) -> bool {
-        self.kind.as_deref() == Some("server_tool_use") || self.name.as_str() == NOVA_GROUNDING
-    }
-
-    /// Whether the call stands for the answer's text.
-    fn is_the_answer(&self) -> bool {
-        self.name.as_str() == ANSWER_TOOL
-    }
-}
-
-#[derive(Deserialize)]
-struct BlockStart<'a> {
-    #[serde(rename = "contentBlockIndex")]
-    content_block_index: u32,
-    #[serde(borrow)]
-    start: Option<Start<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Start<'a> {
-    #[serde(borrow, rename = "toolUse")]
-    tool_use: Option<ToolUse<'a>>,
-}
-
-#[derive(Deserialize)]
-struct BlockDelta<'a> {
-    #[serde(rename = "contentBlockIndex")]
-    content_block_index: u32,
-    #[serde(borrow)]
-    delta: Option<Delta<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Delta<'a> {
-    #[serde(borrow)]
-    text: Option<Escaped<'a>>,
-    #[serde(borrow)]
-    tool_use: Option<ToolUseDelta<'a>>,
-    #[serde(borrow)]
-    reasoning_content: Option<ReasoningDelta<'a>>,
-    #[serde(borrow)]
-    citation: Option<Citation<'a>>,
-}
-
-#[derive(Deserialize)]
-struct ToolUseDelta<'a> {
-    #[serde(borrow)]
-    input: Option<Escaped<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ReasoningDelta<'a> {
-    #[serde(borrow)]
-    text: Option<Escaped<'a>>,
-    #[serde(borrow)]
-    signature: Option<Escaped<'a>>,
-    #[serde(borrow)]
-    redacted_content: Option<Escaped<'a>>,
-}
-
-#[derive(Deserialize)]
-struct BlockStop {
-    #[serde(rename = "contentBlockIndex")]
-    content_block_index: u32,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct MessageStop<'a> {
-    #[serde(borrow)]
-    stop_reason: Option<Text<'a>>,
-    #[serde(borrow)]
-    additional_model_response_fields: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
 struct Metadata<'a> {
     usage: Option<TokenUsage>,
     #[serde(borrow)]
@@ -728,31 +591,15 @@ struct Tier<'a> {
     kind: Option<Text<'a>>,
 }
 
-/// The wire has each of the cache's numbers under a second name too, which is not read.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct TokenUsage {
-    input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
-    cache_read_input_tokens: Option<u64>,
-    cache_write_input_tokens: Option<u64>,
-}
+impl ToolUse<'_> {
+    /// Whether the server that calls the tool runs it as well.
+    fn is_the_servers(&self) -> bool {
+        self.kind.as_deref() == Some("server_tool_use") || self.name.as_str() == NOVA_GROUNDING
+    }
 
-impl TokenUsage {
-    /// AWS counts cached tokens beside the input, OpenAI inside of it.
-    fn total(&self) -> Usage {
-        let cached_tokens = self.cache_read_input_tokens.unwrap_or_default();
-        let cache_write_tokens = self.cache_write_input_tokens.unwrap_or_default();
-        let fresh = self.input_tokens.unwrap_or_default();
-        Usage {
-            input_tokens: fresh
-                .saturating_add(cached_tokens)
-                .saturating_add(cache_write_tokens),
-            cached_tokens,
-            cache_write_tokens,
-            output_tokens: self.output_tokens.unwrap_or_default(),
-            reasoning_tokens: None,
-        }
+    /// Whether the call stands for the answer's text.
+    fn is_the_answer(&self) -> bool {
+        self.name.as_str() == ANSWER_TOOL
     }
 }
 

@@ -6,6 +6,9 @@ use crate::fault::{Fault, Upstream};
 use super::decode::unreadable;
 use super::refusal;
 
+/// What an event's name and payload go to. No generic closure: one reader of frames serves all answers.
+pub(in crate::provider) type Take<'t> = &'t mut dyn FnMut(&str, &[u8]) -> Result<(), Fault>;
+
 /// Cuts a stream into events.
 #[derive(Debug)]
 pub(in crate::provider) struct Frames(event_stream::Decoder);
@@ -16,11 +19,7 @@ impl Frames {
     }
 
     /// Feeds a chunk; `take` gets the name and the payload of each event.
-    pub(in crate::provider) fn push(
-        &mut self,
-        chunk: &[u8],
-        mut take: impl FnMut(&str, &[u8]) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+    pub(in crate::provider) fn push(&mut self, chunk: &[u8], take: Take<'_>) -> Result<(), Fault> {
         let result = self.0.push(chunk, |message| {
             let name = name(&message).map_err(Stop::Fault)?;
             take(name, message.payload).map_err(Stop::Fault)

@@ -21,7 +21,7 @@ use crate::codec::json::{is_blank, unescape, validate, write_string};
 use crate::fault::{Fault, Invalid};
 use crate::turn::{
     Document, DocumentSource, ENCRYPTED, Escaped, Image, Message, Part, Request, Role,
-    SearchResult, TEXT_INPUT, ToolOutput,
+    SearchResult, ToolOutput,
 };
 
 use super::super::quirks::{Quirks, Reasoning};
@@ -458,11 +458,9 @@ impl<'o, 'a> Turns<'o, 'a> {
         tools::write_id(self.out, id, self.quirks.tool_id);
         self.out.extend_from_slice(br#"","name":""#);
         self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(br#"","input":{""#);
-        self.out.extend_from_slice(TEXT_INPUT.as_bytes());
-        self.out.extend_from_slice(br#"":""#);
-        self.out.extend_from_slice(input.as_str().as_bytes());
-        self.out.extend_from_slice(br#""}}}"#);
+        self.out.extend_from_slice(br#"","input":"#);
+        tools::write_text_input(input.as_str(), self.out);
+        self.out.extend_from_slice(b"}}");
         Ok(())
     }
 

@@ -15,6 +15,8 @@
 //!   metadata what the app notes, as AWS takes it
 //!   section  a member that is there only if something is in it
 //!  decode    an answer, whole or from the event stream, as events
+//!   events   what ConverseStream's own events say
+//!   frames   how they are framed
 //!  embed     texts as vectors: Titan, Cohere, Nova
 //!  refusal   AWS's errors in OpenAI's terms
 //! ```
@@ -25,6 +27,7 @@ mod cache;
 mod decode;
 mod embed;
 mod encode;
+pub(super) mod events;
 pub(super) mod frames;
 mod messages;
 mod metadata;

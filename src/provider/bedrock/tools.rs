@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use crate::codec::json::{validate, write_string_content};
+use crate::codec::json::{validate, write_escaped, write_string_content};
 use crate::fault::{Fault, Invalid};
 use crate::turn::{
     Effort, Output, Part, Request, Schema, TEXT_INPUT, Tool, ToolChoice, ToolInput, Uncarried,
@@ -263,6 +263,15 @@ pub(in crate::provider) fn write_description(
     }
     out.push(b'"');
     true
+}
+
+/// What a tool that takes text is called with; the text is escaped already.
+pub(in crate::provider) fn write_text_input(content: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(br#"{""#);
+    out.extend_from_slice(TEXT_INPUT.as_bytes());
+    out.extend_from_slice(br#"":"#);
+    write_escaped(out, content);
+    out.push(b'}');
 }
 
 /// Of a tool that takes text.

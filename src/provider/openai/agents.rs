@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Server, refusal};
-use crate::codec::json::{Text, write_string};
+use crate::codec::json::{Text, write_members, write_string};
 use crate::codec::sse;
 use crate::fault::{Fault, Upstream};
 use crate::provider::endpoint::push_query;
@@ -178,17 +178,7 @@ impl Watch {
         out.extend_from_slice(session.as_bytes());
         out.extend_from_slice(b",\"error\":{\"type\":");
         write_string(out, fault.kind());
-        for (name, text) in [
-            (",\"code\":", fault.code()),
-            (",\"message\":", Some(&*fault.to_string())),
-            (",\"param\":", fault.param()),
-        ] {
-            out.extend_from_slice(name.as_bytes());
-            match text {
-                Some(text) => write_string(out, text),
-                None => out.extend_from_slice(b"null"),
-            }
-        }
+        write_members(out, &fault.members(&fault.to_string()));
         out.extend_from_slice(b"}}\n\n");
     }
 }

@@ -94,7 +94,8 @@ impl Amend {
             if *member.key == *part && member.value.starts_with('{') {
                 said = Some(member.value_span.clone());
             }
-            is_last |= member.key == "finish_reason" && member.value != "null";
+            let is_open = matches!(member.value, "null" | "\"\"");
+            is_last |= member.key == "finish_reason" && !is_open;
         }
         let said = said?;
         let start = said.start.checked_add(1)?;
@@ -312,7 +313,11 @@ mod tests {
         let (mut reasoning, mut said) = (String::new(), String::new());
         let pieces = pieces.into_iter().map(Some).chain([None]);
         for piece in pieces {
-            let end = if piece.is_none() { r#""stop""# } else { "null" };
+            let end = match piece {
+                None => r#""stop""#,
+                Some(piece) if piece.len() % 2 == 0 => r#""""#,
+                Some(_) => "null",
+            };
             let content = piece.map_or(String::new(), |piece| format!(r#""content":"{piece}""#));
             let chunk =
                 format!(r#"{{"choices":[{{"delta":{{{content}}},"finish_reason":{end}}}]}}"#);

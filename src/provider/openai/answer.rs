@@ -162,7 +162,8 @@ impl Choice<'_> {
     /// # Errors
     /// Those of the sink.
     pub(super) fn tell(&self, sink: Sink<'_>) -> Result<bool, Fault> {
-        let Some(reason) = self.finish_reason else {
+        // Some servers write an empty one into each chunk.
+        let Some(reason) = self.finish_reason.filter(|it| !it.is_empty()) else {
             return Ok(false);
         };
         let (choice, reason) = (self.index, finish(reason));

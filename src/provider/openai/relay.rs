@@ -172,29 +172,14 @@ impl Passage {
             (_, _) => None,
         };
         let Some(amended) = amended else {
-            return self.pass(block, &chunk, out, sink);
+            return self.pass(block, &chunk, false, out, sink);
         };
-        let mut raw = Vec::with_capacity(amended.len().saturating_add(64));
-        if let Some(name) = block.name {
-            raw.extend_from_slice(b"event: ");
-            raw.extend_from_slice(name);
-            raw.push(b'\n');
-        }
-        raw.extend_from_slice(b"data: ");
-        let start = raw.len();
-        raw.extend_from_slice(&amended);
-        // JSON has line feeds between its tokens only, where blanks do as well.
-        for byte in raw.iter_mut().skip(start).filter(|byte| **byte == b'\n') {
-            *byte = b' ';
-        }
-        raw.extend_from_slice(b"\n\n");
         // It has the same choices, in the same order.
         let block = sse::Event {
             data: &amended,
-            raw: &raw,
             ..*block
         };
-        self.pass(&block, &chunk, out, sink)
+        self.pass(&block, &chunk, true, out, sink)
     }
 
     /// Passes a chunk on as far as the app is to see it.
@@ -202,6 +187,7 @@ impl Passage {
         &mut self,
         block: &sse::Event<'_>,
         chunk: &Answer<'_>,
+        is_amended: bool,
         out: &mut Vec<u8>,
         sink: Sink<'_>,
     ) -> Result<(), Fault> {
@@ -217,7 +203,7 @@ impl Passage {
         }
         self.hear(chunk, sink)?;
         let Some(choices) = &chunk.choices else {
-            // What has no choices is something that we do not know: the app may.
+            // What has no choices is something that we do not know: the app may. Nobody amends it.
             out.extend_from_slice(block.raw);
             return Ok(());
         };
@@ -237,6 +223,8 @@ impl Passage {
         if takes_filter || choices.iter().any(is_odd) {
             let adds_filter = takes_filter && chunk.prompt_filter_results.is_none();
             self.complete(block, choices, late, adds_filter, out)?;
+        } else if is_amended {
+            sse::write_json(block.name, block.data, out);
         } else {
             out.extend_from_slice(block.raw);
         }
@@ -313,21 +301,9 @@ impl Passage {
             .and_then(|text| self.edits(text, choices, late, adds_filter))
             .ok_or_else(corrupt)?;
         self.prompt_filter.clear();
-        if let Some(name) = block.name {
-            out.extend_from_slice(b"event: ");
-            out.extend_from_slice(name);
-            out.push(b'\n');
-        }
-        out.extend_from_slice(b"data: ");
-        let start = out.len();
-        edits.apply(block.data, out).map_err(impossible)?;
-        // Several lines of data were joined by line feeds, which JSON has between its tokens only.
-        for byte in out.iter_mut().skip(start) {
-            if *byte == b'\n' {
-                *byte = b' ';
-            }
-        }
-        out.extend_from_slice(b"\n\n");
+        let mut data = Vec::with_capacity(block.data.len());
+        edits.apply(block.data, &mut data).map_err(impossible)?;
+        sse::write_json(block.name, &data, out);
         Ok(())
     }
 
@@ -509,6 +485,18 @@ mod tests {
             STOP.replace(",\"delta", "\ndata: ,\"delta")
         );
         check(&input, &input, &["Start", STOPPED]);
+    }
+
+    #[test]
+    fn an_empty_finish_reason_is_none() {
+        let open = TEXT.replace(r#""finish_reason":null"#, r#""finish_reason":"""#);
+        let input = stream(&[&open, &open, STOP, DONE]);
+        check(&input, &input, &["Start", STOPPED]);
+        check(
+            &stream(&[&open, DONE]),
+            &stream(&[&open]),
+            &["Start", TRUNCATED],
+        );
     }
 
     #[test]

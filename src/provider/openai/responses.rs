@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 use super::edit::Changes;
 use super::refusal;
 use super::{MaxTokensName, Traits};
-use crate::codec::json::{Edits, Members, Text, write_string, write_u64};
+use crate::codec::json::{Edits, Members, Text, write_members, write_string, write_u64};
 use crate::codec::sse;
 use crate::fault::{Fault, Upstream};
 use crate::limits::ADMIN_BYTES_MAX;
@@ -231,17 +231,7 @@ impl Passage {
         self.state = State::Failed;
         if !self.has_told {
             self.begin("error", out);
-            for (name, text) in [
-                (",\"code\":", fault.code()),
-                (",\"message\":", Some(&*fault.to_string())),
-                (",\"param\":", fault.param()),
-            ] {
-                out.extend_from_slice(name.as_bytes());
-                match text {
-                    Some(text) => write_string(out, text),
-                    None => out.extend_from_slice(b"null"),
-                }
-            }
+            write_members(out, &fault.members(&fault.to_string()));
             out.extend_from_slice(b"}\n\n");
         }
         let mut failed = Vec::new();

@@ -212,17 +212,15 @@ fn judge(
 fn number(sight: &mut Sight<'_, '_>, promise: Promise, (start, end): (usize, usize)) {
     let value = sight.view.part(start..end);
     let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
-    let (entity, score, is_right) = match promise {
-        Promise::Bic => (Entity::Bic, 85, is_bic(value)),
-        Promise::Pin => {
-            let is_pin = digits == value.len() && (4..=8).contains(&digits);
-            (Entity::Password, 60, is_pin)
-        }
-        _ => {
-            let is_number = value.iter().all(u8::is_ascii_alphanumeric);
-            let is_passport = is_number && (6..=9).contains(&value.len()) && digits >= 4;
-            (Entity::Passport, 80, is_passport)
-        }
+    let (entity, score, is_right) = if promise == Promise::Bic {
+        (Entity::Bic, 85, is_bic(value))
+    } else if promise == Promise::Pin {
+        let is_pin = digits == value.len() && (4..=8).contains(&digits);
+        (Entity::Password, 60, is_pin)
+    } else {
+        let is_number = value.iter().all(u8::is_ascii_alphanumeric);
+        let is_passport = is_number && (6..=9).contains(&value.len()) && digits >= 4;
+        (Entity::Passport, 80, is_passport)
     };
     if is_right {
         sight.offer(entity, start, end, score);
@@ -233,13 +231,12 @@ fn number(sight: &mut Sight<'_, '_>, promise: Promise, (start, end): (usize, usi
 fn is_long(promise: Promise, value: &[u8]) -> bool {
     let is_mark = |byte: &&u8| matches!(byte, b'-' | b'_');
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'=' | b'-' | b'_');
-    match promise {
-        Promise::Key => {
-            let is_name = value.iter().filter(is_mark).count() > 2;
-            value.len() >= 24 && value.iter().all(is_plain) && !is_name
-        }
-        _ => value.len() >= 40,
+    if promise != Promise::Key {
+        return value.len() >= 40;
     }
+    let is_name = value.iter().filter(is_mark).count() > 2;
+    value.len() >= 24 && value.iter().all(is_plain) && !is_name
+}
 }
 
 /// A password in a sentence: `the password is hunter2`. What is only letters is a word of the sentence.

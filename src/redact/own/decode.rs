@@ -8,7 +8,7 @@ use super::super::candidate::{Candidate, Tail};
 use super::super::fold::Folded;
 use super::super::plan::Plan;
 use super::super::view::{More, View};
-use crate::codec::base64;
+use crate::codec::{base64, percent};
 
 /// The longest run that is decoded; a stream holds back no more of one.
 pub(super) const RUN_BYTES_MAX: usize = 4_096;
@@ -122,25 +122,11 @@ fn from_url(run: &[u8]) -> Option<String> {
         return None;
     }
     let mut bytes = Vec::new();
-    let mut rest = run;
-    let mut is_encoded = false;
-    while let Some((&byte, behind)) = rest.split_first() {
-        rest = behind;
-        let digits = behind.first_chunk::<2>().filter(|_| byte == b'%');
-        let decoded = digits.and_then(|&[high, low]| {
-            let high = char::from(high).to_digit(16)?;
-            let low = char::from(low).to_digit(16)?;
-            u8::try_from(high << 4 | low).ok()
-        });
-        if let Some(decoded) = decoded {
-            rest = behind.get(2..).unwrap_or_default();
-            is_encoded = true;
-            bytes.push(decoded);
-        } else {
-            bytes.push(byte);
-        }
+    if percent::decode(run, &mut bytes) {
+        readable(bytes)
+    } else {
+        None
     }
-    if is_encoded { readable(bytes) } else { None }
 }
 
 /// Bytes that somebody wrote to be read.

@@ -1,8 +1,8 @@
 //! The members of a body in one of OpenAI's formats, and what both formats write alike.
 
-use crate::codec::json::write_string;
+use crate::codec::json::{write_escaped, write_string};
 use crate::fault::Fault;
-use crate::turn::{Escaped, Request, ServiceTier, Uncarried};
+use crate::turn::{Escaped, Request, Schema, ServiceTier, TEXT_INPUT, Uncarried};
 
 /// A body being written. Its first member stands already.
 pub(super) struct Body<'b, 'p> {
@@ -118,11 +118,22 @@ pub(super) fn verbosity<'a>(request: &Request<'a>) -> Option<&'a str> {
     others.find(|other| &*other.name == VERBOSITY)?.value
 }
 
-/// Appends a string that is escaped already.
-pub(super) fn write_escaped(out: &mut Vec<u8>, text: Escaped<'_>) {
-    out.push(b'"');
-    out.extend_from_slice(text.as_str().as_bytes());
-    out.push(b'"');
+/// Appends a schema's members but `strict`, which the formats take for granted differently.
+pub(super) fn write_schema(out: &mut Vec<u8>, schema: &Schema<'_>) {
+    write_after(out, "\"name\":", &schema.name);
+    if let Some(description) = schema.description {
+        out.extend_from_slice(b",\"description\":");
+        write_escaped(out, description.as_str());
+    }
+    out.extend_from_slice(b",\"schema\":");
+    out.extend_from_slice(schema.schema.get().as_bytes());
+}
+
+/// Appends the start of an object that holds a text, escaped as a string's content.
+pub(super) fn open_text(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\\\"");
+    out.extend_from_slice(TEXT_INPUT.as_bytes());
+    out.extend_from_slice(b"\\\":\\\"");
 }
 
 /// Appends `before`, which ends where a string begins, and the string.

@@ -32,7 +32,7 @@ pub(super) fn whole(body: &[u8], mut amend: Amend, sink: Sink<'_>) -> Result<(),
     let message = choice.message.as_ref().ok_or_else(corrupt)?;
     speech.speak(sink)?;
     speech.said(message, sink)?;
-    if let Some(reason) = choice.finish_reason {
+    if let Some(reason) = choice.reason() {
         speech.stop(reason, sink)?;
     }
     answer.tell_cost(sink)?;
@@ -133,7 +133,7 @@ impl Speech {
             if let Some(delta) = &choice.delta {
                 self.said(delta, sink)?;
             }
-            if let Some(reason) = choice.finish_reason {
+            if let Some(reason) = choice.reason() {
                 self.stop(reason, sink)?;
             }
         }
@@ -262,6 +262,13 @@ struct Choice<'a> {
     delta: Option<Said<'a>>,
     #[serde(borrow)]
     finish_reason: Option<Escaped<'a>>,
+}
+
+impl<'a> Choice<'a> {
+    /// Why it ended, if it has. Some servers write an empty reason into each chunk.
+    fn reason(&self) -> Option<Escaped<'a>> {
+        self.finish_reason.filter(|reason| !reason.is_empty())
+    }
 }
 
 /// A message, or what a chunk adds to it.
@@ -456,6 +463,8 @@ mod tests {
         );
         check_stream(&[text, "[DONE]"], &["text a", "fault upstream_truncated"]);
         check_stream(&[STOP, text, "[DONE]", "late"], &["Stop"]);
+        let open = r#"{"choices":[{"delta":{"content":"a"},"finish_reason":""}]}"#;
+        check_stream(&[open, open, STOP, "[DONE]"], &["text a", "text a", "Stop"]);
     }
 
     #[test]

@@ -10,15 +10,15 @@
 //! - A stream is asked for its usage: metering needs it.
 
 use super::body::{
-    Body, VERBOSITY, verbosity, write_after, write_data_url, write_escaped, write_lines,
+    Body, VERBOSITY, open_text, verbosity, write_after, write_data_url, write_lines, write_schema,
 };
-use crate::codec::json::{write_string, write_string_content, write_u64};
+use crate::codec::json::{write_escaped, write_string, write_string_content, write_u64};
 use crate::fault::{Fault, Invalid};
 use crate::provider::bedrock::tools::{write_description, write_text_schema};
 use crate::provider::quirks::MaxTokensName;
 use crate::turn::{
-    Document, DocumentSource, Escaped, Image, Message, Output, Part, Request, Role, TEXT_INPUT,
-    Tool, ToolChoice, ToolInput, ToolOutput, Uncarried, WebSearch,
+    Document, DocumentSource, Escaped, Image, Message, Output, Part, Request, Role, Tool,
+    ToolChoice, ToolInput, ToolOutput, Uncarried, WebSearch,
 };
 
 /// What the model takes.
@@ -64,7 +64,7 @@ pub(super) fn write(
         for stop in &request.stop {
             out.push(before);
             before = b',';
-            write_escaped(out, *stop);
+            write_escaped(out, stop.as_str());
         }
         out.push(b']');
     }
@@ -100,14 +100,8 @@ fn write_output(request: &Request<'_>, body: &mut Body<'_, '_>) -> Result<(), Fa
     let Some(out) = body.member("response_format")? else {
         return Ok(());
     };
-    out.extend_from_slice(b"{\"type\":\"json_schema\",\"json_schema\":{\"name\":");
-    write_string(out, &schema.name);
-    if let Some(description) = schema.description {
-        out.extend_from_slice(b",\"description\":");
-        write_escaped(out, description);
-    }
-    out.extend_from_slice(b",\"schema\":");
-    out.extend_from_slice(schema.schema.get().as_bytes());
+    out.extend_from_slice(b"{\"type\":\"json_schema\",\"json_schema\":{");
+    write_schema(out, schema);
     write_strict(schema.strict, out);
     out.extend_from_slice(b"}}");
     Ok(())
@@ -146,7 +140,7 @@ fn write_search(search: &WebSearch<'_>, body: &mut Body<'_, '_>) -> Result<(), F
             before = b',';
             write_string(out, name);
             out.push(b':');
-            write_escaped(out, *value);
+            write_escaped(out, value.as_str());
         }
         out.extend_from_slice(b"}}");
     }
@@ -281,7 +275,7 @@ impl<'r> List<'_, 'r> {
         self.begin(role);
         self.out.extend_from_slice(b",\"content\":");
         if let [Part::Text(text)] = message.parts.as_slice() {
-            write_escaped(self.out, *text);
+            write_escaped(self.out, text.as_str());
             self.out.push(b'}');
             return Ok(());
         }
@@ -403,13 +397,12 @@ fn write_call(part: &Part<'_>, out: &mut Vec<u8>) {
     if let Part::ToolCall { arguments, .. } = part {
         match arguments.is_empty() {
             true => out.extend_from_slice(b"\"{}\""),
-            false => write_escaped(out, *arguments),
+            false => write_escaped(out, arguments.as_str()),
         }
     }
     if let Part::TextCall { input, .. } = part {
-        out.extend_from_slice(b"\"{\\\"");
-        out.extend_from_slice(TEXT_INPUT.as_bytes());
-        out.extend_from_slice(b"\\\":\\\"");
+        out.push(b'"');
+        open_text(out);
         // A string in a text that is itself a string.
         write_string_content(out, input.as_str());
         out.extend_from_slice(b"\\\"}\"");
@@ -419,7 +412,7 @@ fn write_call(part: &Part<'_>, out: &mut Vec<u8>) {
 
 fn write_text(out: &mut Vec<u8>, text: Escaped<'_>) {
     out.extend_from_slice(b"{\"type\":\"text\",\"text\":");
-    write_escaped(out, text);
+    write_escaped(out, text.as_str());
     out.push(b'}');
 }
 

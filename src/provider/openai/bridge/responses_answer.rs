@@ -13,20 +13,21 @@ use serde_json::value::RawValue;
 
 use super::super::refusal;
 use super::super::responses::{Response, corrupt, read};
+use super::body::open_text;
 use crate::codec::json::{Text, write_string_content};
 use crate::codec::sse;
 use crate::fault::{Fault, Upstream};
 use crate::limits::TOOL_CALLS_MAX;
 use crate::provider::stop::Stop;
 use crate::provider::{Decoder, Sink};
-use crate::turn::{ENCRYPTED, Escaped, Event, TEXT_INPUT};
+use crate::turn::{ENCRYPTED, Escaped, Event};
 
 /// Reads a whole answer.
 pub(super) fn whole(body: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
     #[derive(Deserialize)]
     struct Output<'a> {
         #[serde(borrow)]
-        output: Option<Vec<&'a RawValue>>,
+        output: Option<Vec<Item<'a>>>,
     }
     let response: Response<'_> = read(body)?;
     response.check()?;
@@ -34,7 +35,7 @@ pub(super) fn whole(body: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
     speech.speak(sink)?;
     let output = read::<Output<'_>>(body)?.output;
     for (place, item) in (0..).zip(output.into_iter().flatten()) {
-        speech.whole_item(place, item, sink)?;
+        speech.whole_item(place, &item, sink)?;
     }
     speech.end(&response, sink)
 }
@@ -119,7 +120,7 @@ struct Happening<'a> {
     #[serde(borrow)]
     response: Option<&'a RawValue>,
     #[serde(borrow)]
-    item: Option<&'a RawValue>,
+    item: Option<Item<'a>>,
     #[serde(borrow)]
     delta: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -180,11 +181,11 @@ impl Speech {
             }
             "response.output_item.added" => {
                 let place = event.output_index.ok_or_else(corrupt)?;
-                self.begin_item(place, event.item.ok_or_else(corrupt)?, sink)
+                self.begin_item(place, &event.item.ok_or_else(corrupt)?, sink)
             }
             "response.output_item.done" => {
                 let place = event.output_index.ok_or_else(corrupt)?;
-                self.end_item(place, event.item.ok_or_else(corrupt)?, sink)
+                self.end_item(place, &event.item.ok_or_else(corrupt)?, sink)
             }
             "response.completed" | "response.incomplete" | "response.failed" => {
                 let response = event.response.ok_or_else(corrupt)?;
@@ -238,15 +239,14 @@ impl Speech {
         })
     }
 
-    fn begin_item(&mut self, place: u64, item: &RawValue, sink: Sink<'_>) -> Result<(), Fault> {
-        match kind_of(item)?.as_deref() {
+    fn begin_item(&mut self, place: u64, item: &Item<'_>, sink: Sink<'_>) -> Result<(), Fault> {
+        match item.kind.as_deref() {
             Some("message") => {
                 self.part_letters = self.letters;
                 Ok(())
             }
             Some(kind @ ("function_call" | "custom_tool_call")) => {
-                let takes_text = kind == "custom_tool_call";
-                self.begin_call(place, takes_text, &read(item.get().as_bytes())?, sink)
+                self.begin_call(place, kind == "custom_tool_call", item, sink)
             }
             _ => Ok(()),
         }
@@ -256,7 +256,7 @@ impl Speech {
         &mut self,
         place: u64,
         takes_text: bool,
-        call: &Call<'_>,
+        call: &Item<'_>,
         sink: Sink<'_>,
     ) -> Result<(), Fault> {
         let index = self.calls;
@@ -275,8 +275,8 @@ impl Speech {
         sink(Event::ToolCall {
             choice: 0,
             index,
-            id: call.call_id,
-            name: call.name,
+            id: content_of(call.call_id)?.ok_or_else(corrupt)?,
+            name: content_of(call.name)?.ok_or_else(corrupt)?,
         })
     }
 
@@ -324,20 +324,21 @@ impl Speech {
         }
     }
 
-    fn end_item(&mut self, place: u64, item: &RawValue, sink: Sink<'_>) -> Result<(), Fault> {
-        match kind_of(item)?.as_deref() {
+    fn end_item(&mut self, place: u64, item: &Item<'_>, sink: Sink<'_>) -> Result<(), Fault> {
+        match item.kind.as_deref() {
             Some("function_call" | "custom_tool_call") => {
-                let call: Call<'_> = read(item.get().as_bytes())?;
-                self.end_call(place, call.written(), sink)
+                let written = content_of(item.arguments.or(item.input))?;
+                self.end_call(place, written.unwrap_or_default(), sink)
             }
-            Some("reasoning") => self.seal(&read(item.get().as_bytes())?, sink),
+            Some("reasoning") => self.seal(item, sink),
             _ => Ok(()),
         }
     }
 
     /// Tells what vouches for reasoning.
-    fn seal(&mut self, thought: &Thought<'_>, sink: Sink<'_>) -> Result<(), Fault> {
-        let Some(encrypted) = thought.encrypted_content.filter(|it| !it.is_empty()) else {
+    fn seal(&mut self, thought: &Item<'_>, sink: Sink<'_>) -> Result<(), Fault> {
+        let encrypted = content_of(thought.encrypted_content)?;
+        let Some(encrypted) = encrypted.filter(|it| !it.is_empty()) else {
             return Ok(());
         };
         self.nested.clear();
@@ -351,12 +352,11 @@ impl Speech {
     }
 
     /// Tells an item of an answer that came whole.
-    fn whole_item(&mut self, place: u64, item: &RawValue, sink: Sink<'_>) -> Result<(), Fault> {
+    fn whole_item(&mut self, place: u64, item: &Item<'_>, sink: Sink<'_>) -> Result<(), Fault> {
         self.begin_item(place, item, sink)?;
-        match kind_of(item)?.as_deref() {
+        match item.kind.as_deref() {
             Some("message") => {
-                let message: Message<'_> = read(item.get().as_bytes())?;
-                for part in message.content.iter().flatten() {
+                for part in parts_of(item.content)? {
                     self.part_letters = self.letters;
                     if let Some(text) = part.text {
                         self.text(text, sink)?;
@@ -370,10 +370,11 @@ impl Speech {
                 }
             }
             Some("reasoning") => {
-                let thought: Thought<'_> = read(item.get().as_bytes())?;
-                let shown = [thought.summary, thought.content];
-                let shown = shown.into_iter().flatten().find(|texts| !texts.is_empty());
-                for (at, piece) in shown.iter().flatten().enumerate() {
+                let mut shown = parts_of(item.summary)?;
+                if shown.is_empty() {
+                    shown = parts_of(item.content)?;
+                }
+                for (at, piece) in shown.iter().enumerate() {
                     if at > 0 {
                         tell_reasoning(PARAGRAPH, sink)?;
                     }
@@ -402,10 +403,25 @@ impl Speech {
 /// Between two paragraphs of a summary.
 const PARAGRAPH: Escaped<'static> = Escaped::from_content("\\n\\n");
 
+/// An item of the output. What another item has in members of these names may be anything.
 #[derive(Deserialize)]
-struct Message<'a> {
+struct Item<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Option<Text<'a>>,
     #[serde(borrow)]
-    content: Option<Vec<Part<'a>>>,
+    call_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    name: Option<&'a RawValue>,
+    #[serde(borrow)]
+    arguments: Option<&'a RawValue>,
+    #[serde(borrow)]
+    input: Option<&'a RawValue>,
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+    #[serde(borrow)]
+    summary: Option<&'a RawValue>,
+    #[serde(borrow)]
+    encrypted_content: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -418,42 +434,16 @@ struct Part<'a> {
     annotations: Option<Vec<&'a RawValue>>,
 }
 
-#[derive(Deserialize)]
-struct Thought<'a> {
-    #[serde(borrow)]
-    summary: Option<Vec<Part<'a>>>,
-    #[serde(borrow)]
-    content: Option<Vec<Part<'a>>>,
-    #[serde(borrow)]
-    encrypted_content: Option<Escaped<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Call<'a> {
-    #[serde(borrow)]
-    call_id: Escaped<'a>,
-    #[serde(borrow)]
-    name: Escaped<'a>,
-    #[serde(borrow)]
-    arguments: Option<Escaped<'a>>,
-    #[serde(borrow)]
-    input: Option<Escaped<'a>>,
-}
-
-impl<'a> Call<'a> {
-    /// What it was called with.
-    fn written(&self) -> Escaped<'a> {
-        self.arguments.or(self.input).unwrap_or_default()
+fn content_of(member: Option<&RawValue>) -> Result<Option<Escaped<'_>>, Fault> {
+    match member {
+        Some(raw) => Escaped::from_json(raw.get()).map(Some).ok_or_else(corrupt),
+        None => Ok(None),
     }
 }
 
-fn kind_of(item: &RawValue) -> Result<Option<Text<'_>>, Fault> {
-    #[derive(Deserialize)]
-    struct Kind<'a> {
-        #[serde(borrow, rename = "type")]
-        kind: Option<Text<'a>>,
-    }
-    Ok(read::<Kind<'_>>(item.get().as_bytes())?.kind)
+fn parts_of(member: Option<&RawValue>) -> Result<Vec<Part<'_>>, Fault> {
+    let raw = member.map_or("[]", RawValue::get);
+    serde_json::from_str(raw).map_err(|_error| corrupt())
 }
 
 fn tell_reasoning(text: Escaped<'_>, sink: Sink<'_>) -> Result<(), Fault> {
@@ -474,13 +464,6 @@ fn tell_arguments(index: u32, fragment: Escaped<'_>, sink: Sink<'_>) -> Result<(
 fn tell_nested(index: u32, nested: &[u8], sink: Sink<'_>) -> Result<(), Fault> {
     let fragment = str::from_utf8(nested).map_err(|_error| corrupt())?;
     tell_arguments(index, Escaped::from_content(fragment), sink)
-}
-
-/// Appends the start of an object that holds a text, escaped as a string's content.
-fn open_text(out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\\\"");
-    out.extend_from_slice(TEXT_INPUT.as_bytes());
-    out.extend_from_slice(b"\\\":\\\"");
 }
 
 #[cfg(test)]

@@ -11,9 +11,9 @@
 use std::collections::BTreeSet;
 
 use super::body::{
-    Body, VERBOSITY, verbosity, write_after, write_data_url, write_escaped, write_lines,
+    Body, VERBOSITY, verbosity, write_after, write_data_url, write_lines, write_schema,
 };
-use crate::codec::json::{write_string, write_u64};
+use crate::codec::json::{write_escaped, write_string, write_u64};
 use crate::fault::{Fault, Invalid};
 use crate::turn::{
     Document, DocumentSource, ENCRYPTED, Image, Message, Output, Part, Request, Role, Tool,
@@ -88,14 +88,8 @@ fn write_text(request: &Request<'_>, body: &mut Body<'_, '_>) -> Result<(), Faul
             before = ",";
         }
         Output::Schema(schema) => {
-            out.extend_from_slice(b"{\"format\":{\"type\":\"json_schema\"");
-            write_after(out, ",\"name\":", &schema.name);
-            if let Some(description) = schema.description {
-                out.extend_from_slice(b",\"description\":");
-                write_escaped(out, description);
-            }
-            out.extend_from_slice(b",\"schema\":");
-            out.extend_from_slice(schema.schema.get().as_bytes());
+            out.extend_from_slice(b"{\"format\":{\"type\":\"json_schema\",");
+            write_schema(out, schema);
             write_strict(schema.strict, out);
             out.push(b'}');
             before = ",";
@@ -183,14 +177,14 @@ impl<'r> Items<'_, 'r> {
             } => {
                 self.call("{\"type\":\"function_call\",\"call_id\":", id, name);
                 self.out.extend_from_slice(b",\"arguments\":");
-                write_escaped(self.out, *arguments);
+                write_escaped(self.out, arguments.as_str());
                 self.out.push(b'}');
             }
             Part::TextCall { id, name, input } => {
                 self.texts_called.insert(id);
                 self.call("{\"type\":\"custom_tool_call\",\"call_id\":", id, name);
                 self.out.extend_from_slice(b",\"input\":");
-                write_escaped(self.out, *input);
+                write_escaped(self.out, input.as_str());
                 self.out.push(b'}');
             }
             Part::Reasoning { text, signature } => {
@@ -232,7 +226,7 @@ impl<'r> Items<'_, 'r> {
         self.out.extend_from_slice(b",\"output\":");
         match output {
             [] => self.out.extend_from_slice(b"\"\""),
-            [ToolOutput::Text(text)] => write_escaped(self.out, *text),
+            [ToolOutput::Text(text)] => write_escaped(self.out, text.as_str()),
             several => {
                 let mut before = b'[';
                 for piece in several {
@@ -242,7 +236,7 @@ impl<'r> Items<'_, 'r> {
                         ToolOutput::Text(text) => {
                             self.out
                                 .extend_from_slice(b"{\"type\":\"input_text\",\"text\":");
-                            write_escaped(self.out, *text);
+                            write_escaped(self.out, text.as_str());
                             self.out.push(b'}');
                         }
                         ToolOutput::Image(image) => write_image(self.out, image),
@@ -265,7 +259,7 @@ impl<'r> Items<'_, 'r> {
         self.out.extend_from_slice(role.as_bytes());
         self.out.extend_from_slice(b"\",\"content\":");
         if let [Part::Text(text)] = parts {
-            write_escaped(self.out, *text);
+            write_escaped(self.out, text.as_str());
             self.out.push(b'}');
             return Ok(());
         }
@@ -277,13 +271,13 @@ impl<'r> Items<'_, 'r> {
                 Part::Text(text) => {
                     write_after(self.out, "{\"type\":", text_kind);
                     self.out.extend_from_slice(b",\"text\":");
-                    write_escaped(self.out, *text);
+                    write_escaped(self.out, text.as_str());
                     self.out.push(b'}');
                 }
                 Part::Refusal(text) => {
                     self.out
                         .extend_from_slice(b"{\"type\":\"refusal\",\"refusal\":");
-                    write_escaped(self.out, *text);
+                    write_escaped(self.out, text.as_str());
                     self.out.push(b'}');
                 }
                 Part::SearchResult(found) => {
@@ -406,7 +400,7 @@ fn write_tool(tool: &Tool<'_>, out: &mut Vec<u8>) {
     write_after(out, ",\"name\":", &tool.name);
     if let Some(description) = tool.description {
         out.extend_from_slice(b",\"description\":");
-        write_escaped(out, description);
+        write_escaped(out, description.as_str());
     }
     match &tool.input {
         ToolInput::Json => {
@@ -419,7 +413,7 @@ fn write_tool(tool: &Tool<'_>, out: &mut Vec<u8>) {
         ToolInput::Grammar { syntax, definition } => {
             write_after(out, ",\"format\":{\"type\":\"grammar\",\"syntax\":", syntax);
             out.extend_from_slice(b",\"definition\":");
-            write_escaped(out, *definition);
+            write_escaped(out, definition.as_str());
             out.push(b'}');
         }
     }
@@ -439,7 +433,7 @@ fn write_search(search: &WebSearch<'_>, out: &mut Vec<u8>) {
             out.push(b',');
             write_string(out, name);
             out.push(b':');
-            write_escaped(out, *value);
+            write_escaped(out, value.as_str());
         }
         out.push(b'}');
     }

@@ -1,15 +1,24 @@
-//! Settlements on their way to Redis.
+//! Settlements on their way to a store.
 //!
-//! They stand in the memory that all workers share until Redis has answered: a call that is lost, a VM that
-//! is gone or an outage delay them, no more. A batch says by its mark which settlements it carries; one that
-//! is not answered in time is sent again, and Redis charges each of them once.
+//! They stand in the memory that all workers share until the store has answered: a call that is lost, a VM
+//! that is gone or an outage delay them, no more. A batch is known by its mark; one that is not answered in
+//! time is sent again, and how often it is charged then is the store's affair.
 //!
 //! The memory is bounded: what finds no place is not noted, and the caller is told.
 
 use std::cell::Cell;
 
-use super::super::Shared;
-use super::wire::Call;
+use super::Shared;
+
+/// Settlements of one call.
+#[derive(Debug)]
+pub(super) struct Batch {
+    /// By what it is known.
+    pub(super) mark: String,
+    pub(super) keys: Vec<String>,
+    /// Each settlement's words, with a comma before them.
+    pub(super) words: String,
+}
 
 /// The settlements of a store.
 #[derive(Debug)]
@@ -41,7 +50,6 @@ const BATCH_MAX: usize = 32;
 const RESEND_MS: u64 = 2_000;
 /// How often every shard is looked at: another worker's may have been left behind.
 const SWEEP_MS: u64 = 1_000;
-const ATTEMPTS_MAX: usize = 1_000;
 
 impl Outbox {
     /// The settlements of a store of this name.
@@ -53,12 +61,17 @@ impl Outbox {
         }
     }
 
-    /// Notes a settlement. Says whether there was a place for it.
-    pub(super) fn put(&self, id: u128, call: &Call, shared: &dyn Shared) -> bool {
+    /// Notes a settlement; its first key is the record of its request. Says whether there was a place for it.
+    pub(super) fn put(
+        &self,
+        id: u128,
+        (keys, words): (&[String], &str),
+        shared: &dyn Shared,
+    ) -> bool {
         let shard = u16::try_from(id.checked_rem(u128::from(SHARDS)).unwrap_or(0)).unwrap_or(0);
         let is_noted = self.change(shard, shared, |entries| {
             let mut bytes = encode(entries);
-            Entry::write(0, 0, &call.keys, &call.words, &mut bytes);
+            Entry::write(0, 0, keys, words, &mut bytes);
             (bytes.len() <= SHARD_BYTES_MAX).then_some(bytes)
         });
         self.dirty.set(self.dirty.get() | bit(shard));
@@ -66,7 +79,7 @@ impl Outbox {
     }
 
     /// Settlements to be sent now, and marks them as sent.
-    pub(super) fn batch(&self, now_ms: u64, shared: &dyn Shared) -> Option<Call> {
+    pub(super) fn batch(&self, now_ms: u64, shared: &dyn Shared) -> Option<Batch> {
         if now_ms.abs_diff(self.swept_ms.get()) >= SWEEP_MS {
             self.swept_ms.set(now_ms);
             self.dirty.set(u16::MAX);
@@ -75,8 +88,8 @@ impl Outbox {
             if self.dirty.get() & bit(shard) == 0 {
                 continue;
             }
-            if let Some(call) = self.batch_of(shard, now_ms, shared) {
-                return Some(call);
+            if let Some(batch) = self.batch_of(shard, now_ms, shared) {
+                return Some(batch);
             }
             self.dirty.set(self.dirty.get() & !bit(shard));
         }
@@ -95,8 +108,8 @@ impl Outbox {
         });
     }
 
-    fn batch_of(&self, shard: u16, now_ms: u64, shared: &dyn Shared) -> Option<Call> {
-        let mut call = None;
+    fn batch_of(&self, shard: u16, now_ms: u64, shared: &dyn Shared) -> Option<Batch> {
+        let mut due = None;
         self.change(shard, shared, |entries| {
             let is_due = |entry: &&mut Entry| {
                 entry.batch == 0 || entry.sent_ms.saturating_add(RESEND_MS) <= now_ms
@@ -114,20 +127,18 @@ impl Outbox {
                 words.push(',');
                 words.push_str(&entry.words);
             }
-            call = None;
+            due = None;
             if batch == 0 {
                 return None;
             }
-            let mut head = Call::new(format_args!("o-{shard}-{batch}"));
-            head.keys = keys;
-            head.words.push_str(&words);
-            call = Some(head);
+            let mark = format!("o-{shard}-{batch}");
+            due = Some(Batch { mark, keys, words });
             Some(encode(entries))
         });
-        call
+        due
     }
 
-    /// Changes a shard, again and again until nobody else has changed it meanwhile. Says whether it has.
+    /// Changes a shard. Says whether it has.
     fn change(
         &self,
         shard: u16,
@@ -135,20 +146,13 @@ impl Outbox {
         mut change: impl FnMut(&mut Vec<Entry>) -> Option<Vec<u8>>,
     ) -> bool {
         let key = format!("{}{shard}", self.name);
-        for _ in 0..ATTEMPTS_MAX {
-            let (bytes, version) = match shared.read(&key) {
-                Some((bytes, version)) => (bytes, Some(version)),
-                None => (Vec::new(), None),
-            };
-            let mut entries = decode(&bytes);
-            let Some(bytes) = change(&mut entries) else {
-                return false;
-            };
-            if shared.write(&key, &bytes, version) {
-                return true;
-            }
-        }
-        false
+        let mut is_changed = false;
+        let done = shared.update(&key, &mut |bytes| {
+            let bytes = change(&mut decode(bytes));
+            is_changed = bytes.is_some();
+            bytes
+        });
+        done.is_ok() && is_changed
     }
 }
 
@@ -191,7 +195,7 @@ fn decode(bytes: &[u8]) -> Vec<Entry> {
 /// An entry's bytes: batch, moment, how long its text is, and the text: the words, then each key, with line
 /// feeds between them.
 impl Entry {
-    /// A number for a batch that begins with this entry. Its first key is the record of its request.
+    /// A number for a batch that begins with this entry.
     fn lead(&self, now_ms: u64) -> u64 {
         let mut hash = now_ms;
         for byte in self.keys.first().map_or("", String::as_str).bytes() {
