@@ -237,7 +237,6 @@ fn is_long(promise: Promise, value: &[u8]) -> bool {
     let is_name = value.iter().filter(is_mark).count() > 2;
     value.len() >= 24 && value.iter().all(is_plain) && !is_name
 }
-}
 
 /// A password in a sentence: `the password is hunter2`. What is only letters is a word of the sentence.
 pub(super) fn detect_prose(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
