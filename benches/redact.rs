@@ -109,6 +109,8 @@ fn main() {
         ("letters", "a"),
         ("digits", "1234567890"),
         ("nearly", "TKT-12345 host-1.corp 1234 "),
+        ("codes", "AB12345 "),
+        ("words", "falcom blue harbo "),
     ] {
         let text = repeated(text, TEXT_BYTES);
         bench(&format!("own {name}"), TEXT_BYTES, &mut own(&text));
@@ -195,6 +197,7 @@ fn own(text: &str) -> impl FnMut() -> usize {
             {"name": "ticket", "pattern": "\\bTKT-\\d{6}\\b", "action": "mask"},
             {"name": "badge", "pattern": "\\b\\d{5}\\b", "action": "mask", "context": ["badge"]},
             {"name": "host", "pattern": "\\b[a-z]{2,12}-\\d{2}\\.corp\\b", "action": "mask"},
+            {"name": "code", "pattern": "[A-Z]{2}\\d{6}", "action": "mask"},
             {"name": "greedy", "pattern": "[a-z1-9 ]{1,200}#", "action": "mask"}
         ],
         "lists": [{"name": "projects", "words": ["Falcon", "Blue Harbor", "Nightjar", "Osprey"], "action": "mask"}]

@@ -418,7 +418,9 @@ fn page() -> String {
     }
     writeln!(
         out,
-        "\nA test holds that Tollgate's own code has at most 5 findings in a MiB, and its license none.\n\n\
+        "\nA test holds that Tollgate's own code has at most 5 findings in a MiB, and its license none. In other people's texts, counted once in\n\
+         November 2026, there were 44 findings in 4.2 MiB of crates' Markdown, 88 in 53.7 MiB of their Rust and 161 in 29.3 MiB of Python packages:\n\
+         28, 14 and 79 of them addresses of mail, nearly all of the rest addresses of machines and phones in examples.\n\n\
          ## What a stream holds back\n\nBytes that wait for more after each piece, in pieces as models send them.\n\n| | mean | 99th percentile |\n|---|---|---|"
     )
     .unwrap();

@@ -104,8 +104,8 @@ impl Topics {
         #[cfg(test)]
         view.looked(text.len());
         let mut bytes = [0; BLOCK_BYTES];
-        for (slot, byte) in bytes.iter_mut().zip(text) {
-            *slot = *byte;
+        if let Some(slots) = bytes.get_mut(..text.len()) {
+            slots.copy_from_slice(text);
         }
         let before = view.before(first);
         let block = Block::new(&bytes);

@@ -197,43 +197,45 @@ fn judge(
                 sight.offer_open(Entity::AzureKey, start, end, 95, Tail::Base64);
             }
         }
-        Promise::Bic => {
-            if is_bic(value) {
-                sight.offer(Entity::Bic, start, end, 85);
-            }
-        }
-        Promise::Passport => {
-            let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
-            if (6..=9).contains(&value.len())
-                && digits >= 4
-                && value.iter().all(u8::is_ascii_alphanumeric)
-            {
-                sight.offer(Entity::Passport, start, end, 80);
-            }
-        }
-        Promise::Key => {
-            let is_mark = |byte: &&u8| matches!(byte, b'-' | b'_');
-            let is_plain =
-                |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'=' | b'-' | b'_');
-            let is_name = value.iter().filter(is_mark).count() > 2;
-            if value.len() >= 24 && value.iter().all(is_plain) && !is_name {
+        Promise::Bic | Promise::Passport | Promise::Pin => number(sight, promise, whole),
+        Promise::Key | Promise::Signature => {
+            if is_long(promise, value) {
                 secret(sight, whole, is_quoted);
-            }
-        }
-        Promise::Signature => {
-            if value.len() >= 40 {
-                secret(sight, whole, is_quoted);
-            }
-        }
-        Promise::Pin => {
-            let is_pin = (4..=8).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
-            if is_pin {
-                sight.offer(Entity::Password, start, end, 60);
             }
         }
         Promise::Header => {}
     }
     Ok(())
+}
+
+/// What is no secret, and is found by its name all the same.
+fn number(sight: &mut Sight<'_, '_>, promise: Promise, (start, end): (usize, usize)) {
+    let value = sight.view.part(start..end);
+    let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let (entity, score, is_right) = if promise == Promise::Bic {
+        (Entity::Bic, 85, is_bic(value))
+    } else if promise == Promise::Pin {
+        let is_pin = digits == value.len() && (4..=8).contains(&digits);
+        (Entity::Password, 60, is_pin)
+    } else {
+        let is_number = value.iter().all(u8::is_ascii_alphanumeric);
+        let is_passport = is_number && (6..=9).contains(&value.len()) && digits >= 4;
+        (Entity::Passport, 80, is_passport)
+    };
+    if is_right {
+        sight.offer(entity, start, end, score);
+    }
+}
+
+/// Whether a value behind a name that says little is long enough, and no name itself.
+fn is_long(promise: Promise, value: &[u8]) -> bool {
+    let is_mark = |byte: &&u8| matches!(byte, b'-' | b'_');
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'=' | b'-' | b'_');
+    if promise != Promise::Key {
+        return value.len() >= 40;
+    }
+    let is_name = value.iter().filter(is_mark).count() > 2;
+    value.len() >= 24 && value.iter().all(is_plain) && !is_name
 }
 
 /// A password in a sentence: `the password is hunter2`. What is only letters is a word of the sentence.

@@ -601,11 +601,14 @@ const MONTHS: &[&str] = &[
 
 /// Whether a month's name is this, or begins so.
 fn is_month(name: &[u8]) -> bool {
-    let is_begun = |month: &&str| {
+    let is_begun = |month: &str| {
         let begin = month.as_bytes().get(..name.len());
         begin.is_some_and(|begin| begin.eq_ignore_ascii_case(name))
     };
-    name.len() > 2 && MONTHS.iter().any(|month| is_begun(&month))
+    let may_begin = name
+        .first()
+        .is_some_and(|first| b"adfjmnos".contains(&(first | 0x20)));
+    may_begin && name.len() > 2 && MONTHS.iter().any(|month| is_begun(month))
 }
 
 /// A date of birth whose month is a name: `12 March 1980`, `12-Mar-1980`, `3. Oktober 1990`. A month before the day stays: a stream

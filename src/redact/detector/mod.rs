@@ -207,7 +207,9 @@ fn detect_colon(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
         if view.before(at.wrapping_sub(7)).is_ascii_digit() {
             token::detect_telegram(sight, at)?;
         }
-    } else {
+    } else if !before.is_ascii_alphabetic() || view.before(at.wrapping_sub(1)).is_ascii_alphabetic()
+    {
+        // No name has one letter.
         assignment::detect(sight, at)?;
     }
     if !is_in(before, class::HEX) {
@@ -271,7 +273,13 @@ fn detect_digit(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize) -> Result<(
             grouped(sight, row, at, is_inner && length <= 6)?;
         }
     } else if (3..20).contains(&length) && !is_name(next) && next != b'@' {
-        bare(sight, at, behind, false)?;
+        match length {
+            3 | 4 => card::detect_cvv(sight, at, behind),
+            5 => {}
+            // Up to ten digits are something only if words say so.
+            6..=10 if sight.is_silent(at, BARE_SCORE) => {}
+            _ => bare(sight, at, behind, false)?,
+        }
     }
     // A word that goes on with letters, or groups that end in one.
     if length < 18 && (next.is_ascii_alphabetic() || next == b'.' && length <= 2) {
@@ -291,7 +299,9 @@ fn grouped(
     let number = row.number(&sight.view, at)?;
     if number.count() > 2 && (!is_inner || number.may_stand_behind()) {
         for prefix in number.prefixes() {
-            detect_number(sight, &prefix)?;
+            if prefix.digits.len() >= 12 || !is_part(&prefix) {
+                detect_number(sight, &prefix)?;
+            }
         }
         identity::detect_letter(sight, &number)?;
     }
@@ -315,6 +325,15 @@ fn bare(
     detect_number(sight, &Prefix::bare(start, digits, is_followed))
 }
 
+/// Of equal groups in a longer row none is a number by itself, unless it is a card's.
+const fn is_part(number: &Prefix<'_>) -> bool {
+    number.is_followed
+        && matches!(
+            number.shape,
+            0x4 | 0x44 | 0x444 | 0x4444 | 0x333 | 0x3333 | 0x2222 | 0x22222
+        )
+}
+
 /// What may be a number by itself.
 #[inline(never)] // What calls it is optimized sooner.
 fn detect_number(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) -> Result<(), More> {
@@ -331,13 +350,7 @@ fn detect_number(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) -> Result<(), M
         }
     }
     card::detect(sight, number);
-    // Of equal groups in a longer row none is a number by itself, unless it is a card's.
-    if number.is_followed
-        && matches!(
-            number.shape,
-            0x44 | 0x444 | 0x4444 | 0x333 | 0x3333 | 0x2222 | 0x22222
-        )
-    {
+    if is_part(number) {
         return Ok(());
     }
     identity::detect(sight, number);

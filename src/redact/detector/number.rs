@@ -316,6 +316,11 @@ pub(super) fn may_go_on(view: &View<'_>, end: usize, length: usize) -> Result<bo
     if !matches!((length, second), (3, 2..=4) | (4, 4..=6)) {
         return Ok(false);
     }
+    // No issuer's numbers of sixteen digits begin so.
+    let first = view.before(end.wrapping_sub(3));
+    if (length, second) == (4, 4) && matches!(first, b'0' | b'1' | b'7') {
+        return Ok(false);
+    }
     let third = second_end.wrapping_add(1);
     let third = view
         .run(third, 7, |byte| byte.is_ascii_digit())?

@@ -28,7 +28,7 @@ const STEPS_MIN: usize = 128 * 1024;
 const STEPS_PER_BYTE: usize = 6;
 /// How much farther than a match reaches is looked for what it must have; and from how much on that spares attempts.
 const AHEAD_BYTES: usize = 512;
-const SLEEP_BYTES_MIN: usize = 16;
+const SLEEP_BYTES_MIN: usize = 4;
 /// How far before a match the words of its context may begin.
 const CONTEXT_BYTES: usize = 56;
 
