@@ -156,6 +156,11 @@ pub enum Policy {
     Price,
     /// A budget's store cannot say whether there is room.
     Store,
+    /// This budget holds by bytes, which do not bound the tokens of this prompt.
+    Unbounded {
+        /// Its name.
+        budget: String,
+    },
     /// This budget counts what no answer of this API tells.
     Uncounted {
         /// Its name.
@@ -263,7 +268,12 @@ impl Fault {
                 Client::TooLarge { .. } => 413,
                 Client::EmptyBody | Client::Json { .. } | Client::Invalid(_) => 400,
             },
-            Self::Policy(Policy::Format | Policy::Blocked { .. } | Policy::Uncounted { .. }) => 400,
+            Self::Policy(
+                Policy::Format
+                | Policy::Blocked { .. }
+                | Policy::Uncounted { .. }
+                | Policy::Unbounded { .. },
+            ) => 400,
             Self::Policy(Policy::Agents) => 404,
             Self::Policy(Policy::Missing | Policy::Store) => 503,
             Self::Budget(_) => 429,
@@ -282,7 +292,11 @@ impl Fault {
             Self::Client(Client::AgentsNotAllowed) => "permission_error",
             Self::Client(_)
             | Self::Policy(
-                Policy::Format | Policy::Agents | Policy::Blocked { .. } | Policy::Uncounted { .. },
+                Policy::Format
+                | Policy::Agents
+                | Policy::Blocked { .. }
+                | Policy::Uncounted { .. }
+                | Policy::Unbounded { .. },
             ) => "invalid_request_error",
             Self::Upstream(upstream) => &upstream.kind,
             Self::Budget(exhausted) if exhausted.is_quota => "insufficient_quota",
@@ -314,7 +328,7 @@ impl Fault {
                 Policy::Blocked { .. } => "content_blocked",
                 Policy::Price => "price_missing",
                 Policy::Store => "budget_store_down",
-                Policy::Uncounted { .. } => "budget_unsupported",
+                Policy::Uncounted { .. } | Policy::Unbounded { .. } => "budget_unsupported",
             },
             Self::Budget(exhausted) if exhausted.is_quota => "insufficient_quota",
             Self::Budget(_) => "rate_limit_exceeded",
@@ -426,6 +440,11 @@ impl fmt::Display for Policy {
             ),
             Self::Store => f.write_str(
                 "the gateway cannot tell at the moment whether a budget has room; try again",
+            ),
+            Self::Unbounded { budget } => write!(
+                f,
+                "budget '{budget}' holds a token for each byte of a prompt, and this one has parts that are no text or \
+                 stand elsewhere (files, pictures, earlier answers, hosted tools); send text only"
             ),
             Self::Uncounted { budget } => write!(
                 f,

@@ -1,5 +1,6 @@
 //! Hostcalls. Nothing above this file knows how the proxy is spoken to.
 
+use std::cell::Cell;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -61,8 +62,23 @@ impl Shared for Memory {
     }
 
     fn write(&self, key: &str, bytes: &[u8], version: Option<u32>) -> bool {
-        hostcalls::set_shared_data(key, Some(bytes), Some(version.unwrap_or(NEVER))).is_ok()
+        let version = version.unwrap_or(NEVER);
+        let is_written = hostcalls::set_shared_data(key, Some(bytes), Some(version)).is_ok();
+        if !is_written {
+            LOST.set(LOST.get().saturating_add(1));
+        }
+        is_written
     }
+}
+
+thread_local! {
+    /// Writes of this VM that came second since they were last told.
+    static LOST: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How often another worker had changed what this one was about to write, since this was last asked.
+pub(super) fn lost_writes() -> u64 {
+    LOST.take()
 }
 
 pub(super) fn property(path: &[&str]) -> Option<Vec<u8>> {
@@ -210,8 +226,17 @@ pub(super) fn counter(name: &str) -> Result<u32, Status> {
     hostcalls::define_metric(MetricType::Counter, name)
 }
 
-pub(super) fn count(counter: u32, times: u32) -> Result<(), Status> {
-    hostcalls::increment_metric(counter, i64::from(times))
+pub(super) fn count(counter: u32, times: u64) -> Result<(), Status> {
+    hostcalls::increment_metric(counter, i64::try_from(times).unwrap_or(i64::MAX))
+}
+
+/// A gauge by its name.
+pub(super) fn gauge(name: &str) -> Result<u32, Status> {
+    hostcalls::define_metric(MetricType::Gauge, name)
+}
+
+pub(super) fn show(gauge: u32, value: u64) -> Result<(), Status> {
+    hostcalls::record_metric(gauge, value)
 }
 
 pub(super) fn tick_every(period: Duration) -> Result<(), Status> {

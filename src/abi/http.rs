@@ -70,7 +70,11 @@ impl Http {
             }
         }
         if let Some(number) = refused {
-            return self.call_answer(number, Err(Lost::Refused), bytes);
+            let action = self.call_answer(number, Err(Lost::Refused), bytes);
+            // What nothing waited for holds nothing.
+            if action == Action::Continue {
+                return action;
+            }
         }
         match flow {
             Flow::Continue => Action::Continue,

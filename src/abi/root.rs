@@ -58,7 +58,23 @@ impl Root {
     }
 }
 
+impl Root {
+    /// Writes what the metrics have to tell.
+    fn tell(&self) {
+        if let Some(Running { placement, policy }) = &self.running
+            && *placement != Placement::Upstream
+        {
+            self.worker.metrics.tell(policy);
+        }
+    }
+}
+
 impl Context for Root {
+    fn on_done(&mut self) -> bool {
+        self.tell();
+        true
+    }
+
     fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
         let answer = host::call_answer(body_size, MIB);
         self.worker.leases.answered(Token::Http(token), &answer);
@@ -104,6 +120,7 @@ impl RootContext for Root {
             }
         }
         self.worker.leases.renew();
+        self.tell();
         for context_id in self.worker.watch.overdue(host::now()) {
             if host::speak_of(context_id).is_err() {
                 self.worker.watch.gone(context_id);

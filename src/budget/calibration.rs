@@ -20,7 +20,7 @@ const UNKNOWN: Calibration = Calibration {
     deviation: 170,
 };
 /// What a provider puts around each prompt, however small.
-const FRAME_TOKENS: u64 = 32;
+pub const FRAME_TOKENS: u64 = 32;
 const GUARD_DEVIATIONS: u64 = 3;
 /// One lesson's share is this part.
 const SHARE: u64 = 16;

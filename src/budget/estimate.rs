@@ -14,6 +14,8 @@ use memchr::{memchr2, memmem};
 pub struct Estimate {
     /// In hundredths, so that pieces of one text add up to what the whole is.
     hundredths: u64,
+    /// There is something besides text.
+    has_files: bool,
 }
 
 /// What a member of a request holds.
@@ -27,10 +29,22 @@ pub enum Content {
     Answer,
 }
 
+/// Below these keys is what is no text, or what stands elsewhere.
+const FILES: &[&[u8]] = &[
+    b"image_url",
+    b"input_audio",
+    b"video_url",
+    b"file_data",
+    b"file_id",
+    b"file_url",
+    b"item_reference",
+];
 /// What each message and each of its parts adds.
 const PART: u64 = 400;
 /// What providers tell a model of tools in general; Claude's takes the most.
 const TOOLS: u64 = 35_000;
+/// The same in tokens.
+pub const TOOLS_TOKENS: u64 = TOOLS / 100;
 /// A picture. Models charge by its size, and few charge more.
 const PICTURE: u64 = 160_000;
 /// Of any other file, this many base64 characters are a token, but it has as many as a picture at least.
@@ -45,6 +59,12 @@ impl Estimate {
     #[must_use]
     pub const fn tokens(&self) -> u64 {
         self.hundredths.div_ceil(100)
+    }
+
+    /// Whether there was text and nothing else: no token of it is shorter than a byte.
+    #[must_use]
+    pub const fn is_text(&self) -> bool {
+        !self.has_files
     }
 
     /// Adds what a model is told besides, where there are tools for it.
@@ -83,6 +103,7 @@ impl Estimate {
             rest = behind;
             if rest.trim_ascii_start().first() == Some(&b':') {
                 key = text;
+                self.has_files |= FILES.contains(&key);
             } else {
                 self.add(worth(key, text));
             }

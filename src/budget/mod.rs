@@ -17,19 +17,21 @@ mod outbox;
 mod price;
 mod redis;
 mod rls;
+mod seen;
 mod stand_in;
 mod store;
 mod window;
 mod zone;
 
 pub use account::{Account, Budget, Hold, Unit, Weights, WhenDown};
-pub use calibration::Calibration;
+pub use calibration::{Calibration, FRAME_TOKENS};
 pub use cell::{Cell, Frame, LEASE_MS, Level, Shortfall};
-pub use estimate::{Content, Estimate};
+pub use estimate::{Content, Estimate, TOOLS_TOKENS};
 pub use local::Local;
 pub use price::{Price, Tokens};
 pub use redis::{Protocol, Redis, Settings as RedisSettings, Slices};
 pub use rls::{Rls, Settings as RlsSettings};
+pub use seen::{Seen, Sight};
 pub use stand_in::StandIn;
 pub use store::{
     Act, Count, Inbound, Line, ORDER_CALLS_MAX, Order, Outbound, Shared, Step, Store, Unanswered,

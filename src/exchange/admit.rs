@@ -14,17 +14,18 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::budget::{
-    Calibration, Content, Estimate, Outbound, Price, Shared, Shortfall, Unit, WhenDown,
+    Calibration, Content, Estimate, FRAME_TOKENS, Outbound, Price, Shared, Shortfall, TOOLS_TOKENS,
+    Unit, WhenDown,
 };
-use crate::codec::json::{Edits, Kind, Walk, write_string};
+use crate::codec::json::{Edits, Kind, Members, Walk, write_string};
 use crate::fault::{self, Exhausted, Fault};
 use crate::limits::ADMIN_BYTES_MAX;
-use crate::policy::{Action, Caller, Due, Facts, Policy, Threshold};
+use crate::policy::{Action, Caller, Due, Facts, Policy, PromptBound, Threshold};
 use crate::turn::{Ask, Format, Headers};
 
 use super::Host;
-use super::journal::Journal;
-use super::ledger::{Entry, Ledger, Promise, Refusal};
+use super::journal::{Journal, Weight};
+use super::ledger::{Entry, Ledger, Promise, Refusal, Tally};
 use super::tell::{amount_text, duration_text};
 
 /// A request that its budgets have room for.
@@ -157,6 +158,7 @@ pub(super) fn admit_passage(
     }
     let promise = Promise {
         input_tokens: 0,
+        input_tokens_most: 0,
         output_tokens: 0,
     };
     let id = journal.id(0);
@@ -169,7 +171,7 @@ pub(super) fn admit_passage(
             warnings: warnings(&ledger),
             ledger: Rc::new(RefCell::new(ledger)),
         })),
-        Err(refusal) => Err(refusal.halt(journal.now_ms())),
+        Err(refusal) => Err(refusal.halt(journal)),
     }
 }
 
@@ -188,15 +190,21 @@ impl From<Fault> for Halt {
 }
 
 impl Refusal {
-    fn halt(self, now_ms: u64) -> Halt {
+    fn halt(self, journal: &mut Journal) -> Halt {
         match self {
-            Self::Down => Halt::from(Fault::from(fault::Policy::Store)),
+            Self::Down(tallies) => {
+                journal.tallies = tallies;
+                Halt::from(Fault::from(fault::Policy::Store))
+            }
             Self::Call(call) => Halt::Call(call),
             Self::Short {
                 due,
                 amount,
                 shortfall,
-            } => Halt::from(exhausted(&due, amount, &shortfall, now_ms)),
+            } => {
+                journal.tallies.push(Tally::refused(&due, &shortfall));
+                Halt::from(exhausted(&due, amount, &shortfall, journal.now_ms()))
+            }
         }
     }
 }
@@ -236,14 +244,16 @@ impl Desk<'_> {
         let bounds = costs
             .iter()
             .filter_map(|(_, cost)| cost.as_ref()?.output_tokens_max);
-        let is_near = due.iter().all(|due| due.rule.store.is_near());
-        let allowance = wish.allowance(self.policy, bounds.max(), is_near);
+        let allowance = wish.allowance(self.policy, bounds.max());
         let shared = self.host.shared();
         let row = model.name.as_str();
-        let estimated_tokens = journal.estimated(|| estimate(wish.ask));
-        let learnt = || Calibration::read(row, shared).bound(estimated_tokens);
+        let weight = journal.weight(|| weigh(wish.ask));
+        check_bounded(&due, weight)?;
+        let learnt = || Calibration::read(row, shared).bound(weight.estimated_tokens);
+        let input_tokens = journal.bound(learnt);
         let promise = Promise {
-            input_tokens: journal.bound(learnt),
+            input_tokens,
+            input_tokens_most: weight.most_tokens.unwrap_or(input_tokens),
             output_tokens: allowance.tokens.saturating_mul(wish.answers),
         };
         let dearest = prices.iter().map(|(_, price)| *price);
@@ -252,7 +262,7 @@ impl Desk<'_> {
             Ok(ledger) => self.admitted(wish, row, (ledger, allowance), journal),
             Err(refusal) => {
                 if let Refusal::Short { due, shortfall, .. } = &refusal {
-                    let affordable = affordable(due, shortfall, promise.input_tokens, &dearest);
+                    let affordable = affordable(due, shortfall, promise.input(due), &dearest);
                     let each = affordable.checked_div(wish.answers).unwrap_or(0);
                     // Who set no bound takes what there is.
                     let own = wish.asked_tokens.is_none().then_some(UNBOUNDED_TOKENS_MIN);
@@ -262,7 +272,7 @@ impl Desk<'_> {
                         return Ok(Round::Again);
                     }
                 }
-                Err(refusal.halt(journal.now_ms()))
+                Err(refusal.halt(journal))
             }
         }
     }
@@ -289,7 +299,7 @@ impl Desk<'_> {
         };
         Ok(Round::Done(Some(Admission {
             step_tokens: allowance.step_tokens,
-            estimated_tokens: journal.estimated(|| estimate(wish.ask)),
+            estimated_tokens: journal.weight(|| weigh(wish.ask)).estimated_tokens,
             row: row.to_owned(),
             body,
             warnings: warnings(&ledger),
@@ -358,7 +368,7 @@ fn warnings(ledger: &Ledger) -> Vec<String> {
 }
 
 impl Wish<'_> {
-    fn allowance(&self, policy: &Policy, model_tokens: Option<u64>, is_near: bool) -> Allowance {
+    fn allowance(&self, policy: &Policy, model_tokens: Option<u64>) -> Allowance {
         let completion = policy.completion;
         if self.ask.format == Format::Embeddings {
             return Allowance {
@@ -372,8 +382,7 @@ impl Wish<'_> {
             .flatten();
         let bound = bounds.min();
         let said = self.asked_tokens;
-        // What grows while it streams cannot wait for a store that is far away.
-        if said.is_none() && bound.is_none() && self.ask.stream && is_near {
+        if said.is_none() && bound.is_none() && self.ask.stream {
             let step = completion.stream_step_tokens;
             return Allowance {
                 tokens: step,
@@ -504,8 +513,11 @@ fn items(json: &str) -> u64 {
     count.max(1)
 }
 
-fn estimate(ask: &Ask<'_>) -> u64 {
+fn weigh(ask: &Ask<'_>) -> Weight {
     let mut estimate = Estimate::default();
+    let mut tokens = u64::try_from(ask.body.len()).unwrap_or(u64::MAX);
+    tokens = tokens.saturating_add(FRAME_TOKENS);
+    let mut is_bounded = true;
     for member in &ask.members {
         let content = match &*member.key {
             "messages" | "input" | "prompt" | "instructions" | "suffix" => Content::Messages,
@@ -514,11 +526,50 @@ fn estimate(ask: &Ask<'_>) -> u64 {
                 Content::Schema
             }
             "response_format" | "text" => Content::Schema,
+            "previous_response_id" | "conversation" | "web_search_options" => {
+                is_bounded &= member.value == "null";
+                continue;
+            }
             _ => continue,
         };
         estimate.value(member.value, content);
+        if content == Content::Schema {
+            tokens = tokens.saturating_add(TOOLS_TOKENS);
+        }
+        is_bounded &= match &*member.key {
+            // A template that the provider keeps.
+            "prompt" => !member.value.starts_with('{'),
+            "tools" => are_own(member.value),
+            _ => true,
+        };
     }
-    estimate.tokens()
+    Weight {
+        estimated_tokens: estimate.tokens(),
+        most_tokens: (is_bounded && estimate.is_text()).then_some(tokens),
+    }
+}
+
+/// Whether all of these tools are the app's own. What a hosted one finds is added to the prompt.
+fn are_own(json: &str) -> bool {
+    let mut walk = Walk::new(json);
+    if walk.kind() != Kind::Array {
+        return true;
+    }
+    walk.open();
+    while let Ok(true) = walk.next_item() {
+        let Ok(tool) = walk.skip() else {
+            return false;
+        };
+        let mut members = Members::new(tool);
+        let kind = members.find_map(|member| {
+            let member = member.ok()?;
+            (&*member.key == "type").then_some(member.value)
+        });
+        if !kind.is_none_or(|kind| matches!(kind, r#""function""# | r#""custom""#)) {
+            return false;
+        }
+    }
+    true
 }
 
 /// What each provider charges. Where money is limited everybody has to have a price.
@@ -533,6 +584,22 @@ fn prices(
         None => Ok((provider.clone(), Price::default())),
     };
     costs.iter().map(price).collect()
+}
+
+/// Fails where a budget that holds by bytes meets a prompt which they do not bound.
+fn check_bounded(due: &[Due], weight: Weight) -> Result<(), Fault> {
+    let is_blind = |due: &&Due| {
+        let budget = &due.account.budget;
+        let counts = matches!(budget.unit, Unit::Tokens(_) | Unit::Usd);
+        counts && !budget.is_shadow && due.rule.prompt == PromptBound::Bytes
+    };
+    match due.iter().find(is_blind) {
+        Some(due) if weight.most_tokens.is_none() => {
+            let budget = due.account.budget.name.clone();
+            Err(Fault::from(fault::Policy::Unbounded { budget }))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// How many output tokens fit into what a budget has left.

@@ -12,6 +12,7 @@ use crate::turn::{Detail, Event, Finish, Headers};
 
 use super::passage::{self, Passing, Way};
 use super::redact::Filter;
+use super::request::store_call;
 use super::{
     Body, DROPPED_HEADER, Effect, Flow, GUARDRAIL_HEADER, Host, INVOKED_MODEL_HEADER, Lost,
     REDACTED_HEADER, Report, Turn, Waiting,
@@ -270,6 +271,12 @@ impl Answer {
         {
             client.write_stream_fault(fault, &mut out);
         }
+        effects.extend(report.meter.call().map(store_call).map(Effect::Dispatch));
+        if fed.is_ok() && report.meter.keep(&mut out, ends) {
+            effects.push(Effect::AnswerBody(Vec::new()));
+            return Flow::Hold;
+        }
+        report.meter.give_up(&mut out);
         if out != bytes {
             effects.push(Effect::AnswerBody(out));
         }
@@ -277,6 +284,57 @@ impl Answer {
             *self = Self::Spent;
         }
         Flow::Continue
+    }
+
+    /// Lets go what was kept back while a store was asked, and ends the stream if there is no more room.
+    pub(super) fn let_go(
+        &mut self,
+        mut kept: Vec<u8>,
+        ends: bool,
+        report: &mut Report,
+        effects: &mut Vec<Effect>,
+    ) {
+        let is_cut = report.meter.is_cut;
+        let mut end = Vec::new();
+        match self {
+            Self::Streaming {
+                turn,
+                head,
+                stream,
+                filter,
+            } => {
+                if is_cut && let Err(fault) = stream.cut(&mut end) {
+                    report.fail_in_stream(&fault);
+                    turn.client.write_stream_fault(&fault, &mut end);
+                }
+                if let (Some(filter), true) = (filter, is_cut) {
+                    let written = std::mem::take(&mut end);
+                    let counts = &mut report.redacted.answer;
+                    if let Err(fault) = filter.push(&written, &mut end, counts) {
+                        report.fail_in_stream(&fault);
+                        let mut told = Vec::new();
+                        turn.client.write_stream_fault(&fault, &mut told);
+                        filter.fail(&told, &mut end);
+                    }
+                }
+                if let Some(head) = head.take() {
+                    turn.open(stream, head, report, effects);
+                }
+            }
+            Self::Measuring { relay, .. } if is_cut => {
+                let _is_cut = relay.cut(&mut end);
+            }
+            Self::Measuring { .. }
+            | Self::Passing
+            | Self::Collecting { .. }
+            | Self::Relaying(_)
+            | Self::Spent => {}
+        }
+        kept.append(&mut end);
+        effects.push(Effect::AnswerBody(kept));
+        if ends || is_cut {
+            *self = Self::Spent;
+        }
     }
 
     /// Finishes an answer whose body is whole.
@@ -427,6 +485,12 @@ impl Answer {
             let filtered = filter.push(&came, &mut out, &mut report.redacted.answer);
             fed = filtered.and(fed);
         }
+        effects.extend(report.meter.call().map(store_call).map(Effect::Dispatch));
+        if fed.is_ok() && report.meter.keep(&mut out, ends) {
+            effects.push(Effect::AnswerBody(Vec::new()));
+            return Flow::Hold;
+        }
+        report.meter.give_up(&mut out);
         match fed {
             Ok(()) if out.is_empty() && head.is_some() => {
                 effects.push(Effect::AnswerBody(out));

@@ -15,6 +15,8 @@ use crate::budget::{
     Unanswered, Verdict,
 };
 
+use super::ledger::Tally;
+
 /// One request's.
 #[derive(Debug)]
 pub(super) struct Journal {
@@ -27,11 +29,22 @@ pub(super) struct Journal {
     bounds: Vec<u64>,
     bounds_heard: usize,
     /// The prompt as it is estimated, once for all rounds.
-    estimated: Option<u64>,
+    weight: Option<Weight>,
     answer: Option<Result<(u16, Vec<u8>), Unanswered>>,
     /// How many calls the present order has taken.
     calls: u8,
     held: Vec<Held>,
+    /// The buckets that stood in the way.
+    pub(super) tallies: Vec<Tally>,
+}
+
+/// How many tokens a prompt may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Weight {
+    /// By the estimate, before any guard.
+    pub(super) estimated_tokens: u64,
+    /// By its bytes, which it cannot exceed; nothing where they do not tell.
+    pub(super) most_tokens: Option<u64>,
 }
 
 /// What a store holds, or may hold, for the request.
@@ -52,10 +65,11 @@ impl Journal {
             heard: 0,
             bounds: Vec::new(),
             bounds_heard: 0,
-            estimated: None,
+            weight: None,
             answer: None,
             calls: 0,
             held: Vec::new(),
+            tallies: Vec::new(),
         }
     }
 
@@ -76,9 +90,9 @@ impl Journal {
         self.answer = Some(answer);
     }
 
-    /// The prompt's estimate, which is computed where it is first asked for.
-    pub(super) fn estimated(&mut self, compute: impl FnOnce() -> u64) -> u64 {
-        *self.estimated.get_or_insert_with(compute)
+    /// The prompt's weight, which is found where it is first asked for.
+    pub(super) fn weight(&mut self, compute: impl FnOnce() -> Weight) -> Weight {
+        *self.weight.get_or_insert_with(compute)
     }
 
     /// A number that others change.

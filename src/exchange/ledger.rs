@@ -6,13 +6,14 @@
 //! The exchange says what happened; the ledger turns tokens into each budget's own amounts and asks the
 //! stores. It is shared with the root context, which renews the leases of requests that wait.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::budget::{
-    Act, Hold, Inbound, Level, Line, Local, Order, Outbound, Price, Shared, Shortfall, Step, Store,
-    Tokens, Unanswered, Verdict,
+    Account, Act, Hold, Inbound, Level, Line, Local, Order, Outbound, Price, Shared, Shortfall,
+    Step, Store, Tokens, Unanswered, Verdict, WhenDown,
 };
-use crate::policy::Due;
+use crate::policy::{Due, PromptBound};
 
 use super::journal::Journal;
 
@@ -23,8 +24,8 @@ pub struct Ledger {
     entries: Vec<Entry>,
     /// What each target that may serve it charges, with its provider, in the model's order.
     prices: Vec<(String, Price)>,
-    input_tokens: u64,
-    output_tokens: u64,
+    promise: Promise,
+    growth: Option<Growth>,
     renewed_ms: u64,
 }
 
@@ -47,6 +48,8 @@ impl Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Promise {
     pub(super) input_tokens: u64,
+    /// The same for budgets that hold by bytes.
+    pub(super) input_tokens_most: u64,
     pub(super) output_tokens: u64,
 }
 
@@ -58,6 +61,45 @@ pub(super) struct Served<'s> {
     pub(super) target: Option<usize>,
 }
 
+/// What one request was to one of its buckets, for whoever keeps books.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tally {
+    /// The bucket.
+    pub account: Account,
+    /// Whether it is kept in this gateway's own memory.
+    pub is_near: bool,
+    /// How it stood at last; nothing where its store could not say.
+    pub level: Option<Level>,
+    /// What was charged.
+    pub settled: u64,
+    /// The tokens that were held for the prompt.
+    pub prompt_tokens: u64,
+    /// It had no room; of a budget that only watches, it would have had none.
+    pub is_refused: bool,
+    /// Its store could not say.
+    pub is_down: bool,
+}
+
+/// A hold that grows.
+#[derive(Debug)]
+struct Growth {
+    /// How many output tokens it is to be for.
+    output_tokens: u64,
+    /// By how much each entry's hold grows.
+    more: Vec<u64>,
+    /// Entries whose store has not answered yet, those first that answer at once.
+    groups: VecDeque<Vec<usize>>,
+}
+
+/// What comes of growing.
+pub(super) enum Grown {
+    Done,
+    /// A store has to make this call first.
+    Asked(Outbound),
+    /// A budget has no room, or cannot tell.
+    Refused,
+}
+
 /// Why a request was not admitted.
 pub(super) enum Refusal {
     /// This budget has no room for it.
@@ -66,14 +108,65 @@ pub(super) enum Refusal {
         amount: u64,
         shortfall: Shortfall,
     },
-    /// A store cannot say.
-    Down,
+    /// A store cannot say how these buckets stand.
+    Down(Vec<Tally>),
     /// A store has to make this call first.
     Call(Outbound),
 }
 
 /// Leases are renewed when so much of them has passed: twice before they end.
 const RENEWAL_MS: u64 = 20_000;
+
+impl Promise {
+    /// What this budget holds for the prompt.
+    pub(super) fn input(&self, due: &Due) -> u64 {
+        match due.rule.prompt {
+            PromptBound::Estimate => self.input_tokens,
+            PromptBound::Bytes => self.input_tokens_most,
+        }
+    }
+}
+
+impl Entry {
+    /// Whether a budget that only watches would have had no room.
+    fn is_over(&self) -> bool {
+        let level = &self.level;
+        let budget = &self.due.account.budget;
+        budget.is_shadow && level.used.saturating_add(level.held) > level.limit
+    }
+
+    /// How the bucket stands once so much is charged, where its store tells later.
+    const fn settled(&self, amount: u64) -> Level {
+        let level = self.level;
+        Level {
+            used: level.used.saturating_add(amount),
+            held: level.held.saturating_sub(self.hold.amount),
+            ..level
+        }
+    }
+}
+
+impl Tally {
+    fn of(due: &Due, level: Option<Level>) -> Self {
+        Self {
+            account: due.account.clone(),
+            is_near: due.rule.store.is_near(),
+            level,
+            settled: 0,
+            prompt_tokens: 0,
+            is_refused: false,
+            is_down: level.is_none(),
+        }
+    }
+
+    /// Of a bucket that has no room.
+    pub(super) fn refused(due: &Due, shortfall: &Shortfall) -> Self {
+        Self {
+            is_refused: true,
+            ..Self::of(due, Some(shortfall.level))
+        }
+    }
+}
 
 impl Ledger {
     /// Holds what a request may cost, in all of its budgets or in none.
@@ -95,8 +188,8 @@ impl Ledger {
             id,
             entries: entries.collect(),
             prices,
-            input_tokens: promise.input_tokens,
-            output_tokens: promise.output_tokens,
+            promise,
+            growth: None,
             renewed_ms: now_ms,
         };
         let amounts = ledger.amounts(promise.output_tokens);
@@ -115,12 +208,18 @@ impl Ledger {
                 Verdict::Refused { line, shortfall } => {
                     ledger.short(group.get(line).copied(), &amounts, shortfall)
                 }
-                Verdict::Down => Refusal::Down,
+                Verdict::Down => Refusal::Down(ledger.down(group)),
             };
             ledger.give_back(groups.get(..at).unwrap_or_default(), journal, shared);
             return Err(refusal);
         }
         Ok(ledger)
+    }
+
+    /// The store of these entries cannot say.
+    fn down(&self, group: &[usize]) -> Vec<Tally> {
+        let entries = group.iter().filter_map(|at| self.entries.get(*at));
+        entries.map(|entry| Tally::of(&entry.due, None)).collect()
     }
 
     /// This entry has no room.
@@ -132,8 +231,15 @@ impl Ledger {
                 amount,
                 shortfall,
             },
-            None => Refusal::Down,
+            None => Refusal::Down(Vec::new()),
         }
+    }
+
+    /// Whether the admin of all these budgets would let requests pass whose store cannot say.
+    fn passes(&self, group: &[usize]) -> bool {
+        let mut entries = group.iter().map(|at| self.entries.get(*at));
+        entries
+            .all(|entry| entry.is_some_and(|it| it.due.account.budget.when_down == WhenDown::Allow))
     }
 
     /// Gives back what these groups hold.
@@ -159,15 +265,19 @@ impl Ledger {
             id: 0,
             entries: Vec::new(),
             prices: Vec::new(),
-            input_tokens: 0,
-            output_tokens: 0,
+            promise: Promise {
+                input_tokens: 0,
+                input_tokens_most: 0,
+                output_tokens: 0,
+            },
+            growth: None,
             renewed_ms: 0,
         }
     }
 
     /// The output tokens that are held for.
     pub(super) const fn output_tokens(&self) -> u64 {
-        self.output_tokens
+        self.promise.output_tokens
     }
 
     /// What is held and how each budget stood when it was last asked.
@@ -175,31 +285,70 @@ impl Ledger {
         &self.entries
     }
 
-    /// Holds more, so that the answer may have so many output tokens. Says whether every budget has room.
-    pub(super) fn extend(&mut self, output_tokens: u64, now_ms: u64, shared: &dyn Shared) -> bool {
-        let held = self.amounts(self.output_tokens);
+    /// Whether a store is far away, so that its answers take a while.
+    pub(super) fn is_far(&self) -> bool {
+        let mut stores = self.entries.iter().map(|entry| &entry.due.rule.store);
+        stores.any(|store| !store.is_near())
+    }
+
+    /// Whether a store is being asked to hold more.
+    pub(super) const fn is_growing(&self) -> bool {
+        self.growth.is_some()
+    }
+
+    /// Holds more, so that the answer may have so many output tokens.
+    pub(super) fn grow(&mut self, output_tokens: u64, now_ms: u64, shared: &dyn Shared) -> Grown {
+        let held = self.amounts(self.promise.output_tokens);
         let wanted = self.amounts(output_tokens);
-        let more: Vec<u64> = wanted
-            .iter()
-            .zip(&held)
-            .map(|(wanted, held)| wanted.saturating_sub(*held))
-            .collect();
-        // Only budgets that are near have holds that grow, and they are one group.
-        let Some(group) = self.groups().into_iter().next() else {
-            return true;
-        };
-        let verdict = self.ask(Act::Extend, &group, &more, now_ms, |store, order| {
-            Ok::<_, Outbound>(now(store.take(order, shared)))
+        let more = wanted.iter().zip(&held);
+        self.growth = Some(Growth {
+            output_tokens,
+            more: more
+                .map(|(wanted, held)| wanted.saturating_sub(*held))
+                .collect(),
+            groups: self.groups().into(),
         });
-        match verdict {
-            Ok(Verdict::Granted(done)) => {
-                self.keep(&group, done);
-                self.output_tokens = output_tokens;
-                self.renewed_ms = now_ms;
-                true
+        self.grow_on(None, now_ms, shared)
+    }
+
+    /// Goes on growing, with the answer to the call that it waited for.
+    pub(super) fn grow_on(
+        &mut self,
+        mut answer: Option<Result<Inbound<'_>, Unanswered>>,
+        now_ms: u64,
+        shared: &dyn Shared,
+    ) -> Grown {
+        let Some(mut growth) = self.growth.take() else {
+            return Grown::Done;
+        };
+        while let Some(group) = growth.groups.front() {
+            let more = &growth.more;
+            let step = self.ask(
+                Act::Extend,
+                group,
+                more,
+                now_ms,
+                |store, order| match answer.take() {
+                    Some(answer) => store.hear(order, answer, shared),
+                    None => store.take(order, shared),
+                },
+            );
+            match step {
+                Step::Call(call) => {
+                    self.growth = Some(growth);
+                    return Grown::Asked(call);
+                }
+                Step::Done(Verdict::Granted(done)) => self.keep(group, done),
+                Step::Done(Verdict::Refused { .. }) => return Grown::Refused,
+                // What it costs is charged all the same.
+                Step::Done(Verdict::Down) if self.passes(group) => {}
+                Step::Done(Verdict::Down) => return Grown::Refused,
             }
-            Ok(Verdict::Refused { .. } | Verdict::Down) | Err(_) => false,
+            growth.groups.pop_front();
         }
+        self.promise.output_tokens = growth.output_tokens;
+        self.renewed_ms = now_ms;
+        Grown::Done
     }
 
     /// Begins the leases anew when it is time. Gives the calls that this takes, with a number for each.
@@ -257,7 +406,7 @@ impl Ledger {
         served: Served<'_>,
         now_ms: u64,
         shared: &dyn Shared,
-    ) {
+    ) -> Vec<Tally> {
         let amount = |entry: &Entry| {
             let own = entry.due.provider.as_deref();
             if own.is_some() && served.provider.is_some() && own != served.provider {
@@ -272,27 +421,54 @@ impl Ledger {
             let price = price.unwrap_or_else(|| self.price(own.or(served.provider)));
             match tokens {
                 Some(tokens) => unit.amount(tokens, &price),
-                None => unit.bound(self.input_tokens, self.output_tokens, &price),
+                None => {
+                    let input_tokens = self.promise.input(&entry.due);
+                    unit.bound(input_tokens, self.promise.output_tokens, &price)
+                }
             }
         };
         let amounts: Vec<u64> = self.entries.iter().map(amount).collect();
-        self.close(&amounts, now_ms, shared);
+        self.close(&amounts, now_ms, shared)
     }
 
     /// Charges nothing: the request cost nothing. Nothing is held any more.
-    pub(super) fn release(&mut self, now_ms: u64, shared: &dyn Shared) {
+    pub(super) fn release(&mut self, now_ms: u64, shared: &dyn Shared) -> Vec<Tally> {
         let none = vec![0; self.entries.len()];
-        self.close(&none, now_ms, shared);
+        self.close(&none, now_ms, shared)
     }
 
-    fn close(&mut self, amounts: &[u64], now_ms: u64, shared: &dyn Shared) {
+    fn close(&mut self, amounts: &[u64], now_ms: u64, shared: &dyn Shared) -> Vec<Tally> {
+        let tally = |(entry, amount): (&Entry, &u64)| Tally {
+            settled: *amount,
+            prompt_tokens: self.promise.input(&entry.due),
+            is_refused: entry.is_over(),
+            is_down: entry.is_aside(),
+            ..Tally::of(&entry.due, Some(entry.level))
+        };
+        let mut tallies: Vec<_> = self.entries.iter().zip(amounts).map(tally).collect();
         for group in self.groups() {
             // A settlement is noted at once; what cannot be noted lapses with its lease.
-            let _noted = self.ask(Act::Settle, &group, amounts, now_ms, |store, order| {
-                store.take(order, shared)
+            let noted = self.ask(Act::Settle, &group, amounts, now_ms, |store, order| {
+                now(store.take(order, shared))
             });
+            let mut levels = match noted {
+                Verdict::Granted(done) => done,
+                Verdict::Refused { .. } | Verdict::Down => Vec::new(),
+            }
+            .into_iter();
+            for at in group {
+                let settled = levels.next().map(|(_, level)| level);
+                if let (Some(tally), Some(entry)) = (tallies.get_mut(at), self.entries.get(at)) {
+                    // What was held aside says nothing of the bucket.
+                    tally.level = match entry.is_aside() {
+                        true => None,
+                        false => settled.or_else(|| Some(entry.settled(tally.settled))),
+                    };
+                }
+            }
         }
         self.entries.clear();
+        tallies
     }
 
     /// What each budget counts at most for the prompt and so many output tokens.
@@ -300,7 +476,7 @@ impl Ledger {
         let amount = |entry: &Entry| {
             let price = self.price(entry.due.provider.as_deref());
             let unit = entry.due.account.budget.unit;
-            unit.bound(self.input_tokens, output_tokens, &price)
+            unit.bound(self.promise.input(&entry.due), output_tokens, &price)
         };
         self.entries.iter().map(amount).collect()
     }
@@ -366,7 +542,10 @@ impl Ledger {
 
     fn keep(&mut self, group: &[usize], done: Vec<(Hold, Level)>) {
         for (at, (hold, level)) in group.iter().zip(done) {
-            if let Some(entry) = self.entries.get_mut(*at) {
+            // A lease's renewal may be answered after the hold has grown.
+            if let Some(entry) = self.entries.get_mut(*at)
+                && hold.amount >= entry.hold.amount
+            {
                 (entry.hold, entry.level) = (hold, level);
             }
         }

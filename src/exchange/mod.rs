@@ -22,6 +22,7 @@
 
 mod admit;
 mod answer;
+mod books;
 mod embed;
 mod journal;
 mod ledger;
@@ -33,14 +34,15 @@ mod request;
 mod status;
 mod tell;
 
-pub use ledger::Ledger;
-pub use report::{Redacted, Report};
+pub use books::{Books, Page};
+pub use ledger::{Ledger, Tally};
+pub use report::{Prompt, Redacted, Report};
 pub use tell::BUDGET_HEADER;
 
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
-use crate::budget::{Shared, Tokens, Unanswered};
+use crate::budget::{Inbound, Shared, Tokens, Unanswered};
 use crate::client::error::write_error;
 use crate::client::{Client, Opening};
 use crate::fault::Fault;
@@ -328,14 +330,19 @@ impl Exchange {
             provider: self.report.provider.as_deref(),
             target: self.report.target,
         };
-        match cost {
+        let tallies = match cost {
             Cost::Nothing => ledger.release(now_ms, host.shared()),
             Cost::Tokens(tokens) => ledger.settle(Some(&tokens), served, now_ms, host.shared()),
             Cost::Held => ledger.settle(None, served, now_ms, host.shared()),
-        }
+        };
         if let Some(usage) = &self.report.usage {
             admission.learn(usage.input_tokens, host.shared());
+            self.report.prompt = Some(Prompt {
+                estimated_tokens: admission.estimated_tokens,
+                counted_tokens: usage.input_tokens,
+            });
         }
+        self.report.tallies = tallies;
     }
 
     /// What is to be charged.
@@ -382,10 +389,11 @@ impl Exchange {
         matches!(self.state, State::Admitting(_))
     }
 
-    /// Whether the answer's head is held.
+    /// Whether the answer is held, its head or what came last.
     #[must_use]
-    pub const fn holds_answer(&self) -> bool {
-        matches!(&self.state, State::Answering(answer) if answer.holds_head())
+    pub fn holds_answer(&self) -> bool {
+        let holds_head = matches!(&self.state, State::Answering(answer) if answer.holds_head());
+        holds_head || self.report.meter.is_waiting()
     }
 
     /// The bound of whole answers.
@@ -439,6 +447,15 @@ impl Exchange {
             Input::CallAnswer { answer, host, .. } if self.is_admitting() => {
                 let done = self.store_answer(host, answer, effects);
                 self.request_flow(done, true, effects)
+            }
+            Input::CallAnswer {
+                number: request::STORE_CALL,
+                answer,
+                host,
+            } => {
+                let flow = self.grown(host, answer, effects);
+                self.tell(flow, effects);
+                flow
             }
             Input::CallAnswer {
                 number,
@@ -604,6 +621,28 @@ impl Exchange {
         let answer = answer.map(|(head, body)| (head.status(), body));
         admitting.journal.resume(answer.map_err(|_lost| Unanswered));
         self.go_on(*admitting, host, effects)
+    }
+
+    /// Takes what a store says of a stream's hold. [`Flow::Continue`] lets go what was kept back until now.
+    fn grown(
+        &mut self,
+        host: &dyn Host,
+        answer: Result<(Headers, Vec<u8>), Lost>,
+        effects: &mut Vec<Effect>,
+    ) -> Flow {
+        let (status, body) = answer.map_or((0, Vec::new()), |(head, body)| (head.status(), body));
+        let body = &body;
+        let answer = (status != 0).then_some(Inbound { status, body });
+        let kept = self.report.meter.hear_store(answer.ok_or(Unanswered), host);
+        let call = self.report.meter.call().map(request::store_call);
+        effects.extend(call.map(Effect::Dispatch));
+        match (kept, &mut self.state) {
+            (Some((bytes, ends)), State::Answering(answer)) => {
+                answer.let_go(bytes, ends, &mut self.report, effects);
+                Flow::Continue
+            }
+            (_, _) => Flow::Hold,
+        }
     }
 
     fn answer_end(&mut self, effects: &mut Vec<Effect>) -> Flow {

@@ -6,6 +6,7 @@ use crate::fault::Fault;
 use crate::redact::Counts;
 use crate::turn::{Now, Usage};
 
+use super::ledger::Tally;
 use super::meter::Meter;
 
 /// What is known of an exchange so far.
@@ -31,6 +32,10 @@ pub struct Report {
     pub usage: Option<Usage>,
     /// What was redacted.
     pub redacted: Redacted,
+    /// What it was to its budgets, once it is settled.
+    pub tallies: Vec<Tally>,
+    /// How far the estimate of its prompt was from what the provider counted.
+    pub prompt: Option<Prompt>,
     /// The provider has answered.
     pub(super) is_served: bool,
     /// The provider has answered, and its answer failed here: the provider has its money all the same.
@@ -45,6 +50,15 @@ pub struct Report {
     pub(super) invoked_model: Option<String>,
     /// What a guardrail found, for the answer's head.
     pub(super) guardrail: Option<String>,
+}
+
+/// A prompt's tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prompt {
+    /// As they were estimated.
+    pub estimated_tokens: u64,
+    /// As the provider counted them.
+    pub counted_tokens: u64,
 }
 
 /// What was found in a request and in its answer.

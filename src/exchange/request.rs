@@ -121,7 +121,7 @@ pub(super) enum Held {
 }
 
 /// A store's call as one of the filter's own. There is one at a time.
-fn store_call(call: Outbound) -> Dispatch {
+pub(super) fn store_call(call: Outbound) -> Dispatch {
     let mut headers = Headers::new();
     for (name, value) in call.headers {
         headers.push(name, value);
@@ -137,7 +137,7 @@ fn store_call(call: Outbound) -> Dispatch {
 }
 
 /// The number of a store's call.
-const STORE_CALL: usize = usize::MAX;
+pub(super) const STORE_CALL: usize = usize::MAX;
 
 impl Exchange {
     pub(super) fn request_head(
@@ -292,7 +292,10 @@ impl Exchange {
             }
         };
         match halt {
-            Halt::Fault(fault) => Err(fault),
+            Halt::Fault(fault) => {
+                self.report.tallies = journal.tallies;
+                Err(fault)
+            }
             Halt::Call(call) => {
                 effects.push(Effect::Dispatch(store_call(call)));
                 self.state = State::Admitting(Box::new(Admitting {
@@ -326,7 +329,9 @@ impl Exchange {
         let meter = &mut self.report.meter;
         meter.is_on = true;
         let ledger = &admission.ledger;
-        meter.growth = admission.step_tokens.map(|step| (Rc::clone(ledger), step));
+        if let Some(step) = admission.step_tokens {
+            meter.grow_by(step, ledger);
+        }
         self.admission = Some(admission);
         Ok(body)
     }
@@ -452,7 +457,7 @@ impl Exchange {
             effects.push(Effect::RequestBody(ask.body.as_bytes().to_vec()));
         }
         effects.push(Effect::Reroute);
-        let grows = self.report.meter.growth.is_some();
+        let grows = self.report.meter.grows();
         let metered = grows.then_some(receiving.client);
         self.state = State::Waiting(Waiting::Edge { metered });
     }

@@ -1,6 +1,6 @@
 //! The status answer: who has used what of which budget, and when it resets. Read-only.
 
-use crate::budget::{Level, Local, Shared};
+use crate::budget::{Level, Local, Seen, Shared};
 use crate::codec::json::{write_string, write_u64};
 use crate::policy::BudgetRule;
 
@@ -43,31 +43,52 @@ fn write_rule(rule: &BudgetRule, now_ms: u64, shared: &dyn Shared, out: &mut Vec
     }
     out.extend_from_slice(b",\"buckets\":[");
     let mut comma: &[u8] = b"";
-    // What is kept elsewhere is not in this memory: to look for it takes a read for every few keys.
-    if !rule.store.is_near() {
-        out.extend_from_slice(b"]}");
-        return;
-    }
-    Local::list(budget, now_ms, shared, &mut |_, label, level| {
+    let mut write = |label: &str, level: Level, seen_ms: Option<u64>| {
         out.extend_from_slice(comma);
         comma = b",";
-        out.extend_from_slice(b"{\"key\":");
-        write_string(out, label);
-        let limit = rule.limit(label);
-        let level = Level { limit, ..level };
-        for (name, amount) in [
-            ("limit", level.limit),
-            ("used", level.used),
-            ("held", level.held),
-            ("remaining", level.remaining()),
-        ] {
-            let text = amount_text(budget.unit, amount);
-            let member = format!(",\"{name}\":{}", text.trim_start_matches('$'));
-            out.extend_from_slice(member.as_bytes());
+        write_bucket(rule, label, level, seen_ms, out);
+    };
+    if rule.store.is_near() {
+        Local::list(budget, now_ms, shared, &mut |_, label, level| {
+            write(label, level, None);
+        });
+    } else {
+        // What is kept elsewhere is told as it was last seen.
+        for sight in Seen::read(budget, shared) {
+            if now_ms < sight.level.resets_ms {
+                write(&sight.label, sight.level, Some(sight.seen_ms));
+            }
         }
-        out.extend_from_slice(b",\"resets_at_ms\":");
-        write_u64(out, level.resets_ms);
-        out.push(b'}');
-    });
+    }
     out.extend_from_slice(b"]}");
+}
+
+fn write_bucket(
+    rule: &BudgetRule,
+    label: &str,
+    level: Level,
+    seen_ms: Option<u64>,
+    out: &mut Vec<u8>,
+) {
+    out.extend_from_slice(b"{\"key\":");
+    write_string(out, label);
+    let limit = rule.limit(label);
+    let level = Level { limit, ..level };
+    for (name, amount) in [
+        ("limit", level.limit),
+        ("used", level.used),
+        ("held", level.held),
+        ("remaining", level.remaining()),
+    ] {
+        let text = amount_text(rule.budget.unit, amount);
+        let member = format!(",\"{name}\":{}", text.trim_start_matches('$'));
+        out.extend_from_slice(member.as_bytes());
+    }
+    out.extend_from_slice(b",\"resets_at_ms\":");
+    write_u64(out, level.resets_ms);
+    if let Some(seen_ms) = seen_ms {
+        out.extend_from_slice(b",\"seen_at_ms\":");
+        write_u64(out, seen_ms);
+    }
+    out.push(b'}');
 }

@@ -27,12 +27,23 @@ pub struct Rule {
     pub thresholds: Vec<Threshold>,
     /// Whether the app is told that its quota is used up, and not that it is too fast.
     pub is_quota: bool,
+    /// How much of it a prompt holds.
+    pub prompt: PromptBound,
     /// Where it is kept.
     pub store: Rc<dyn Store>,
     limit: u64,
     limits: BTreeMap<String, u64>,
     conditions: Vec<(Dimension, Glob)>,
     dimensions: Vec<Dimension>,
+}
+
+/// How many tokens are held for a prompt that nobody has counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PromptBound {
+    /// As many as it most likely is, with a guard.
+    Estimate,
+    /// As many as it can be: no token is shorter than a byte.
+    Bytes,
 }
 
 /// What happens when so much of a limit is used or held.
@@ -206,6 +217,18 @@ impl Rule {
         own.map_or(self.limit, |(_, limit)| *limit)
     }
 
+    /// Its bucket, if it has no more than one.
+    #[must_use]
+    pub fn only(&self) -> Option<Account> {
+        self.dimensions.is_empty().then(|| Account {
+            budget: Rc::clone(&self.budget),
+            key: Budget::fingerprint(std::iter::empty()),
+            label: String::new(),
+            values: Vec::new(),
+            limit: self.limit,
+        })
+    }
+
     fn label<'v>(&self, values: impl Iterator<Item = &'v str>) -> String {
         let named = self.dimensions.iter().zip(values);
         let named: Vec<String> = named
@@ -343,16 +366,7 @@ pub(super) fn read(
         let limits = fields.entries("limits", |name, fields| {
             Some((name.to_owned(), read_limit(fields, name, unit)?))
         });
-        let conditions = fields.entries("match", |name, fields| {
-            let dimension = match Dimension::parse(name) {
-                Ok(dimension) => dimension,
-                Err(remedy) => {
-                    fields.problem(name, remedy);
-                    return None;
-                }
-            };
-            Some((dimension, fields.parsed(name, str::parse::<Glob>)?))
-        });
+        let conditions = fields.entries("match", read_condition);
         let dimensions = fields.list_of_parsed("per", Dimension::parse);
         let dimensions = dimensions.unwrap_or_default();
         if dimensions.is_empty() && !limits.is_empty() {
@@ -369,6 +383,7 @@ pub(super) fn read(
         };
         let thresholds = read_thresholds(fields, models);
         let code = fields.one_of("code", CODES);
+        let prompt = fields.one_of("prompt", PROMPTS);
         let (store, when_down) = read_store(fields, stores, unit);
         let (unit, window) = (unit?, window?);
         let is_quota = code.unwrap_or_else(|| is_quota(unit, &window));
@@ -385,6 +400,7 @@ pub(super) fn read(
             budget,
             thresholds,
             is_quota,
+            prompt: prompt.unwrap_or(PromptBound::Estimate),
             store,
             limit: limit?,
             limits: limits.into_iter().collect(),
@@ -392,6 +408,17 @@ pub(super) fn read(
             dimensions,
         }))
     })
+}
+
+/// A dimension, and what it has to be.
+fn read_condition(name: &str, fields: &mut Fields<'_>) -> Option<(Dimension, Glob)> {
+    match Dimension::parse(name) {
+        Ok(dimension) => Some((dimension, fields.parsed(name, str::parse::<Glob>)?)),
+        Err(remedy) => {
+            fields.problem(name, remedy);
+            None
+        }
+    }
 }
 
 /// What a rate limit service cannot count.
@@ -441,6 +468,10 @@ fn read_store(
 
 const KEYS: u32 = 10_000;
 const KEYS_MAX: u32 = 1_000_000;
+const PROMPTS: &[(&str, PromptBound)] = &[
+    ("estimate", PromptBound::Estimate),
+    ("bytes", PromptBound::Bytes),
+];
 const CODES: &[(&str, bool)] = &[("rate_limit_exceeded", false), ("insufficient_quota", true)];
 
 /// Money, and what is refilled weekly or monthly, is a quota; the rest is a rate.

@@ -18,7 +18,7 @@ mod sample;
 mod stores;
 
 pub use agents::Agents;
-pub use budget::{Action, Completion, Due, Facts, Rule as BudgetRule, Threshold};
+pub use budget::{Action, Completion, Due, Facts, PromptBound, Rule as BudgetRule, Threshold};
 pub use consumer::{Caller, Consumer};
 pub use model::{Model, Target};
 pub use price::Cost;

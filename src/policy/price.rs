@@ -1,7 +1,8 @@
 //! What models cost, and how much they answer at most: a table that is part of the module, and the policy's.
 //!
-//! `prices.json` lists what providers charged when it was written, in dollars for a million tokens; rows of
-//! the policy's `prices` come behind it. The last row that fits a model's id counts. Patterns see the id
+//! `prices.json` lists what providers charged on the day that it says, in dollars for a million tokens, each row with its
+//! source. Where regions differ it has the dearest, for patterns do not see the region. What has no source has no row, and
+//! a budget of money refuses a model without a price. Rows of the policy's `prices` come behind it. The last row that fits a model's id counts. Patterns see the id
 //! as those of the models' table do: without an ARN's head and the region of a cross-region profile.
 
 use crate::budget::Price;
@@ -41,7 +42,16 @@ impl Prices {
 
     fn shipped() -> Result<Vec<(Vec<Glob>, Cost)>, Problems> {
         let table = document::parse(TABLE.as_bytes())?;
-        document::read(&table, |table| Some(read_rows(table)))
+        document::read(&table, |table| {
+            let remedy = "say when the prices were read, and where";
+            table.require("read", remedy).string("read");
+            let sources = table.entries("sources", |name, sources| {
+                sources.string(name);
+                Some(name.to_owned())
+            });
+            let rows = read_rows(table);
+            Some(rows).filter(|_| !sources.is_empty())
+        })
     }
 
     /// What a model costs, by its id without region.
@@ -64,6 +74,8 @@ fn read_rows(fields: &mut Fields<'_>) -> Vec<(Vec<Glob>, Cost)> {
             .decimal("output", Price::parse);
         let cached = row.decimal("cached", Price::parse);
         let cache_write = row.decimal("cache_write", Price::parse);
+        // For people.
+        row.string("source");
         let output_tokens_max = row.u64("output_tokens_max", 1..=OUTPUT_TOKENS_MAX);
         let (patterns, input, output) = (patterns?, input?, output?);
         let price = Price {
@@ -101,14 +113,46 @@ mod tests {
         check("{}", "gpt-4.1-mini-2025-04-14", Some((400_000, 1_600_000)));
         check(
             "{}",
-            "anthropic.claude-opus-4-1-20250805-v1:0",
-            Some((15_000_000, 75_000_000)),
+            "anthropic.claude-opus-4-5-20251101-v1:0",
+            Some((5_500_000, 27_500_000)),
+        );
+    }
+
+    #[test]
+    fn a_pattern_does_not_price_a_dearer_sibling() {
+        check("{}", "o4-mini", Some((1_100_000, 4_400_000)));
+        check("{}", "o4-mini-deep-research", Some((2_000_000, 8_000_000)));
+        check("{}", "gpt-3.5-turbo-1106", Some((1_000_000, 2_000_000)));
+        check("{}", "gpt-5.1-codex-mini", Some((250_000, 2_000_000)));
+        check("{}", "gpt-5-image", None);
+        check(
+            "{}",
+            "anthropic.claude-opus-5-5",
+            Some((4_400_000, 22_000_000)),
         );
         check(
             "{}",
-            "anthropic.claude-opus-4-5-20251101-v1:0",
-            Some((5_000_000, 25_000_000)),
+            "anthropic.claude-opus-5",
+            Some((5_500_000, 27_500_000)),
         );
+    }
+
+    #[test]
+    fn every_row_of_the_table_names_one_of_its_sources() {
+        #[derive(serde::Deserialize)]
+        struct Table {
+            sources: std::collections::BTreeMap<String, String>,
+            prices: Vec<Row>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Row {
+            source: String,
+        }
+        let table: Table = serde_json::from_str(TABLE).unwrap();
+        assert!(table.prices.len() > 50);
+        for row in table.prices {
+            assert!(table.sources.contains_key(&row.source), "{}", row.source);
+        }
     }
 
     #[test]

@@ -13,13 +13,26 @@ const ENTRIES_MAX: usize = 4_096;
 const DIGITS_MAX: usize = 19;
 
 /// What is let through. It has no `Debug` of the values.
-#[derive(Default)]
 pub(super) struct Allow {
     /// Sorted.
     values: Vec<String>,
+    /// Most policies let nothing through.
+    pub(super) is_empty: bool,
     domains: Vec<String>,
     networks: Vec<Network>,
     numbers: Vec<Numbers>,
+}
+
+impl Default for Allow {
+    fn default() -> Self {
+        Self {
+            values: Vec::new(),
+            is_empty: true,
+            domains: Vec::new(),
+            networks: Vec::new(),
+            numbers: Vec::new(),
+        }
+    }
 }
 
 impl core::fmt::Debug for Allow {
@@ -42,7 +55,12 @@ impl Allow {
             numbers: fields
                 .list_of_secrets("allow_numbers", Numbers::parse)
                 .unwrap_or_default(),
+            is_empty: false,
         };
+        allow.is_empty = allow.values.is_empty()
+            && allow.domains.is_empty()
+            && allow.networks.is_empty()
+            && allow.numbers.is_empty();
         for (name, count) in [
             ("allow", allow.values.len()),
             ("allow_domains", allow.domains.len()),

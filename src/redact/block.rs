@@ -15,9 +15,9 @@ pub(super) mod class {
     pub(in crate::redact) const DASH: u8 = 8;
     pub(in crate::redact) const DOT: u8 = 16;
     pub(in crate::redact) const LINE: u8 = 32;
-    /// `@`, `J` or `K`.
+    /// `@`, `I`, `J` or `K`.
     pub(in crate::redact) const RARE: u8 = 64;
-    /// `z`.
+    /// `z` or `w`.
     pub(in crate::redact) const LAST: u8 = 128;
 }
 
@@ -30,8 +30,8 @@ pub(super) const fn class_of(byte: u8) -> u8 {
         | mask(byte == b'-', class::DASH)
         | mask(byte == b'.', class::DOT)
         | mask(byte == b'_', class::LINE)
-        | mask((byte == b'@') | (byte.wrapping_sub(b'J') < 2), class::RARE)
-        | mask(byte == b'z', class::LAST)
+        | mask((byte == b'@') | (byte.wrapping_sub(b'I') < 3), class::RARE)
+        | mask((byte == b'z') | (byte == b'w'), class::LAST)
 }
 
 #[inline]
@@ -90,6 +90,20 @@ mod lanes {
                 let small = v128_or(lane, u8x16_splat(0x20));
                 u8x16_le(i8x16_sub(small, u8x16_splat(b'a')), u8x16_splat(25))
             }))
+        }
+
+        #[inline]
+        pub(in crate::redact) fn capitals(&self) -> u64 {
+            bits(
+                self.bytes
+                    .map(|lane| u8x16_le(i8x16_sub(lane, u8x16_splat(b'A')), u8x16_splat(25))),
+            )
+        }
+
+        /// Where this byte stands.
+        #[inline]
+        pub(in crate::redact) fn is(&self, byte: u8) -> u64 {
+            bits(self.bytes.map(|lane| u8x16_eq(lane, u8x16_splat(byte))))
         }
 
         /// Where a space or a slash stands.
@@ -206,6 +220,15 @@ mod lanes {
                     .bytes
                     .map(|byte| u8::from((byte | 0x20).wrapping_sub(b'a') < 26)),
             )
+        }
+
+        pub(in crate::redact) fn capitals(&self) -> u64 {
+            bits(&self.bytes.map(|byte| u8::from(byte.is_ascii_uppercase())))
+        }
+
+        /// Where this byte stands.
+        pub(in crate::redact) fn is(&self, byte: u8) -> u64 {
+            bits(&self.bytes.map(|other| u8::from(other == byte)))
         }
 
         /// Where a space or a slash stands.

@@ -47,8 +47,10 @@ pub(super) enum Tail {
     Dotted,
     /// base64 and its padding: storage keys, bearer tokens.
     Base64,
-    /// Up to white space or a quote: values of assignments.
+    /// Up to white space or a quote or what stands between assignments: their values.
     Value,
+    /// Up to white space or a quote: values in quotes.
+    Quoted,
     /// Up to the end of a PEM block: so many dashes seen in a row, and how far it is.
     Pem {
         /// Dashes in a row.
@@ -70,6 +72,7 @@ impl Tail {
             Self::Dotted => run(class::DOTTED),
             Self::Base64 => run(class::BASE64),
             Self::Value => run(class::VALUE),
+            Self::Quoted => rest.iter().position(|&byte| !is_quoted(byte)),
             Self::Pem { dashes, is_ending } => {
                 let end = rest
                     .iter()
@@ -83,6 +86,11 @@ impl Tail {
             length.is_some(),
         )
     }
+}
+
+/// What values in quotes are made of.
+pub(super) const fn is_quoted(byte: u8) -> bool {
+    !(byte <= b' ' || matches!(byte, b'"' | b'\'' | b'`' | b'\\'))
 }
 
 const PEM_OVER: u8 = 255;

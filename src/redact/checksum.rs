@@ -11,16 +11,12 @@ pub(super) fn luhn(digits: &[u8]) -> bool {
 
 /// The sum behind it, for numbers that carry a prefix which is not written.
 pub(super) fn luhn_sum(digits: &[u8]) -> u32 {
-    let mut sum = 0;
-    for (at, &digit) in digits.iter().rev().enumerate() {
-        let doubled = u32::from(digit) * 2;
-        sum += match at % 2 {
-            0 => u32::from(digit),
-            _ if doubled > 9 => doubled - 9,
-            _ => doubled,
-        };
-    }
-    sum
+    let (head, pairs) = digits.as_rchunks::<2>();
+    let last = head.iter().map(|&digit| u32::from(digit)).sum::<u32>();
+    pairs.iter().fold(last, |sum, &[one, other]| {
+        let doubled = u32::from(one) * 2;
+        sum + doubled - 9 * u32::from(one > 4) + u32::from(other)
+    })
 }
 
 /// The sum of digits times weights, as far as there are both.

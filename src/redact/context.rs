@@ -2,11 +2,13 @@
 //!
 //! A word counts if it begins within [`REACH_BYTES`] before the candidate. Words are read at most once, whatever asks.
 
-use super::view::View;
+use super::block::{BLOCK_BYTES, Block, class};
+use super::view::{View, is_word};
 
 /// How far before a candidate a word still speaks about it.
 const REACH_BYTES: usize = 56;
-const WORD_BYTES_MAX: usize = 20;
+const _: () = assert!(REACH_BYTES < BLOCK_BYTES);
+const WORD_BYTES_MAX: u32 = 20;
 
 macro_rules! topics {
     ($($topic:ident: $($word:literal)+;)+) => {
@@ -22,10 +24,12 @@ macro_rules! topics {
 
 topics! {
     Card: "card" "cards" "credit" "debit" "visa" "mastercard" "amex" "maestro" "pan" "ccn" "kreditkarte" "carte" "tarjeta";
+    Pin: "pin" "pincode" "passcode";
     Cvv: "cvv" "cvc" "cvv2" "cvc2" "csc" "cvn";
     Bic: "bic" "swift";
     Routing: "routing" "aba" "rtn" "transit";
-    Account: "account" "acct" "konto" "kontonummer" "iban" "bank" "compte" "cuenta";
+    Account: "account" "acct" "iban";
+    Bank: "bank" "konto" "kontonummer" "compte" "cuenta" "checking" "savings" "deposit";
     Ssn: "ssn" "ssns" "social" "socialsecurity";
     Tax: "tax" "tin" "itin" "ein" "fein" "employer" "steuer" "steuernummer" "idnr" "taxpayer" "tfn" "nif" "fiscal" "contribuinte";
     Npi: "npi" "provider" "prescriber";
@@ -56,6 +60,8 @@ pub(super) struct Topics {
     /// The highest of them.
     latest: usize,
     read: usize,
+    /// One more than where the last of `cv`, `cs`, `pi`, `pa` stands, and up to where it was looked for.
+    cvv: (usize, usize),
 }
 
 impl Topics {
@@ -64,7 +70,27 @@ impl Topics {
             last: [0; TOPICS],
             latest: 0,
             read: 0,
+            cvv: (0, 0),
         }
+    }
+
+    /// Whether `cv`, `cs`, `pi` or `pa` stands before what begins at `start`: most numbers are short, and few of them are asked for more.
+    pub(super) fn may_be_cvv(&mut self, view: &View<'_>, start: usize) -> bool {
+        let first = start.saturating_sub(REACH_BYTES);
+        let (last, until) = self.cvv;
+        // The last byte that was looked at may be the first of two.
+        let from = first.max(until.saturating_sub(1)).max(view.base());
+        let text = view.part(from..start);
+        #[cfg(test)]
+        view.looked(text.len() / 16);
+        let behind = text.get(1..).unwrap_or_default();
+        let is_there = text.iter().zip(behind).fold(false, |any, (one, next)| {
+            let (one, next) = (one | 0x20, next | 0x20);
+            any | ((one == b'c') & ((next == b'v') | (next == b's')))
+                | ((one == b'p') & ((next == b'i') | (next == b'a')))
+        });
+        self.cvv = (if is_there { start } else { last }, start.max(until));
+        self.cvv.0 > first
     }
 
     /// Reads the words that may speak about what begins at `start`.
@@ -77,17 +103,31 @@ impl Topics {
         let text = view.part(first..start);
         #[cfg(test)]
         view.looked(text.len());
-        let mut before = view.before(first);
-        let mut at: usize = 0;
-        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-            let rest = rest.get(..WORD_BYTES_MAX).unwrap_or(rest);
-            let length = word_length(rest).max(1);
-            let word = rest.get(..length).unwrap_or_default();
-            if is_beginning(before, word) {
-                self.note(first.wrapping_add(at), word);
+        let mut bytes = [0; BLOCK_BYTES];
+        for (slot, byte) in bytes.iter_mut().zip(text) {
+            *slot = *byte;
+        }
+        let before = view.before(first);
+        let block = Block::new(&bytes);
+        let (letters, capitals) = (block.letters(), block.capitals());
+        let small = letters & !capitals;
+        let words = letters | block.of(class::DIGIT);
+        // A small letter before a capital ends one word and begins another.
+        let turns = (small << 1 | u64::from(before.is_ascii_lowercase())) & capitals;
+        let mut starts = letters & (!(words << 1 | u64::from(is_word(before))) | turns);
+        let breaks = !words | turns;
+        while starts != 0 {
+            let from = starts.trailing_zeros();
+            starts &= starts.wrapping_sub(1);
+            let behind = breaks.checked_shr(from.wrapping_add(1)).unwrap_or(u64::MAX);
+            let length = behind.trailing_zeros().wrapping_add(1);
+            if (1..=WORD_BYTES_MAX).contains(&length) {
+                let [from, length] = [from, length].map(|it| usize::try_from(it).unwrap_or(0));
+                let word = text
+                    .get(from..from.wrapping_add(length))
+                    .unwrap_or_default();
+                self.note(first.wrapping_add(from), word);
             }
-            before = word.last().copied().unwrap_or(0);
-            at = at.wrapping_add(length);
         }
     }
 
@@ -168,34 +208,4 @@ const fn bucket(first: u8, last: u8, length: usize) -> usize {
     let first = (first & 31) as usize;
     let last = (last & 31) as usize;
     (first ^ last.wrapping_mul(37) ^ length.wrapping_mul(149)) % BUCKETS
-}
-
-/// Whether `cv` or `cs` stands before what begins at `start`: most numbers are short, and few of them are asked for more.
-pub(super) fn may_be_cvv(view: &View<'_>, start: usize) -> bool {
-    let text = view.part(start.saturating_sub(REACH_BYTES).max(view.base())..start);
-    #[cfg(test)]
-    view.looked(text.len() / 16);
-    let behind = text.get(1..).unwrap_or_default();
-    text.iter().zip(behind).fold(false, |any, (one, next)| {
-        any | ((one | 0x20 == b'c') & ((next | 0x20 == b'v') | (next | 0x20 == b's')))
-    })
-}
-
-/// A run of letters, up to where a small one meets a capital; digits may end it, as in `cvv2`.
-fn word_length(text: &[u8]) -> usize {
-    let mut before = 0;
-    let end = text.iter().position(|&byte| {
-        let is_over = !byte.is_ascii_alphanumeric() || before > b'Z' && byte.is_ascii_uppercase();
-        before = byte;
-        is_over
-    });
-    end.unwrap_or(text.len())
-}
-
-/// Whether a word begins here rather than goes on.
-fn is_beginning(before: u8, text: &[u8]) -> bool {
-    let first = text.first().copied().unwrap_or(0);
-    first.is_ascii_alphabetic()
-        && (!before.is_ascii_alphanumeric()
-            || before.is_ascii_lowercase() && first.is_ascii_uppercase())
 }

@@ -71,6 +71,8 @@ struct Leaf {
 
 /// Keys longer than this are no context.
 const KEY_BYTES_MAX: usize = 64;
+/// What stands between a key and its value where detectors read them.
+const BETWEEN: &str = ": ";
 /// Of a value that is being replaced, what is kept: an allowed one of 128 bytes, each of them escaped.
 const TAKEN_BYTES_MAX: usize = 1_024;
 /// Longer numbers are nothing that a detector looks for.
@@ -267,12 +269,16 @@ impl Leaves {
     /// What is said of a value before it.
     fn context(&self) -> String {
         let mut context = String::new();
-        let is_plain = self.key.len() <= KEY_BYTES_MAX && !self.key.contains('\\');
-        if is_plain && !self.key.is_empty() {
+        if self.has_context() {
             context.push_str(&self.key);
-            context.push_str(": ");
+            context.push_str(BETWEEN);
         }
         context
+    }
+
+    fn has_context(&self) -> bool {
+        let is_plain = self.key.len() <= KEY_BYTES_MAX && !self.key.contains('\\');
+        is_plain && !self.key.is_empty()
     }
 
     /// Gives the stream more of the string.
@@ -297,7 +303,10 @@ impl Leaves {
     }
 
     fn context_bytes(&self) -> usize {
-        self.context().len()
+        match self.has_context() {
+            true => self.key.len().saturating_add(BETWEEN.len()),
+            false => 0,
+        }
     }
 
     /// Takes more of a string, perhaps to its end, and returns what is left.

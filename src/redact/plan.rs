@@ -125,7 +125,7 @@ impl Plan {
 
     /// Whether the admin lets this value through.
     pub(super) fn is_allowed(&self, kind: Kind, value: &str) -> bool {
-        self.allowed.has(kind, value)
+        !self.allowed.is_empty && self.allowed.has(kind, value)
     }
 }
 

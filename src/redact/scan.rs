@@ -97,6 +97,7 @@ impl Scan {
     }
 
     /// Follows the tail of a match that is open. Tells where it stopped, if the text ends before the tail does.
+    #[inline(never)]
     fn close(
         &mut self,
         view: &View<'_>,
@@ -136,9 +137,8 @@ impl Scan {
         let mut triggers = Triggers::new(view);
         let mut sight = Sight::new(view, plan, &mut self.topics, &mut self.seen, self.detected);
         let own = plan.own.as_ref();
-        let first = |from: usize| own.map_or(end, |own| own.first(view, from));
         let mut trigger = triggers.next(self.next);
-        let mut start = first(self.own_next);
+        let mut start = own.map_or(end, |own| own.first(view, self.own_next, &self.work));
         let is_open = loop {
             let at = trigger.min(start);
             if at >= end {
@@ -163,8 +163,9 @@ impl Scan {
                         break false;
                     }
                 }
-                self.own_next = mine.map_or(at.wrapping_add(1), |it: Candidate| it.end);
-                start = first(self.own_next);
+                let behind = at.wrapping_add(1);
+                self.own_next = mine.map_or(behind, |it: Candidate| it.end);
+                start = own.first(view, self.own_next, &self.work);
             }
             if trigger == at {
                 sight.keep();
@@ -194,6 +195,7 @@ impl Scan {
 
 impl Matches {
     /// Takes a match in, together with one that it overlaps.
+    #[inline(never)]
     fn take(&mut self, mut candidate: Candidate, found: &mut dyn FnMut(Piece)) {
         match self.pending.take() {
             Some(pending) if candidate.start < pending.end => {

@@ -268,3 +268,65 @@ fn numbers_of_everyday_life_stay() {
     );
     check("v1.2.3, 10.15.7, $1,234.56, order 100200300400", &[]);
 }
+
+#[test]
+fn keys_of_aws_need_no_digit() {
+    check(
+        "ASIAIOSFODNNAEXAMPL7 x",
+        &["aws_access_key:ASIAIOSFODNNAEXAMPL7"],
+    );
+    check(
+        "(ASIAIOSFODNNAEXAMPLE)",
+        &["aws_access_key:ASIAIOSFODNNAEXAMPLE"],
+    );
+    check("ASIA IS ASIAN, and AI is a FANTASIA", &[]);
+}
+
+#[test]
+fn passwords_in_sentences_are_found() {
+    check("the password is hunter2.", &["password:hunter2"]);
+    check(
+        "My Password is Tr0ub4dor&3, okay",
+        &["password:Tr0ub4dor&3"],
+    );
+    check(
+        "I changed the password to 'S3cret-Pass'",
+        &["password:S3cret-Pass"],
+    );
+    check("my password: hunter2!", &["password:hunter2!"]);
+    check("the pin is 4711, ok", &["password:4711"]);
+    check("PIN: 4711", &["password:4711"]);
+    check(
+        "The password is required. The password is wrong; a password was sent to you, password is base64-encoded, \
+         the password is 8 characters long, the pin is 7, the pins are 12345, pinned 4711",
+        &[],
+    );
+}
+
+#[test]
+fn what_stands_in_quotes_is_a_value_up_to_the_quote() {
+    check(
+        "{\"password\": \"Tr0ub4dor&3<x>;y\", \"n\": 1}",
+        &["password:Tr0ub4dor&3<x>;y"],
+    );
+    check("password=Tr0ub4dor&user=3", &["password:Tr0ub4dor"]);
+}
+
+#[test]
+fn secrets_are_found_however_they_are_given() {
+    let want = ["generic_secret:9f8e7d6c5b4a39281706"];
+    for text in [
+        "<ACME_TOKEN>9f8e7d6c5b4a39281706</ACME_TOKEN>",
+        "System.setProperty(\"ACME_TOKEN\", \"9f8e7d6c5b4a39281706\")",
+        "curl --api-key 9f8e7d6c5b4a39281706 x",
+        "var acmeToken string = \"9f8e7d6c5b4a39281706\"",
+        "the API key is 9f8e7d6c5b4a39281706, ok",
+        "my access key: 9f8e7d6c5b4a39281706",
+    ] {
+        check(text, &want);
+    }
+    check(
+        "the token is next_page_2_of_3, <token>identifier_1</token>, get(\"token\", \"name1\"), --key value-of-1-thing",
+        &[],
+    );
+}

@@ -174,7 +174,25 @@ fn many(window: &[u8; WINDOW_BYTES]) -> u64 {
         )
         & !after_word
         & !after(lines, before == b'_');
-    let others = block.of(class::ASSIGN) | block.of(class::RARE) | block.of(class::LAST);
+    let mut others = block.of(class::ASSIGN) | block.of(class::RARE) | block.of(class::LAST);
+    // In `ASIA`, `ABIA` and `LTAI`.
+    let middle = others & block.is(b'I');
+    if middle != 0 {
+        let [a, b, s] = [b'A', b'B', b'S'].map(|byte| block.is(byte));
+        let in_key = after(b | s, matches!(before, b'B' | b'S')) & ahead(a, behind == b'A')
+            | after(a, before == b'A') & before_word;
+        others &= !middle | in_key;
+    }
+    // In `password` and `passwd`.
+    let middle = others & block.is(b'w');
+    if middle != 0 {
+        let in_word = after(block.is(b's'), before == b's')
+            & ahead(
+                block.is(b'o') | block.is(b'd'),
+                matches!(behind, b'o' | b'd'),
+            );
+        others &= !middle | in_word;
+    }
     numbers | prefixes | blocks | phones | others
 }
 
@@ -210,6 +228,8 @@ fn is_call(before: u8, byte: u8, next: u8) -> bool {
             let is_number = next.is_ascii_digit() || matches!(next, b'(' | b'+');
             is_number && !is_word(before) && before != b'_'
         }
+        b'I' => matches!(before, b'B' | b'S') && next == b'A' || before == b'A' && is_word(next),
+        b'w' => before == b's' && matches!(next, b'o' | b'd'),
         _ => true,
     }
 }
@@ -259,7 +279,7 @@ mod tests {
     #[test]
     fn triggers_are_the_same_wherever_blocks_begin() {
         for length in 0..70 {
-            check(&format!("{}ey^Jx AI^za @x", "x".repeat(length)).replace(" @", " ^@"));
+            check(&format!("{}ey^Jx A^I^za @x", "x".repeat(length)).replace(" @", " ^@"));
         }
     }
 

@@ -86,7 +86,8 @@ def burst(gateway, seed, count, streams=(False, True)):
 def test_no_burst_spends_more_than_the_limit(start, placement, seed):
     """LiteLLM's issue 18730: five requests at once spend 663 of 100."""
     limit = random.Random(seed).randrange(4_000, 12_000)
-    rules = [budget(limit=limit), budget("each", limit=10**9, per=["consumer", "model"]), budget("count", "requests", 10**6)]
+    # By bytes: the simulator counts as it likes, and the limit holds all the same.
+    rules = [budget(limit=limit, prompt="bytes"), budget("each", limit=10**9, per=["consumer", "model"]), budget("count", "requests", 10**6)]
     gateway = start(placement, change=with_budgets(*rules), workers=WORKERS).ready()
     results = burst(gateway, seed, 160)
     spent = sum(usage["total_tokens"] for usage, _ in results if usage)
@@ -103,7 +104,7 @@ def test_no_burst_spends_more_than_the_limit(start, placement, seed):
     # What fits is not refused: when nothing runs, a request that needs less than is left goes through.
     left = limit - spent
     answer = ask(gateway, "hi", max_tokens=1)
-    assert answer.status == (200 if left > 100 else answer.status)
+    assert answer.status == (200 if left > 150 else answer.status)
 
 
 def test_exactly_as_many_requests_pass_as_are_allowed(start):
@@ -265,6 +266,37 @@ def test_a_reload_under_load_keeps_what_was_used(start, directory):
     assert bucket["used"] == len(passed) and bucket["limit"] == 3_000_000
 
 
+def test_new_vms_take_over_under_load_and_nothing_is_lost_or_held(start, directory):
+    """A VM that is made anew has another memory; what was used and what is held is not in it."""
+    from test_policy import Listener
+
+    listeners = []
+    change = with_budgets(budget(unit="requests", limit=1_000_000))
+    gateway = start("single", change=change, edit=lambda config: listeners.append(Listener(config, directory / "budgets.json")), workers=WORKERS).ready()
+    stop, passed = threading.Event(), []
+
+    def load():
+        while not stop.is_set():
+            passed.append(ask(gateway).status)
+
+    threads = [threading.Thread(target=load) for _ in range(8)]
+    [thread.start() for thread in threads]
+    def made():
+        return int(gateway.admin("/stats?filter=wasm.envoy.wasm.runtime.v8.created").split()[-1])
+
+    before = made()
+    for name in ("first", "second"):
+        time.sleep(1)
+        listeners[0].update(gateway.policy, vm=name)
+    time.sleep(1.5)
+    assert made() > before
+    stop.set()
+    [thread.join() for thread in threads]
+    assert set(passed) == {200}
+    bucket = settled(gateway)
+    assert bucket["used"] == len(passed)
+
+
 def test_only_whom_the_policy_names_sees_the_state(start):
     gateway = start("single", change=with_budgets(budget())).ready()
     assert gateway.send("GET", STATUS).status == 404
@@ -313,3 +345,39 @@ def test_the_agents_api_is_counted_by_requests_and_refused_by_budgets_of_tokens(
     assert (first.status, second.status, third.status) == (200, 200, 429)
     assert first.headers["x-ratelimit-remaining-requests"] == "1"
     assert settled(gateway, "count")["used"] == 2
+
+
+def metrics(gateway, wanted, seconds=8):
+    """What Envoy shows of the budgets, once `wanted` is part of it: the filter writes once a second."""
+    deadline = time.monotonic() + seconds
+    while True:
+        lines = [line.split(": ") for line in gateway.admin("/stats?filter=tollgate_budget").splitlines()]
+        found = {name.split("tollgate_budget_")[1]: int(value) for name, value in lines}
+        if wanted.items() <= found.items():
+            return found
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("placement", ["single", "split"])
+def test_budgets_are_among_envoys_metrics_and_their_number_is_the_policys(start, placement):
+    rules = [budget(limit=1000), budget("money", "usd", 5, "day", per=["consumer"]), budget("count", "requests", 3, "day", per=["header:x-tenant"])]
+    gateway = start(placement, change=with_budgets(*rules), workers=WORKERS).ready()
+    # They are there before the first request.
+    before = metrics(gateway, {"limit.budget.b.unit.tokens": 1000, "used.budget.b.unit.tokens": 0, "refused.budget.b": 0})
+    usages = [usage_of(ask(gateway, max_tokens=20), False) for _ in range(3)]
+    assert ask(gateway).status == 429
+    for tenant in range(40):
+        headers = {"authorization": "Bearer sk-demo", "x-tenant": str(tenant)}
+        assert gateway.chat("gpt", "hello", headers, max_tokens=2000).status == 429
+    spent = sum(usage["total_tokens"] for usage in usages)
+    wanted = {"settled.budget.b.unit.tokens": spent, "used.budget.b.unit.tokens": spent, "held.budget.b.unit.tokens": 0, "settled.budget.count.unit.requests": 3}
+    found = metrics(gateway, wanted | {"refused.budget.b": 40, "refused.budget.count": 1, "prompts.budget.b": 3})
+    money = found["settled.budget.money.unit.nanodollars"]
+    assert money == round(state(gateway)["money"]["consumer=demo"]["used"] * 1e9) > 0
+    assert "tollgate_shared_contention" in gateway.admin("/stats")
+    assert found["estimate_error_tokens.budget.b"] <= 3 * 20 and found["overrun_tokens.budget.b"] == 0
+    # Forty keys have added nothing.
+    assert {name.split(".")[0] for name in found} == {name.split(".")[0] for name in before}
+    assert len(found) == len(before) == 3 * 9
+

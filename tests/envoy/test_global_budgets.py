@@ -303,9 +303,75 @@ def test_a_restarted_redis_knows_what_was_used(start, shared):
     assert statuses == [200, 429, 429], json.dumps(statuses)
 
 
-def test_a_stream_without_a_limit_holds_what_is_assumed(start, shared):
-    gateways = pair(start, shared, "atomic", budget(limit=10_000), completion={"assumed_tokens": 500})
-    answer = ask(gateways[0], name="gpt", stream=True)
-    spent = usage_of(answer, True)["total_tokens"]
-    time.sleep(0.5)
-    assert spent * 1_000 == shared.settled()
+def length_of(answer):
+    """How many words a stream said, and why it ended."""
+    assert answer.status == 200 and answer.data[-1] == "[DONE]", answer.text
+    chunks = [json.loads(each) for each in answer.data[:-1]]
+    choices = [choice for chunk in chunks for choice in chunk["choices"]]
+    words = sum((choice["delta"].get("content") or "").count("house") for choice in choices)
+    return words, [choice["finish_reason"] for choice in choices if choice["finish_reason"]]
+
+
+@pytest.mark.parametrize("placement", ["single", "split"])
+@pytest.mark.parametrize("mode", MODES)
+def test_a_stream_without_a_limit_grows_through_the_store(start, shared, simulator, mode, placement):
+    gateways = pair(start, shared, mode, budget(limit=900), placement=placement, completion={"stream_step_tokens": 64})
+    simulator.fault("azure", {"kind": "chunks", "count": 300, "word": "house"}, {"kind": "slow", "delay_ms": 2})
+    # Nobody is told a bound, and what it says is more than any step.
+    assert length_of(ask(gateways[0], name="gpt", stream=True)) == (300, ["stop"])
+    assert "max_completion_tokens" not in simulator.requests("azure")[0].body
+    time.sleep(1)
+    spent = shared.settled()
+    # What is left is said, and no more.
+    simulator.fault("azure", {"kind": "chunks", "count": 3000, "word": "house"}, {"kind": "slow", "delay_ms": 2})
+    words, reasons = length_of(ask(gateways[1], name="gpt", stream=True))
+    assert reasons == ["length"] and 200 < words < 900
+    time.sleep(1)
+    assert spent < shared.settled() <= 900_000
+
+
+def test_a_stream_whose_store_stands_still_ends_with_length(start, shared, simulator):
+    gateway = pair(start, shared, "atomic", budget(limit=100_000), timeout_ms=1_500, completion={"stream_step_tokens": 64})[0]
+    simulator.fault("azure", {"kind": "chunks", "count": 2000, "word": "house"}, {"kind": "slow", "delay_ms": 5})
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask, gateway, name="gpt", stream=True)
+        time.sleep(1)
+        os.kill(shared.redis.child.pid, signal.SIGSTOP)
+        try:
+            words, reasons = length_of(asked.result())
+        finally:
+            os.kill(shared.redis.child.pid, signal.SIGCONT)
+    assert reasons == ["length"] and 60 < words < 1_000
+    time.sleep(2)
+    assert words * 900 < shared.settled()
+
+
+def test_a_stream_waits_for_a_store_that_is_late_and_goes_on(start, shared, simulator):
+    gateway = pair(start, shared, "atomic", budget(limit=100_000), timeout_ms=5_000, completion={"stream_step_tokens": 64})[0]
+    simulator.fault("azure", {"kind": "chunks", "count": 400, "word": "house"}, {"kind": "slow", "delay_ms": 5})
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask, gateway, name="gpt", stream=True)
+        time.sleep(0.7)
+        for _ in range(2):
+            os.kill(shared.redis.child.pid, signal.SIGSTOP)
+            time.sleep(1.2)
+            os.kill(shared.redis.child.pid, signal.SIGCONT)
+            time.sleep(0.2)
+        assert length_of(asked.result()) == (400, ["stop"])
+
+
+def test_what_a_gateway_held_that_was_killed_is_free_again_after_its_lease(start, shared, simulator):
+    """LiteLLM's reservations leak, and refuse for an hour what nobody spends."""
+    first, second = pair(start, shared, "atomic", budget(unit="requests", limit=1))
+    simulator.fault("azure", {"kind": "chunks", "count": 6000, "word": "house"}, {"kind": "slow", "delay_ms": 10})
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        pool.submit(ask, first, name="gpt", stream=True)
+        time.sleep(1)
+        assert ask(second, name="gpt").status == 429
+        first.process.child.kill()
+        killed = time.monotonic()
+        assert ask(second, name="gpt").status == 429
+        while ask(second, name="nova").status == 429:
+            assert time.monotonic() - killed < 75
+            time.sleep(2)
+    assert time.monotonic() - killed > 20

@@ -34,11 +34,14 @@ class Listener:
         config["node"] = {"id": "test", "cluster": "test"}
         self.update(None)
 
-    def update(self, policy):
+    def update(self, policy, vm=None):
+        """Another policy, if there is one; a VM of another name is made anew."""
         resource = json.loads(json.dumps(self.resource))
         filters = resource["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"]
         if policy:
             filters[0]["typed_config"]["config"]["configuration"]["value"] = policy
+        if vm:
+            filters[0]["typed_config"]["config"]["vm_config"]["configuration"] = {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": vm}
         resource = {"@type": "type.googleapis.com/envoy.config.listener.v3.Listener", **resource}
         new = self.path.with_suffix(".new")
         new.write_text(json.dumps({"resources": [resource]}))

@@ -235,6 +235,8 @@ fn iban(random: &mut Random, is_right: bool) -> String {
         "AT<18d>",
         "PL<26d>",
         "DE<2d> <4d> <4d> <4d> <4d> <2d>",
+        "DE<2d>-<4d>-<4d>-<4d>-<4d>-<2d>",
+        "de<2d>.<4d>.<4d>.<4d>.<4d>.<2d>",
         "BE<2d> <4d> <4d> <4d>",
         "GB<2d> <4A> <4d> <4d> <4d> <2d>",
     ];
@@ -242,10 +244,14 @@ fn iban(random: &mut Random, is_right: bool) -> String {
 }
 
 fn ssn(random: &mut Random, is_right: bool) -> String {
-    random.checked(&["<3d>-<2d>-<4d>"], is_right, |d| {
-        let parts = [&d[..3], &d[3..5], &d[5..]].map(number);
-        parts.iter().all(|&it| it > 0) && parts[0] != 666 && parts[0] < 900
-    })
+    random.checked(
+        &["<3d>-<2d>-<4d>", "<3d> <2d> <4d>", "<3d>.<2d>.<4d>"],
+        is_right,
+        |d| {
+            let parts = [&d[..3], &d[3..5], &d[5..]].map(number);
+            parts.iter().all(|&it| it > 0) && parts[0] != 666 && parts[0] < 900
+        },
+    )
 }
 
 macro_rules! checked {
@@ -288,7 +294,7 @@ pub(crate) fn kinds() -> Vec<Kind> {
         "iban", "iban", (|it| iban(it, true), Some(|it| iban(it, false))), "countries outside the registry";
         "bic", "bic", like!("<4A>DE<2A>" | "<4A>US<2A>XXX", "<4a>de<2a>"), "outside assignments";
         "us_routing", "routing number", checked!(["0<8d>", "12<7d>", "21<7d>"], |d| sum(d, &[3, 7, 1, 3, 7, 1, 3, 7, 1]).is_multiple_of(10) && matches!(number(&d[..2]), 0..=12 | 21..=32)), "without a word";
-        "bank_account", "account number", like!("<8d>" | "<10d>"), "without a word; twelve digits";
+        "bank_account", "account number", like!("<8d>" | "<10d>"), "without a word; twelve digits without a bank";
         "bitcoin_address", "wallet", like!("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa" | "3J98t1WpEZ73CNmQviecrnyiWrnqRhWNLy" | "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb" | "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5"), "test networks";
         "ethereum_address", "wallet", like!("0x<40h>", "0x<39h>" | "0x<41h>"), "the case of letters is not checked";
         "tron_address", "wallet", like!("TJRyWwFs9wTFGZg3JbrVriFbNfCug5tDeC", "TJRyWwFs9wTFGZg3JbrVriFbNfCug5tDeD"), "";
@@ -332,11 +338,11 @@ pub(crate) fn kinds() -> Vec<Kind> {
         "au_medicare", "medicare", checked!(["2<3d> <5d> <1d>"], |d| sum(&d[..8], &[1, 3, 7, 9, 1, 3, 7, 9]) % 10 == d[8]), "in one piece without a word";
         "passport", "passport", like!("C<8d>" | "<9d>" | "AB<7d>"), "without a word";
         "driver_licence", "driver license", like!("<1A><7d>" | "<2A><6d>"), "without a word";
-        "date_of_birth", "date of birth", like!("05/1<1d>/1987" | "1987-05-1<1d>" | "15.05.87" | "1<1d> March 1987" | "1<1d>-Oct-1987", "35/4<1d>/1987" | "1<1d> marbles 1987"), "without a word; a month by name before the day";
+        "date_of_birth", "date of birth", like!("05/1<1d>/1987" | "1987-05-1<1d>" | "15.05.87" | "1<1d> March 1987" | "1<1d>-Oct-1987" | "March 1<1d>, 1987" | "Mar 1<1d> 1987" | "1<1d>th March 1987" | "1987031<1d>", "35/4<1d>/1987" | "1<1d> marbles 1987"), "without a word; a month by name before the day stays";
         "vin", "vin", checked!(["1HGCM8<1X><1d><1X>3<1A><6d>", "JT<3A><1X><1d><1X><1d><2X><6d>"], vin), "Europe's, which have no check digit";
         "imei", "imei", checked!(["4<14d>", "35<13d>"], luhn), "without a word";
         "email", "email", like!("<6a>.<5a>@<6a>.com" | "<3a><2d>@<4a>.co.uk" | "<4a>+<3a>@<5a>.io" | "<8x>@example.org", "<5a>@<5a>" | "icon@2x.png" | "@<6a>.<4a>"), "quoted local parts; names in other scripts";
-        "phone", "phone", like!("+49 30 2<6d>" | "+44 20 79<2d> <4d>" | "+1-212-555-01<2d>" | "(415) 555-01<2d>" | "415-555-01<2d>" | "+33 6 <2d> <2d> <2d> <2d>" | "06 <2d> <2d> <2d> <2d>" | "+919<9d>" | "020 79<2d> <4d>" | "415.555.01<2d>", "+44 <7d>" | "115-555-01<2d>" | "415-155-01<2d>"), "national numbers in one piece without a word";
+        "phone", "phone", like!("+49 30 2<6d>" | "+44 20 79<2d> <4d>" | "+1-212-555-01<2d>" | "(415) 555-01<2d>" | "415-555-01<2d>" | "+33 6 <2d> <2d> <2d> <2d>" | "06 <2d> <2d> <2d> <2d>" | "+919<9d>" | "020 79<2d> <4d>" | "415.555.01<2d>" | "044 668 1<1d> <2d>" | "0176 1234<4d>" | "(495) 12<1d>-45-<2d>" | "(11) 98765-4<3d>" | "415-555-01<2d> ext. 12" | "+1-415-555-01<2d>x0512", "+44 <7d>" | "115-555-01<2d>" | "415-155-01<2d>"), "national numbers in one piece without a word";
         "ipv4", "host", like!("8.8.<1d>.<1d>" | "93.184.2<1d>.34" | "172.217.<1d>.1<1d>", "127.0.0.1" | "8.8.<1d>.9<2d>" | "203.0.113.9"), "behind a word like version";
         "ipv6", "host", like!("2a00:1450:4001:81<1h>::200e" | "2606:4700:<4h>::6810:84<1h>5" | "684d:1111:<4h>:3333:4444:5555:6:77", "2001:db8::<4h>" | "fe80::1:2:3:4" | "2a00:1450:4001:81<1h>:"), "loopback, link-local, documentation";
         "mac_address", "mac", like!("3c:22:<2h>:<2h>:<2h>:<2h>" | "3c-22-<2h>-<2h>-<2h>-<2h>", "3c:22:<2h>:<2h>:<2h>" | "3c:22:<2h>:<2h>:<2h>:gg"), "with dots";
@@ -344,9 +350,9 @@ pub(crate) fn kinds() -> Vec<Kind> {
         "jwt", "session", like!("eyJhbGciOiJIUzI1NiJ9.eyJz<20x>.<43x>", "eyJhbGci.eyJ"), "a header over 512 bytes";
         "url_credentials", "proxy", like!("https://<5a>:<10x>@proxy.<5a>.com/", "https://<5a>.com/<5a>@<4x>"), "a user alone under 20 bytes";
         "connection_string", "database", like!("postgres://<4a>:<12x>@db.<5a>.net:5432/app" | "mongodb+srv://<5a>:<9x>@c0.<5a>.net/", "postgres://localhost:5432/app"), "a user without a password";
-        "password", "password", like!("Tr0ub4dor&3<2x>" | "<6x><1d>!<3x>", "required" | "${PASSWORD}"), "letters only; outside assignments";
+        "password", "password", like!("Tr0ub4dor&3<2x>" | "<6x><1d>!<3x>", "required" | "${PASSWORD}"), "letters only, outside assignments and sentences";
         "generic_secret", "api_key", like!("<1d><2h><1d><16x><1d>" | "<15h><1d><15h><1d>", "aaaaaaaaaaaaaaaa" | "your-api-key" | "$API_KEY"), "outside assignments; under ten characters";
-        "aws_access_key", "key id", like!("AKIA<16X>" | "ASIA7<15X>", "AKIA<10X>"), "`ASIA` and others without a digit before their last character";
+        "aws_access_key", "key id", like!("AKIA<16X>" | "ASIA<16X>", "AKIA<10X>"), "`AROA` and others without a digit";
         "aws_secret_key", "aws_secret_access_key", like!("<40x>", "<20x>/a"), "without its name";
     }
 }
@@ -354,28 +360,28 @@ pub(crate) fn kinds() -> Vec<Kind> {
 /// Tokens by vendor: they are no more than a prefix and an alphabet.
 #[rustfmt::skip]
 pub(crate) const TOKENS: &[(&str, &[&str])] = &[
-    ("bedrock_key", &["ABSK<104x>", "bedrock-api-key-<100x>"]),
+    ("bedrock_key", &["ABSK<104x>", "bedrock-api-key-<80x>"]),
     ("google_key", &["AIzaSy<33x>", "GOCSPX-<28x>", "ya29.<60x>"]),
     ("alibaba_key", &["LTAI<20x>"]),
     ("digitalocean_token", &["dop_v1_<64h>", "doo_v1_<64h>"]),
     ("openai_key", &["sk-proj-<74x>", "sk-<48x>", "sk-svcacct-<74x>"]),
     ("anthropic_key", &["sk-ant-api03-<93x>AA"]),
-    ("model_provider_key", &["hf_<34x>", "gsk_<52x>", "xai-<80x>", "pplx-<48x>", "nvapi-<64x>", "r8_<37x>", "tvly-<32x>"]),
+    ("model_provider_key", &["hf_<34x>", "gsk_<52x>", "xai-<80x>", "pplx-<48x>", "nvapi-<64x>", "r8_<37x>", "tvly-<32x>", "jina_<60x>", "sk_<48h>", "pa-<43x>"]),
     ("github_token", &["ghp_<36x>", "gho_<36x>", "github_pat_<22x>_<59x>"]),
     ("gitlab_token", &["glpat-<20x>", "glrt-<20x>"]),
     ("slack_token", &["xoxb-<12d>-<12d>-<24x>", "xoxp-<12d>-<12d>-<12d>-<32h>", "hooks.slack.com/services/T<8X>/B<8X>/<24x>"]),
     ("discord_token", &["M<23x>.<6x>.<27x>"]),
     ("telegram_token", &["<10d>:AA<33x>"]),
     ("stripe_key", &["sk_live_<24x>", "rk_test_<24x>", "whsec_<32x>"]),
-    ("payment_token", &["sq0csp-<43x>", "rzp_live_<14x>", "access-production-<8h>-<4h>-<4h>-<4h>-<12h>", "access_token$production$<16x>$<32h>"]),
+    ("payment_token", &["sq0csp-<43x>", "sq0atp-<22x>", "access-sandbox-<8h>-<4h>-<4h>-<4h>-<12h>", "rzp_live_<14x>", "live_<40x>", "access_token$production$<16h>$<32h>"]),
     ("shopify_token", &["shpat_<32h>", "shpss_<32h>"]),
-    ("mail_token", &["SG.<22x>.<43x>", "xkeysib-<64h>-<16x>"]),
+    ("mail_token", &["SG.<22x>.<43x>", "xkeysib-<64h>-<16x>", "<32h>-us<2d>", "<32h>-<8h>-<8h>", "pubkey-<32h>"]),
     ("twilio_key", &["SK<32h>"]),
-    ("package_token", &["npm_<36x>", "pypi-AgEIcHlwaS5vcmc<70x>", "dckr_pat_<27x>", "cio<32x>"]),
-    ("vault_token", &["hvs.<90x>", "dp.pt.<43x>"]),
-    ("atlassian_token", &["ATATT3<180x>=<8h>", "ATBB<32x>"]),
+    ("package_token", &["npm_<36x>", "pypi-AgEIcHlwaS5vcmc<70x>", "dckr_pat_<27x>", "cmVmd<59x>"]),
+    ("vault_token", &["hvs.<90x>", "dp.pt.<43x>", "dp.scim.<43x>", "A3-<6X>-<11X>-<5X>-<5X>-<5X>"]),
+    ("atlassian_token", &["ATATT3<180x>=<8h>", "ATBB<32x>", "ATTA<64h><8X>"]),
     ("monitoring_token", &["glsa_<32x>_<8h>", "NRAK-<27X>", "sntryu_<64h>"]),
-    ("database_token", &["dapi<32h>", "pscale_pw_<43x>", "napi_<64x>"]),
-    ("service_token", &["lin_api_<40x>", "figd_<40x>", "PMAK-<24h>-<34h>", "CCIPAT_<22x>_<40h>", "vcp_<56x>", "rnd_<28x>", "AQVN<36x>"]),
-    ("azure_key", &["AccountKey=<86x>=="]),
+    ("database_token", &["dapi<32h>", "pscale_pw_<43x>", "pcsk_<60x>", "pat<14x>.<64h>", "napi_<60x>", "4b1d<38x>"]),
+    ("service_token", &["lin_api_<40x>", "figd_<40x>", "PMAK-<24h>-<34h>", "CCIPAT_<22x>_<40h>", "tskey-auth-<17x>-<32x>", "API-<26X>", "HRKU-AA<58x>", "sha256~<43x>", "sk.eyJ<60x>.<22x>", "pat.<22x>.<24h>.<20x>", "vercel_blob_rw_<16x>_<30x>", "sdk-<8h>-<4h>-<4h>-<4h>-<12h>", "AQVN<35x>", "p8e-<32x>", "hooks.zapier.com/hooks/catch/<7d>/<7x>/"]),
+    ("azure_key", &["AccountKey=<86x>==", "<3a><1d>Q~<34x>"]),
 ];

@@ -7,13 +7,14 @@ use super::{Sight, Topic, is_edge};
 use crate::redact::entity::Entity;
 use crate::redact::view::{More, View, is_word};
 
+#[inline(never)] // What calls it is optimized sooner.
 pub(super) fn detect_ipv4(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
     let end = view.run(at, 16, |byte| byte.is_ascii_digit() || byte == b'.')?;
     let text = view.part(at..end);
     let text = text.strip_suffix(b".").unwrap_or(text);
     let end = at.wrapping_add(text.len());
-    let Some(address) = str::from_utf8(text).ok().and_then(|text| text.parse().ok()) else {
+    let Some(address) = parse_ipv4(text) else {
         return Ok(());
     };
     let next = view.ahead(end)?;
@@ -30,6 +31,7 @@ pub(super) fn detect_ipv4(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), Mo
     // `1.2.0.0` is a network or a version more often than a machine.
     let score = match (address.is_private(), b, c, d) {
         (true, ..) => 60,
+        (_, 0, 0, 0) if next != b'/' => 45,
         (_, _, 0, 0) => 50,
         _ => 85,
     };
@@ -42,7 +44,29 @@ pub(super) fn is_ipv4(view: &View<'_>, at: usize) -> Result<bool, More> {
     let end = view.run(at, 16, |byte| byte.is_ascii_digit() || byte == b'.')?;
     let text = view.part(at..end);
     let text = text.strip_suffix(b".").unwrap_or(text);
-    Ok(str::from_utf8(text).is_ok_and(|text| text.parse::<Ipv4Addr>().is_ok()))
+    Ok(parse_ipv4(text).is_some())
+}
+
+/// Four numbers below 256 without zeros in front.
+fn parse_ipv4(text: &[u8]) -> Option<Ipv4Addr> {
+    let mut octets = [0_u8; 4];
+    let mut bytes = text.iter();
+    for (place, octet) in octets.iter_mut().enumerate() {
+        let mut value: Option<u16> = None;
+        loop {
+            match (bytes.next(), value) {
+                (Some(digit @ b'0'..=b'9'), None) => value = Some(u16::from(digit & 15)),
+                (Some(digit @ b'0'..=b'9'), Some(before @ 1..=25)) => {
+                    value = Some(before.wrapping_mul(10).wrapping_add(u16::from(digit & 15)));
+                }
+                (Some(b'.'), Some(_)) if place < 3 => break,
+                (None, Some(_)) if place == 3 => break,
+                _ => return None,
+            }
+        }
+        *octet = u8::try_from(value?).ok()?;
+    }
+    Some(Ipv4Addr::from(octets))
 }
 
 fn is_reserved(address: Ipv4Addr) -> bool {
@@ -52,7 +76,8 @@ fn is_reserved(address: Ipv4Addr) -> bool {
         || address.is_loopback()
         || address.is_link_local()
         || address.is_documentation()
-        // Benchmarks, RFC 2544.
+        // Of protocols, RFC 6890, and benchmarks, RFC 2544.
+        || address.octets().starts_with(&[192, 0, 0])
         || a == 198 && (b & 0xFE) == 18
 }
 
@@ -119,6 +144,7 @@ fn is_assigned(address: Ipv6Addr) -> bool {
 }
 
 /// The first separator of a MAC address: six pairs, `:` or `-` between them.
+#[inline(never)] // What calls it is optimized sooner.
 pub(super) fn detect_mac(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
     let separator = view.ahead(at)?;

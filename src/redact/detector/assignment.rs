@@ -4,9 +4,9 @@
 
 use super::Sight;
 use super::token;
-use crate::redact::candidate::Tail;
+use crate::redact::candidate::{self, Tail};
 use crate::redact::entity::Entity;
-use crate::redact::view::{More, View, class, is_in};
+use crate::redact::view::{More, View, class, is_base64url, is_in};
 
 /// What of a value decides; the rest is swallowed.
 const VALUE_BYTES: usize = 48;
@@ -23,6 +23,11 @@ enum Promise {
     Request,
     Bic,
     Passport,
+    /// Many things are called so: only what is long and random is a secret.
+    Key,
+    /// The same, and longer.
+    Signature,
+    Pin,
 }
 
 /// The ends of names, in lower case without `_`, `-` and `.`.
@@ -63,8 +68,38 @@ const NAMES: &[(&[u8], Promise)] = &[
     (b"passport", Promise::Passport),
     (b"passportnumber", Promise::Passport),
     (b"passportno", Promise::Passport),
+    (b"pass", Promise::Password),
+    (b"auth", Promise::Secret),
+    (b"secretkeybase", Promise::Secret),
+    (b"key", Promise::Key),
+    (b"session", Promise::Key),
+    (b"sessionid", Promise::Key),
+    (b"sessid", Promise::Key),
+    (b"sig", Promise::Signature),
+    (b"code", Promise::Signature),
+    (b"pin", Promise::Pin),
 ];
 
+/// Names that count only if they are a whole word of a name.
+const WHOLE: &[&[u8]] = &[b"pass", b"auth", b"sig", b"code", b"pin", b"session"];
+/// Keys that let nobody in.
+const OPEN_KEYS: &[&[u8]] = &[
+    b"publickey",
+    b"primarykey",
+    b"foreignkey",
+    b"cachekey",
+    b"sortkey",
+    b"partitionkey",
+    b"objectkey",
+    b"idempotencykey",
+    b"s3key",
+    b"filekey",
+    b"hashkey",
+    b"rowkey",
+    b"pubkey",
+];
+
+#[inline(never)] // What calls it is optimized sooner.
 pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
     let (until, times) = sight.seen.value;
@@ -77,6 +112,48 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let Some((start, is_quoted)) = value_start(&view, at)? else {
         return Ok(());
     };
+    judge(sight, promise, start, is_quoted)
+}
+
+/// A value that tells by its first digit, behind a name and something else than `:` and `=`: `<token>value`, `("token", "value"`,
+/// `--token value`, `the token is value`.
+pub(super) fn detect_value(sight: &mut Sight<'_, '_>, start: usize) -> Result<(), More> {
+    let view = sight.view;
+    let mark = start.wrapping_sub(1);
+    let (name_end, is_quoted) = match view.before(start) {
+        b'>' => (mark, false),
+        b'"' | b'\'' => {
+            let behind = view.run_back(mark, 2, |byte| byte == b' ');
+            if view.before(behind) != b',' {
+                return Ok(());
+            }
+            (behind.wrapping_sub(1), true)
+        }
+        b' ' => {
+            let name = view.run_back(mark, 32, is_base64url);
+            match view.part(name..mark) {
+                b"is" if view.before(name) == b' ' => (name.wrapping_sub(1), false),
+                [b'-', b'-', ..] => (mark, false),
+                _ => return Ok(()),
+            }
+        }
+        _ => return Ok(()),
+    };
+    match promise(&view, name_end) {
+        Some(promise) if promise != Promise::Header => judge(sight, promise, start, is_quoted),
+        _ => Ok(()),
+    }
+}
+
+/// What is behind a name that promises something.
+fn judge(
+    sight: &mut Sight<'_, '_>,
+    promise: Promise,
+    start: usize,
+    is_quoted: bool,
+) -> Result<(), More> {
+    let view = sight.view;
+    let (until, times) = sight.seen.value;
     if promise == Promise::Header {
         return header(sight, start);
     }
@@ -99,19 +176,20 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
         return Ok(());
     }
     // A call, a template, an index: not the value itself.
-    let is_code = matches!(view.ahead(end)?, b'(' | b'[' | b'{') || is_template(value);
+    let is_code =
+        !is_quoted && matches!(view.ahead(end)?, b'(' | b'[' | b'{') || is_template(value);
     if is_code || token::begins(value) {
         return Ok(());
     }
     let whole = (start, end);
     match promise {
         Promise::Password => password(sight, whole, is_quoted),
-        Promise::Secret | Promise::Request => secret(sight, whole),
+        Promise::Secret | Promise::Request => secret(sight, whole, is_quoted),
         Promise::AwsSecret => {
             if value.len() == 40 && distinct(value) >= 14 {
                 sight.offer(Entity::AwsSecretKey, start, end, 95);
             } else {
-                secret(sight, whole);
+                secret(sight, whole, is_quoted);
             }
         }
         Promise::StorageKey => {
@@ -133,10 +211,101 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
                 sight.offer(Entity::Passport, start, end, 80);
             }
         }
+        Promise::Key => {
+            let is_mark = |byte: &&u8| matches!(byte, b'-' | b'_');
+            let is_plain =
+                |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'=' | b'-' | b'_');
+            let is_name = value.iter().filter(is_mark).count() > 2;
+            if value.len() >= 24 && value.iter().all(is_plain) && !is_name {
+                secret(sight, whole, is_quoted);
+            }
+        }
+        Promise::Signature => {
+            if value.len() >= 40 {
+                secret(sight, whole, is_quoted);
+            }
+        }
+        Promise::Pin => {
+            let is_pin = (4..=8).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
+            if is_pin {
+                sight.offer(Entity::Password, start, end, 60);
+            }
+        }
         Promise::Header => {}
     }
     Ok(())
 }
+
+/// A password in a sentence: `the password is hunter2`. What is only letters is a word of the sentence.
+pub(super) fn detect_prose(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
+    let view = sight.view;
+    let start = at.wrapping_sub(4);
+    if at < 4 || !view.part(start..at).eq_ignore_ascii_case(b"pass") {
+        return Ok(());
+    }
+    let mut from = view.run(at, 5, |byte| byte.is_ascii_lowercase())?;
+    if !matches!(view.part(at..from), b"word" | b"wd" | b"words") {
+        return Ok(());
+    }
+    let verbs: [&[u8]; 6] = [
+        b" is ",
+        b" was ",
+        b" is: ",
+        b" to ",
+        b" will be ",
+        b" for you is ",
+    ];
+    let mut verb = None;
+    for known in verbs {
+        if verb.is_none() && view.has(from, known)? {
+            verb = Some(known.len());
+        }
+    }
+    let Some(verb) = verb else {
+        return Ok(());
+    };
+    from = from.wrapping_add(verb);
+    let is_quoted = matches!(view.ahead(from)?, b'"' | b'\'' | b'`');
+    from = from.wrapping_add(usize::from(is_quoted));
+    let is_in = |byte: u8| is_value(byte, is_quoted) || byte == b'&';
+    let end = view.run(from, VALUE_BYTES, is_in)?;
+    let value = view.part(from..end);
+    let value = match is_quoted {
+        true => value,
+        false => {
+            let marks = value.iter().rev();
+            let marks = marks.take_while(|byte| matches!(byte, b'.' | b'?' | b':'));
+            let length = value.len().saturating_sub(marks.count());
+            value.get(..length).unwrap_or_default()
+        }
+    };
+    let end = from.wrapping_add(value.len());
+    let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let letters = value.iter().any(u8::is_ascii_alphabetic);
+    let marks = value.iter().filter(|byte| byte.is_ascii_punctuation());
+    let is_marked = marks
+        .clone()
+        .any(|byte| !matches!(byte, b'-' | b'_' | b'.' | b'/' | b':'));
+    let is_named = NOT_PASSWORDS.iter().any(|name| {
+        let head = value.get(..name.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(name))
+    });
+    let is_secret = match (letters, digits) {
+        (true, 0) => is_marked && value.len() >= 8,
+        (true, _) => value.len() >= 6,
+        (false, _) => digits >= 4 && digits == value.len(),
+    };
+    if is_secret && !is_named && !is_template(value) && !token::begins(value) {
+        sight.offer(Entity::Password, from, end, 65);
+    }
+    Ok(())
+}
+
+/// What is said of passwords rather than one.
+const NOT_PASSWORDS: &[&[u8]] = &[
+    b"base64", b"base32", b"sha", b"md5", b"utf", b"argon2", b"pbkdf2", b"bcrypt", b"rot13",
+    b"aes", b"http", b"rfc", b"ascii", b"i18n", b"oauth", b"the", b"not", b"in-", b"<",
+];
 
 fn is_uuid(value: &[u8]) -> bool {
     let is_in_place = |(at, byte): (usize, &u8)| match at {
@@ -169,6 +338,13 @@ fn promise(view: &View<'_>, at: usize) -> Option<Promise> {
             }
         }
     }
+    // `token string = "value"`: its type is no part of the name.
+    if view.before(end) == b'g' {
+        let start = ends_with(view, end, b"string").unwrap_or(end);
+        if start < end && matches!(view.before(start), b' ' | b':') {
+            end = view.run_back(start, 2, |byte| matches!(byte, b' ' | b':'));
+        }
+    }
     // Most separators stand behind something else.
     let last = [view.before(end.wrapping_sub(1)), view.before(end)];
     if !may_end(last) {
@@ -188,7 +364,15 @@ fn promise(view: &View<'_>, at: usize) -> Option<Promise> {
         let start = ends_with(view, end, row.0)?;
         !is_name_byte(view.before(start)) || ends_with(view, end, b"bicswift").is_some()
     };
-    (!is_cursor && is_whole).then_some(row.1)
+    let is_open = row.1 == Promise::Key
+        && OPEN_KEYS
+            .iter()
+            .any(|key| ends_with(view, end, key).is_some());
+    let is_cut = WHOLE.contains(&row.0) && {
+        let start = ends_with(view, end, row.0)?;
+        view.before(start).is_ascii_alphanumeric()
+    };
+    (!is_cursor && is_whole && !is_open && !is_cut).then_some(row.1)
 }
 
 const CURSORS: &[&[u8]] = &[
@@ -242,11 +426,11 @@ const fn tail(letters: [u8; 3]) -> u32 {
     u32::from_le_bytes([a | 0x20, b | 0x20, c | 0x20, 0])
 }
 
-/// Where the name that ends at a position begins, if it is this one in any case, with or without `_`, `-` and `.` inside.
+/// Where the name that ends at a position begins, if it is this one in any case, with or without `_`, `-`, `.` and spaces inside.
 fn ends_with(view: &View<'_>, end: usize, name: &[u8]) -> Option<usize> {
     let mut at = end;
     for &want in name.iter().rev() {
-        if at < end && matches!(view.before(at), b'_' | b'-' | b'.') {
+        if at < end && matches!(view.before(at), b'_' | b'-' | b'.' | b' ') {
             at = at.wrapping_sub(1);
         }
         if view.before(at).to_ascii_lowercase() != want {
@@ -279,7 +463,17 @@ fn value_start(view: &View<'_>, at: usize) -> Result<Option<(usize, bool)>, More
 }
 
 fn is_value(byte: u8, is_quoted: bool) -> bool {
-    is_in(byte, class::VALUE) && (is_quoted || !matches!(byte, b'(' | b'[' | b'{'))
+    match is_quoted {
+        true => candidate::is_quoted(byte),
+        false => is_in(byte, class::VALUE) && !matches!(byte, b'(' | b'[' | b'{'),
+    }
+}
+
+const fn value_tail(is_quoted: bool) -> Tail {
+    match is_quoted {
+        true => Tail::Quoted,
+        false => Tail::Value,
+    }
 }
 
 fn is_template(value: &[u8]) -> bool {
@@ -337,10 +531,10 @@ fn password(sight: &mut Sight<'_, '_>, (start, end): (usize, usize), is_quoted: 
         (true, false, _) if is_quoted => 60,
         _ => 0,
     };
-    sight.offer_open(Entity::Password, start, end, score, Tail::Value);
+    sight.offer_open(Entity::Password, start, end, score, value_tail(is_quoted));
 }
 
-const SECRET_BYTES_MIN: usize = 10;
+pub(super) const SECRET_BYTES_MIN: usize = 10;
 
 /// Two at least.
 fn has_digits(value: &[u8]) -> bool {
@@ -348,20 +542,23 @@ fn has_digits(value: &[u8]) -> bool {
 }
 
 /// A value of high entropy: about 3.5 bits in each character.
-fn secret(sight: &mut Sight<'_, '_>, (start, end): (usize, usize)) {
+fn secret(sight: &mut Sight<'_, '_>, (start, end): (usize, usize), is_quoted: bool) {
     let value = sight.view.part(start..end);
     let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
     let is_alphabet = value.iter().all(|byte| {
         byte.is_ascii_alphanumeric()
             || matches!(
                 byte,
-                b'_' | b'-' | b'+' | b'/' | b'=' | b'.' | b'~' | b'|' | b':'
+                b'_' | b'-' | b'+' | b'/' | b'=' | b'.' | b'~' | b'|' | b':' | b'%'
             )
     });
+    let is_alphabet = is_alphabet || is_quoted && value.len() >= 32;
+    // A path in code.
+    let is_alphabet = is_alphabet && (is_quoted || !value.windows(2).any(|two| two == b"::"));
     let is_dense = entropy(value) >= if value.len() < 20 { 3.0 } else { 3.3 };
     let is_numeric = digits == value.len();
     if value.len() >= SECRET_BYTES_MIN && digits >= 2 && is_alphabet && is_dense && !is_numeric {
-        sight.offer_open(Entity::GenericSecret, start, end, 75, Tail::Value);
+        sight.offer_open(Entity::GenericSecret, start, end, 75, value_tail(is_quoted));
     }
 }
 
@@ -403,6 +600,9 @@ fn header(sight: &mut Sight<'_, '_>, start: usize) -> Result<(), More> {
         b"basic ",
         b"Token ",
         b"token ",
+        b"SSWS ",
+        b"ApiKey ",
+        b"Bot ",
     ] {
         if !view.has(start, scheme)? {
             continue;

@@ -3,7 +3,6 @@
 use super::number::{MIXED, Prefix};
 use super::{Sight, Topic};
 use crate::redact::checksum::luhn;
-use crate::redact::context::may_be_cvv;
 use crate::redact::entity::Entity;
 
 pub(super) fn detect(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
@@ -13,7 +12,8 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
     }
     if luhn(number.digits) {
         // Lists of random integers hold what looks like a long card.
-        let is_listed = length > 16 && number.is_bare() && is_listed(sight, number);
+        let is_long = length > 16 && number.is_bare();
+        let is_listed = is_long && (number.digit(0) != 4 || is_listed(sight, number));
         let score = match length {
             12 => 60,
             _ if is_listed && !sight.has(number.start, &[Topic::Card]) => 45,
@@ -33,8 +33,16 @@ fn is_listed(sight: &Sight<'_, '_>, number: &Prefix<'_>) -> bool {
 
 /// Three or four digits behind a word that speaks of them.
 pub(super) fn detect_cvv(sight: &mut Sight<'_, '_>, start: usize, end: usize) {
-    if may_be_cvv(&sight.view, start) && sight.has(start, &[Topic::Cvv]) {
+    if !sight.topics.may_be_cvv(&sight.view, start) {
+        return;
+    }
+    if sight.has(start, &[Topic::Cvv]) {
         sight.offer(Entity::CardCvv, start, end, 80);
+    } else if end.wrapping_sub(start) == 4
+        && sight.view.before(start) != b'#'
+        && sight.has_near(start, &[Topic::Pin])
+    {
+        sight.offer(Entity::Password, start, end, 60);
     }
 }
 
@@ -62,7 +70,18 @@ fn is_issued(number: &Prefix<'_>) -> bool {
         9792 => length == 16,
         5061 => (16..=19).contains(&length),
         // Maestro.
-        5018 | 5020 | 5038 | 5612 | 5893 | 6304 | 6390 | 6759 | 6761..=6763 | 6771 => true,
+        5018
+        | 5020
+        | 5038
+        | 5612
+        | 5641
+        | 5893
+        | 6304
+        | 6331..=6334
+        | 6390
+        | 6759
+        | 6761..=6763
+        | 6771 => true,
         5000..=5099 | 5600..=5899 | 6700..=6799 => length >= 16,
         _ => false,
     }

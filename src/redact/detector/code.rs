@@ -7,7 +7,7 @@
 )]
 
 use super::identity::{is_chinese, is_finnish};
-use super::{Sight, Topic, is_edge, token, wallet};
+use super::{Sight, Topic, assignment, is_edge, token, wallet};
 use crate::redact::checksum::{is_date, mod_97};
 use crate::redact::entity::Entity;
 use crate::redact::view::{More, View, is_word};
@@ -18,6 +18,7 @@ const WORD_BYTES_MAX: usize = 80;
 /// The IBAN registry: country and length.
 const IBAN_LENGTHS: &[u8] = b"AD24AE23AL28AT20AZ28BA20BE16BG22BH22BI27BR29BY28CH21CR22CY28CZ24DE22DJ27DK18DO28EE20EG29ES24FI18FK18FO18FR27GB22GE22GI23GL18GR27GT28HN28HR21HU28IE22IL23IQ23IS26IT27JO30KW30KZ20LB28LC32LI21LT20LU20LV21LY25MC27MD24ME22MK19MN20MR27MT31MU30NI28NL18NO15OM23PK24PL28PS29PT25QA29RO24RS22RU33SA24SC31SD18SE24SI19SK24SM27SO23ST25SV28TL23TN24TR26UA29VA22VG24XK20YE30";
 
+#[inline(never)] // What calls it is optimized sooner.
 pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
     let start = view.run_back(at, 64, |byte| byte.is_ascii_alphabetic());
@@ -37,6 +38,10 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
         return Ok(());
     }
     token::detect_word(sight, start, end)?;
+    token::detect_ended(sight, start, end)?;
+    if word.len() >= assignment::SECRET_BYTES_MIN {
+        assignment::detect_value(sight, start)?;
+    }
     if word.len() < 6 || word.len() > 64 || !is_edge(view.ahead(end)?) {
         if letters == 0 && matches!(word.len(), 1 | 2 | 4) {
             return grouped(sight, start, end);
@@ -187,14 +192,14 @@ fn iban(sight: &mut Sight<'_, '_>, start: usize) -> Result<(), More> {
     };
     // In most countries digits follow, or four letters.
     let fourth = start + 4;
-    let fifth = fourth + usize::from(matches!(view.ahead(fourth)?, b' ' | b'-'));
+    let fifth = fourth + usize::from(matches!(view.ahead(fourth)?, b' ' | b'-' | b'.'));
     if is_numeric(&view, start)? && !view.ahead(fifth)?.is_ascii_digit() {
         return Ok(());
     }
     let mut text = [0; 34];
     let mut at = start;
     for slot in text.iter_mut().take(length) {
-        if matches!(view.ahead(at)?, b' ' | b'-') {
+        if matches!(view.ahead(at)?, b' ' | b'-' | b'.') {
             at += 1;
         }
         *slot = view.ahead(at)?;
@@ -344,7 +349,8 @@ fn is_codice_fiscale(word: &[u8]) -> bool {
         1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24,
         23,
     ];
-    if !has_shape(word, b"LLLLLLAALAALAAAL") {
+    let is_small = !word.iter().any(u8::is_ascii_uppercase);
+    if !has_shape(word, b"LLLLLLAALAALAAAL") || !is_small && !is_upper(word) {
         return false;
     }
     let sum: u32 = word

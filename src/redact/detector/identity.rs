@@ -20,6 +20,7 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
         return;
     }
     match number.digits.len() {
+        8 if number.is_bare() => eight(sight, number),
         9 => nine(sight, number),
         10 => ten(sight, number),
         11 => eleven(sight, number),
@@ -83,6 +84,19 @@ fn offer(
         alone
     };
     sight.offer(entity, number.start, number.end, score);
+}
+
+/// A date of birth in one piece, the year first or last.
+fn eight(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
+    let years = 1900..2030;
+    let is_first =
+        years.contains(&number.value(0, 4)) && is_date(number.value(6, 8), number.value(4, 6));
+    let [one, other] = [number.value(0, 2), number.value(2, 4)];
+    let is_last =
+        years.contains(&number.value(4, 8)) && (is_date(one, other) || is_date(other, one));
+    if is_first || is_last {
+        offer(sight, Entity::DateOfBirth, number, &[Topic::Birth], 80, 10);
+    }
 }
 
 fn nine(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
@@ -517,18 +531,15 @@ fn birth(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
 fn account(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
     let length = number.digits.len();
     // Cloud accounts have 12 digits.
-    if number.is_bare() && (7..=17).contains(&length) && length != 12 {
+    let topics: &[Topic] = match length {
+        12 => &[Topic::Bank],
+        _ => &[Topic::Account, Topic::Bank],
+    };
+    if number.is_bare() && (7..=17).contains(&length) {
         let is_other = sight.plan.strength(Entity::BankAccount, 55).is_none()
             || sight.has(number.start, &[Topic::Commerce, Topic::Phone]);
         if !is_other {
-            offer(
-                sight,
-                Entity::BankAccount,
-                number,
-                &[Topic::Account],
-                55,
-                10,
-            );
+            offer(sight, Entity::BankAccount, number, topics, 55, 10);
         }
     }
 }
@@ -588,30 +599,48 @@ const MONTHS: &[&str] = &[
     "dezember",
 ];
 
-/// A date of birth whose month is a name: `12 March 1980`, `12-Mar-1980`, `3. Oktober 1990`.
+/// Whether a month's name is this, or begins so.
+fn is_month(name: &[u8]) -> bool {
+    let is_begun = |month: &&str| {
+        let begin = month.as_bytes().get(..name.len());
+        begin.is_some_and(|begin| begin.eq_ignore_ascii_case(name))
+    };
+    name.len() > 2 && MONTHS.iter().any(|month| is_begun(&month))
+}
+
+/// A date of birth whose month is a name: `12 March 1980`, `12-Mar-1980`, `3. Oktober 1990`. A month before the day stays: a stream
+/// may have let it go.
+#[inline(never)] // What calls it is optimized sooner.
 pub(super) fn detect_month(
     sight: &mut Sight<'_, '_>,
     start: usize,
     behind: usize,
 ) -> Result<(), More> {
     let view = sight.view;
-    let mut from = behind.wrapping_add(1);
-    if view.ahead(behind)? == b'.' && view.ahead(from)? == b' ' {
-        from = from.wrapping_add(1);
-    }
-    if !view.ahead(from)?.is_ascii_alphabetic() {
-        return Ok(());
-    }
-    let is_letter = |byte: u8| byte.is_ascii_alphabetic() || byte >= 0x80;
-    let name = view.run(from, 10, is_letter)?;
-    let name_bytes = view.part(from..name);
-    let is_begun = |month: &str| {
-        let begin = month.as_bytes().get(..name_bytes.len());
-        begin.is_some_and(|begin| begin.eq_ignore_ascii_case(name_bytes))
+    let ordinal = view.run(behind, 2, |byte| byte.is_ascii_lowercase())?;
+    let is_ordinal = matches!(view.part(behind..ordinal), b"st" | b"nd" | b"rd" | b"th");
+    let mut from = match is_ordinal {
+        true => ordinal,
+        false => behind,
     };
-    let is_month = name_bytes.len() > 2 && MONTHS.iter().any(|month| is_begun(month));
-    if !is_month {
-        return Ok(());
+    let is_letter = |byte: u8| byte.is_ascii_alphabetic() || byte >= 0x80;
+    let is_after = view.before(start) == b' ' && {
+        let end = start.wrapping_sub(1);
+        is_month(view.part(view.run_back(end, 10, is_letter)..end))
+    };
+    let mut name = from;
+    if !is_after {
+        if view.ahead(from)? == b'.' && view.ahead(from.wrapping_add(1))? == b' ' {
+            from = from.wrapping_add(1);
+        }
+        from = from.wrapping_add(1);
+        if !view.ahead(from)?.is_ascii_alphabetic() {
+            return Ok(());
+        }
+        name = view.run(from, 10, is_letter)?;
+        if !is_month(view.part(from..name)) {
+            return Ok(());
+        }
     }
     let year = view.run(name, 2, |byte| matches!(byte, b' ' | b'.' | b',' | b'-'))?;
     let end = view.run(year, 5, |byte| byte.is_ascii_digit())?;

@@ -21,7 +21,7 @@ use super::context::{Topic, Topics};
 use super::entity::Entity;
 use super::kind::Kind;
 use super::plan::Plan;
-use super::view::{More, View, is_name, is_word};
+use super::view::{More, View, class, is_in, is_name, is_word};
 use number::Prefix;
 pub(super) use number::Row;
 
@@ -169,18 +169,32 @@ fn detect(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize, byte: u8) -> Resu
         b'@' => email::detect(sight, at),
         b'_' | b'.' => token::detect(sight, at),
         b'-' => {
-            token::detect(sight, at)?;
-            address::detect_mac(sight, at)
+            let view = sight.view;
+            let before = view.before(at);
+            // Of prefixes only one has a digit before its first dash.
+            if !before.is_ascii_digit() || before == b'3' && view.before(at.wrapping_sub(1)) == b'A'
+            {
+                token::detect(sight, at)?;
+            }
+            // A MAC address begins with a pair.
+            let is_pair =
+                is_in(before, class::HEX) && is_in(view.before(at.wrapping_sub(1)), class::HEX);
+            match is_pair && !is_word(view.before(at.wrapping_sub(2))) {
+                true => address::detect_mac(sight, at),
+                false => Ok(()),
+            }
         }
         b':' => detect_colon(sight, at),
         b'=' => assignment::detect(sight, at),
         b'+' | b'(' => phone::detect_marked(sight, at),
-        b'J' | b'K' | b'z' => token::detect_letter(sight, at),
+        b'I' | b'J' | b'K' | b'z' => token::detect_letter(sight, at),
+        b'w' => assignment::detect_prose(sight, at),
         _ => Ok(()),
     }
 }
 
 /// A colon by what stands beside it.
+#[inline(never)] // What calls it is optimized sooner.
 fn detect_colon(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let before = sight.view.before(at);
     match sight.view.ahead(at.wrapping_add(1))? {
@@ -188,15 +202,19 @@ fn detect_colon(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
         b':' => return address::detect_ipv6(sight, at),
         _ => {}
     }
+    let view = sight.view;
     if before.is_ascii_digit() {
-        token::detect_telegram(sight, at)?;
+        if view.before(at.wrapping_sub(7)).is_ascii_digit() {
+            token::detect_telegram(sight, at)?;
+        }
     } else {
         assignment::detect(sight, at)?;
     }
-    let view = sight.view;
-    let group = view.run_back(at, 5, |byte| byte.is_ascii_hexdigit());
-    let is_inside = view.before(group) == b':';
-    if before.is_ascii_hexdigit() && !is_inside {
+    if !is_in(before, class::HEX) {
+        return Ok(());
+    }
+    let group = view.run_back(at, 5, |byte| is_in(byte, class::HEX));
+    if view.before(group) != b':' {
         address::detect_ipv6(sight, at)?;
         address::detect_mac(sight, at)?;
     }
@@ -210,11 +228,18 @@ fn detect_digit(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize) -> Result<(
     if before.is_ascii_alphabetic() {
         return code::detect(sight, at);
     }
+    let is_inner = view.before(at.wrapping_sub(1)).is_ascii_digit();
+    if is_inner
+        && matches!(before, b'/' | b'-' | b'.')
+        && !view.ahead(at.wrapping_add(1))?.is_ascii_digit()
+    {
+        return Ok(());
+    }
     let length = view
         .run(at, 20, |byte| byte.is_ascii_digit())?
         .wrapping_sub(at);
     // Inside a row of groups only one that could be a card's or a phone's first is tried again.
-    if view.before(at.wrapping_sub(1)).is_ascii_digit() {
+    if is_inner {
         match before {
             b' ' if length < 3 && view.ahead(at.wrapping_add(length))? == b'.' => {
                 return address::detect_ipv4(sight, at);
@@ -229,33 +254,24 @@ fn detect_digit(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize) -> Result<(
     }
     let behind = at.wrapping_add(length);
     let next = view.ahead(behind)?;
+    if length <= 2 && matches!(next, b' ' | b'-' | b'.' | b',' | b's' | b'n' | b'r' | b't') {
+        identity::detect_month(sight, at, behind)?;
+    }
     if matches!(next, b' ' | b'-' | b'.' | b'/' | b'x') {
         if next == b'.' && length <= 3 {
             address::detect_ipv4(sight, at)?;
         }
-        if length <= 2 {
-            identity::detect_month(sight, at, behind)?;
-        }
-        let number = row.number(&view, at)?;
-        let is_inner = before == b' ' && view.before(at.wrapping_sub(1)).is_ascii_digit();
-        // Cards, phones and ids that stand behind other groups.
-        let may_begin = matches!(
-            number.head(),
-            0x444 | 0x465 | 0x464 | 0x456 | 0x334 | 0x344 | 0x324 | 0x451
-        );
-        if number.count() > 2 && (!is_inner || length > 6 || may_begin) {
-            for prefix in number.prefixes() {
-                detect_number(sight, &prefix)?;
+        let is_inner = before == b' ' && is_inner;
+        if !matches!(length, 0..9 | 13) {
+            // Nothing that is printed in groups has one so long.
+            if let Some(is_followed) = number::ends(&view, behind)? {
+                bare(sight, at, behind, is_followed)?;
             }
-            identity::detect_letter(sight, &number)?;
+        } else if !is_inner || length > 6 || number::may_go_on(&view, behind, length)? {
+            grouped(sight, row, at, is_inner && length <= 6)?;
         }
     } else if (3..20).contains(&length) && !is_name(next) && next != b'@' {
-        let mut digits = [0; 20];
-        for (digit, &byte) in digits.iter_mut().zip(view.part(at..behind)) {
-            *digit = byte & 15;
-        }
-        let digits = digits.get(..length).unwrap_or_default();
-        detect_number(sight, &Prefix::bare(at, digits))?;
+        bare(sight, at, behind, false)?;
     }
     // A word that goes on with letters, or groups that end in one.
     if length < 18 && (next.is_ascii_alphabetic() || next == b'.' && length <= 2) {
@@ -264,11 +280,50 @@ fn detect_digit(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize) -> Result<(
     Ok(())
 }
 
+/// Digits in groups.
+#[inline(never)] // What calls it is optimized sooner.
+fn grouped(
+    sight: &mut Sight<'_, '_>,
+    row: &mut Row,
+    at: usize,
+    is_inner: bool,
+) -> Result<(), More> {
+    let number = row.number(&sight.view, at)?;
+    if number.count() > 2 && (!is_inner || number.may_stand_behind()) {
+        for prefix in number.prefixes() {
+            detect_number(sight, &prefix)?;
+        }
+        identity::detect_letter(sight, &number)?;
+    }
+    Ok(())
+}
+
+/// Digits without a separator.
+#[inline(never)] // What calls it is optimized sooner.
+fn bare(
+    sight: &mut Sight<'_, '_>,
+    start: usize,
+    end: usize,
+    is_followed: bool,
+) -> Result<(), More> {
+    let text = sight.view.part(start..end);
+    let mut digits = [0; 20];
+    for (digit, &byte) in digits.iter_mut().zip(text) {
+        *digit = byte & 15;
+    }
+    let digits = digits.get(..text.len()).unwrap_or_default();
+    detect_number(sight, &Prefix::bare(start, digits, is_followed))
+}
+
 /// What may be a number by itself.
+#[inline(never)] // What calls it is optimized sooner.
 fn detect_number(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) -> Result<(), More> {
     if number.is_bare() {
         match number.digits.len() {
-            3 | 4 if !number.is_followed => card::detect_cvv(sight, number.start, number.end),
+            3 | 4 if !number.is_followed => {
+                card::detect_cvv(sight, number.start, number.end);
+                return Ok(());
+            }
             // Up to ten digits are something only if words say so.
             6..=10 if !sight.is_silent(number.start, BARE_SCORE) => {}
             11.. => {}
@@ -276,6 +331,15 @@ fn detect_number(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) -> Result<(), M
         }
     }
     card::detect(sight, number);
+    // Of equal groups in a longer row none is a number by itself, unless it is a card's.
+    if number.is_followed
+        && matches!(
+            number.shape,
+            0x44 | 0x444 | 0x4444 | 0x333 | 0x3333 | 0x2222 | 0x22222
+        )
+    {
+        return Ok(());
+    }
     identity::detect(sight, number);
     phone::detect(sight, number)
 }

@@ -5,7 +5,7 @@
 
 use crate::redact::view::{More, View, is_name};
 
-const DIGITS_MAX: usize = 40;
+const DIGITS_MAX: usize = 64;
 const GROUPS_MAX: usize = 24;
 /// The longest number that anything asks for.
 const NUMBER_DIGITS_MAX: u8 = 19;
@@ -210,6 +210,14 @@ impl<'r> Number<'r> {
         last.map_or(0, |group| group.sum.wrapping_sub(self.passed))
     }
 
+    /// Whether a card, a phone or an id begins so that may stand behind other groups.
+    pub(in crate::redact) fn may_stand_behind(&self) -> bool {
+        matches!(
+            self.head(),
+            0x444 | 0x465 | 0x464 | 0x456 | 0x334 | 0x344 | 0x324 | 0x451
+        )
+    }
+
     /// The lengths of its first three groups, four bits each.
     pub(in crate::redact) fn head(&self) -> u64 {
         let groups = self.groups.iter().take(3);
@@ -253,14 +261,14 @@ impl<'r> Number<'r> {
 
 impl<'n> Prefix<'n> {
     /// Digits without a separator.
-    pub(super) fn bare(start: usize, digits: &'n [u8]) -> Self {
+    pub(super) fn bare(start: usize, digits: &'n [u8], is_followed: bool) -> Self {
         Self {
             start,
             end: start.wrapping_add(digits.len()),
             digits,
             shape: u64::try_from(digits.len().min(15)).unwrap_or(15),
             separator: 0,
-            is_followed: false,
+            is_followed,
         }
     }
 
@@ -295,6 +303,39 @@ impl<'n> Prefix<'n> {
     pub(super) fn digit(&self, at: usize) -> u8 {
         self.digits.get(at).copied().unwrap_or(0)
     }
+}
+
+/// Whether a group behind others may be the first of a card, a phone or an id, by its length and those of the next two.
+pub(super) fn may_go_on(view: &View<'_>, end: usize, length: usize) -> Result<bool, More> {
+    if !matches!(length, 3 | 4) {
+        return Ok(false);
+    }
+    let second = end.wrapping_add(1);
+    let second_end = view.run(second, 7, |byte| byte.is_ascii_digit())?;
+    let second = second_end.wrapping_sub(second);
+    if !matches!((length, second), (3, 2..=4) | (4, 4..=6)) {
+        return Ok(false);
+    }
+    let third = second_end.wrapping_add(1);
+    let third = view
+        .run(third, 7, |byte| byte.is_ascii_digit())?
+        .wrapping_sub(third);
+    Ok(matches!(
+        (length, second, third),
+        (3, _, 4) | (4, 4, 4) | (4, 6, 4 | 5) | (4, 5, 1 | 6)
+    ))
+}
+
+/// Whether a long group is a number by itself, and then whether another group stands behind a space.
+pub(super) fn ends(view: &View<'_>, end: usize) -> Result<Option<bool>, More> {
+    let next = view.ahead(end)?;
+    let behind = view.ahead(end.wrapping_add(1))?;
+    Ok(match next {
+        b'x' => behind.is_ascii_digit().then_some(false),
+        _ if behind.is_ascii_digit() => (next == b' ').then_some(true),
+        b'-' if is_name(behind) => None,
+        _ => Some(false),
+    })
 }
 
 /// Whether a number may begin here: not inside a word, a decimal, a UUID or a longer number.

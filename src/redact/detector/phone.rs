@@ -10,6 +10,7 @@ use crate::redact::view::{More, View, is_name};
 const PHONE: &[Topic] = &[Topic::Phone];
 
 /// Behind `+` or inside `(`.
+#[inline(never)] // What calls it is optimized sooner.
 pub(super) fn detect_marked(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
     let mark = view.ahead(at)?;
@@ -68,6 +69,9 @@ pub(super) fn detect_marked(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), 
         [2..=9, ..] if is_international => 80_u8.saturating_mul(u8::from(is_planned(digits))),
         [2..=9, ..] if is_american(digits) => 75,
         [0, 1..=9, ..] if mark == b'(' && (9..=12).contains(&count) => 65,
+        // Russia's, and Brazil's mobiles.
+        [2..=9, ..] if count == 10 && view.ahead(first.wrapping_add(3))? == b')' => 60,
+        [1..=9, 1..=9, 9, ..] if count == 11 && view.ahead(first.wrapping_add(2))? == b')' => 65,
         _ => 0,
     };
     sight.offer(Entity::Phone, at, end, score);
@@ -167,13 +171,8 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) -> Result<(
     if matches!(number.shape, 0x422 | 0x224) || number.separator == b'/' {
         return Ok(());
     }
-    // Of equal groups in a longer row none is a number by itself.
-    if number.is_followed
-        && matches!(
-            number.shape,
-            0x44 | 0x444 | 0x333 | 0x3333 | 0x2222 | 0x22222
-        )
-    {
+    let view = sight.view;
+    if number.is_bare() && (view.before(number.start) == b'-' || is_constant(&view, number.start)) {
         return Ok(());
     }
     let alone = alone(number);
@@ -192,10 +191,21 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) -> Result<(
     Ok(())
 }
 
+/// Whether a number is the value of a constant in code: `X: u32 = 7`.
+fn is_constant(view: &View<'_>, start: usize) -> bool {
+    let behind = view.run_back(start, 1, |byte| byte == b' ');
+    let is_set = behind < start && view.before(behind) == b'=';
+    is_set
+        && matches!(
+            view.part(behind.wrapping_sub(4)..behind),
+            [_, b'2' | b'4', b' ', b'=']
+        )
+}
+
 /// Whether the words may make a phone number of it.
 fn is_possible(number: &Prefix<'_>) -> bool {
     if number.is_bare() {
-        return (8..=13).contains(&number.digits.len());
+        return (7..=13).contains(&number.digits.len());
     }
     let are_groups = number.lengths_back().all(|length| length <= 8);
     let is_last_long = number.lengths_back().next().is_some_and(|last| last > 1);
@@ -224,6 +234,8 @@ fn alone(number: &Prefix<'_>) -> u8 {
         };
     }
     match (number.shape, digits) {
+        // Switzerland.
+        (0x3322, [0, 1..=9, ..]) => 60,
         // China, India.
         (0x344, [1, 3..=9, ..]) => 60,
         (0x55, [6..=9, ..]) if separator != b'.' => 55,
@@ -241,7 +253,7 @@ fn is_trunk(shape: u64, digits: usize) -> bool {
         0x100..=0xFFF => (shape >> 8, [shape >> 4 & 15, shape & 15]),
         _ => return false,
     };
-    (10..=11).contains(&digits)
+    (10..=12).contains(&digits)
         && (2..=5).contains(&first)
         && groups.iter().all(|&length| length >= 3)
 }

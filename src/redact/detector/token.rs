@@ -21,11 +21,13 @@ enum Alphabet {
     Hex,
     /// Capitals and digits.
     Upper,
-    /// All up to white space or a quote.
-    Address,
+    /// What values are made of: the rest of an address.
+    Link,
+    /// The lines of a private key.
+    Lines,
 }
 
-use Alphabet::{Address, Base64, Dotted, Hex, Upper, Url};
+use Alphabet::{Base64, Dotted, Hex, Lines, Link, Upper, Url};
 
 impl Alphabet {
     fn has(self, byte: u8) -> bool {
@@ -35,7 +37,8 @@ impl Alphabet {
             Base64 => is_in(byte, class::BASE64),
             Hex => is_in(byte, class::HEX) || byte == b'-',
             Upper => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
-            Address => is_in(byte, class::VALUE),
+            Link => is_in(byte, class::VALUE),
+            Lines => is_in(byte, class::BASE64) || byte.is_ascii_whitespace(),
         }
     }
 
@@ -44,7 +47,11 @@ impl Alphabet {
             Url | Hex | Upper => Tail::Base64Url,
             Dotted => Tail::Dotted,
             Base64 => Tail::Base64,
-            Address => Tail::Value,
+            Link => Tail::Value,
+            Lines => Tail::Pem {
+                dashes: 0,
+                is_ending: false,
+            },
         }
     }
 }
@@ -55,30 +62,20 @@ type Row = (&'static str, Entity, Alphabet, usize);
 const PREFIXES: &[Row] = &[
     ("AGE-SECRET-KEY-1", ServiceToken, Upper, 40),
     ("BBDC-", AtlassianToken, Base64, 40),
-    ("BBFF-", ServiceToken, Url, 30),
-    ("CCIPAT_", ServiceToken, Url, 60),
-    ("CCIPRJ_", ServiceToken, Url, 60),
     ("CFPAT-", ServiceToken, Url, 40),
     ("CLOJARS_", PackageToken, Url, 40),
     ("FLWSECK_TEST-", PaymentToken, Url, 12),
     ("FLWSECK-", PaymentToken, Url, 20),
     ("FLWPUBK_TEST-", PaymentToken, Url, 20),
     ("GOCSPX-", GoogleKey, Url, 24),
-    ("HRKU-AA", ServiceToken, Url, 56),
     ("NRAK-", MonitoringToken, Upper, 24),
     ("NRJS-", MonitoringToken, Hex, 16),
     ("NRII-", MonitoringToken, Url, 28),
     ("PMAK-", ServiceToken, Hex, 40),
     ("SG.", MailToken, Dotted, 40),
     ("SCWSECRET-", ServiceToken, Hex, 32),
-    ("access-development-", PaymentToken, Hex, 36),
-    ("access-production-", PaymentToken, Hex, 36),
-    ("access-sandbox-", PaymentToken, Hex, 36),
-    ("access_token$production$", PaymentToken, Address, 48),
-    ("aio_", ServiceToken, Url, 28),
     ("api_org_", ModelProviderKey, Url, 30),
     ("apify_api_", ServiceToken, Url, 30),
-    ("bedrock-api-key-", BedrockKey, Base64, 60),
     ("bkua_", ServiceToken, Hex, 36),
     ("cio-", ServiceToken, Url, 24),
     ("csk-", ModelProviderKey, Url, 40),
@@ -136,8 +133,6 @@ const PREFIXES: &[Row] = &[
     ("live_", PaymentToken, Hex, 32),
     ("lsv2_pt_", MonitoringToken, Hex, 32),
     ("lsv2_sk_", MonitoringToken, Hex, 32),
-    ("mob-", ServiceToken, Hex, 36),
-    ("napi_", DatabaseToken, Url, 60),
     ("nfp_", ServiceToken, Url, 36),
     ("npm_", PackageToken, Url, 36),
     ("ntn_", ServiceToken, Url, 40),
@@ -164,12 +159,8 @@ const PREFIXES: &[Row] = &[
     ("rpa_", ModelProviderKey, Url, 40),
     ("rubygems_", PackageToken, Hex, 40),
     ("r8_", ModelProviderKey, Url, 36),
-    ("rnd_", ServiceToken, Url, 28),
-    ("rzp_live_", PaymentToken, Url, 14),
-    ("rzp_test_", PaymentToken, Url, 14),
     ("sb_secret_", DatabaseToken, Url, 30),
     ("sbp_", DatabaseToken, Hex, 40),
-    ("sdk-", ServiceToken, Hex, 36),
     ("secret_", ServiceToken, Url, 43),
     ("sgp_", ServiceToken, Url, 40),
     ("shippo_live_", ServiceToken, Hex, 40),
@@ -189,9 +180,6 @@ const PREFIXES: &[Row] = &[
     ("sk_prod_", StripeKey, Url, 16),
     ("sk_test_", StripeKey, Url, 16),
     ("sl.", ServiceToken, Base64, 100),
-    ("sm_aat_", ServiceToken, Url, 16),
-    ("sm_pat_", ServiceToken, Url, 16),
-    ("sm_sat_", ServiceToken, Url, 16),
     ("sntrys_", MonitoringToken, Base64, 60),
     ("sntryu_", MonitoringToken, Hex, 60),
     ("sq0atp-", PaymentToken, Url, 22),
@@ -204,13 +192,7 @@ const PREFIXES: &[Row] = &[
     ("tk-us-", ServiceToken, Url, 40),
     ("tvly-", ModelProviderKey, Url, 24),
     ("v1.0-", ServiceToken, Hex, 140),
-    ("vca_", ServiceToken, Url, 24),
-    ("vci_", ServiceToken, Url, 24),
-    ("vck_", ServiceToken, Url, 24),
-    ("vcp_", ServiceToken, Url, 24),
-    ("vcr_", ServiceToken, Url, 24),
     ("waka_", ServiceToken, Hex, 32),
-    ("webhook.office.com/webhookb2/", ServiceToken, Address, 60),
     ("whsec_", StripeKey, Base64, 24),
     ("xai-", ModelProviderKey, Url, 60),
     ("xapp-", SlackToken, Url, 30),
@@ -227,24 +209,78 @@ const PREFIXES: &[Row] = &[
     ("xoxr-", SlackToken, Url, 20),
     ("xoxs-", SlackToken, Url, 20),
     ("ya29.", GoogleKey, Url, 30),
+    ("A3-", VaultToken, Url, 34),
+    ("API-", ServiceToken, Upper, 26),
+    ("BBFF-", ServiceToken, Url, 30),
+    ("CCIPAT_", ServiceToken, Url, 50),
+    ("CCIPRJ_", ServiceToken, Url, 50),
+    ("HRKU-", ServiceToken, Url, 60),
+    ("Private-Lines:", PrivateKey, Lines, 40),
+    ("access-development-", PaymentToken, Hex, 36),
+    ("access-production-", PaymentToken, Hex, 36),
+    ("access-sandbox-", PaymentToken, Hex, 36),
+    ("access_token$production$", PaymentToken, Link, 40),
+    ("access_token$sandbox$", PaymentToken, Link, 40),
+    ("aio_", ServiceToken, Url, 28),
+    ("api-", ServiceToken, Hex, 36),
+    ("authress_", ServiceToken, Dotted, 50),
+    ("bedrock-api-key-", BedrockKey, Base64, 40),
+    ("dp.audit.", VaultToken, Url, 40),
+    ("dp.ct.", VaultToken, Url, 40),
+    ("dp.sa.", VaultToken, Url, 40),
+    ("dp.scim.", VaultToken, Url, 40),
+    ("ext_", ServiceToken, Dotted, 50),
+    ("hooks.zapier.com/hooks/catch/", ServiceToken, Link, 12),
+    ("infura.io/v3/", ServiceToken, Hex, 32),
+    ("jina_", ModelProviderKey, Url, 50),
+    ("live_pub_", PaymentToken, Hex, 31),
+    ("live_", PaymentToken, Base64, 40),
+    ("mob-", ServiceToken, Hex, 36),
+    ("napi_", DatabaseToken, Url, 50),
+    ("pa-", ModelProviderKey, Url, 43),
+    ("pat.", ServiceToken, Dotted, 66),
+    ("pcsk_", DatabaseToken, Url, 50),
+    ("pk.", ServiceToken, Dotted, 80),
+    ("pk_", MailToken, Hex, 34),
+    ("pubkey-", MailToken, Hex, 32),
+    ("p8e-", ServiceToken, Url, 32),
+    ("rnd_", ServiceToken, Url, 28),
+    ("rootly_", MonitoringToken, Hex, 60),
+    ("rzp_live_", PaymentToken, Url, 14),
+    ("rzp_test_", PaymentToken, Url, 14),
+    ("sat.", ServiceToken, Dotted, 66),
+    ("sc_", ServiceToken, Dotted, 50),
+    ("scauth_", ServiceToken, Dotted, 50),
+    ("sdk-", ServiceToken, Hex, 36),
+    ("sk.eyJ", ServiceToken, Dotted, 60),
+    ("sk_", ModelProviderKey, Hex, 40),
+    ("sm_aat_", ServiceToken, Url, 16),
+    ("sm_pat_", ServiceToken, Url, 16),
+    ("sm_sat_", ServiceToken, Url, 16),
+    ("test_pub_", PaymentToken, Hex, 31),
+    ("tskey-", ServiceToken, Url, 30),
+    ("t1.", ServiceToken, Dotted, 80),
+    ("vca_", ServiceToken, Url, 24),
+    ("vci_", ServiceToken, Url, 24),
+    ("vck_", ServiceToken, Url, 24),
+    ("vcp_", ServiceToken, Url, 24),
+    ("vcr_", ServiceToken, Url, 24),
+    ("vercel_blob_rw_", ServiceToken, Url, 40),
+    ("webhook.office.com/webhookb2/", ServiceToken, Link, 60),
+    ("xau_", DatabaseToken, Url, 40),
 ];
 
 /// Prefixes without a separator: the word has a digit, which calls. The last number is the word's length, 0 for any.
 const WORDS: &[(&str, Entity, Alphabet, usize, usize)] = &[
     ("A3T", AwsAccessKey, Upper, 17, 20),
-    ("ABIA", AwsAccessKey, Upper, 16, 20),
     ("ACCA", AwsAccessKey, Upper, 16, 20),
     ("AKID", ServiceToken, Url, 32, 36),
-    ("AKIA", AwsAccessKey, Upper, 16, 20),
-    ("ASIA", AwsAccessKey, Upper, 16, 20),
     ("AROA", AwsAccessKey, Upper, 16, 20),
     ("AIDA", AwsAccessKey, Upper, 16, 20),
-    ("AQVN", ServiceToken, Url, 35, 0),
     ("AC", TwilioKey, Hex, 32, 34),
     ("SK", TwilioKey, Hex, 32, 34),
     ("ATATT3", AtlassianToken, Base64, 60, 0),
     ("ATCTT3", AtlassianToken, Base64, 60, 0),
-    ("ATBB", AtlassianToken, Url, 32, 36),
     ("EAACEdEose0cBA", ServiceToken, Url, 10, 0),
     ("EAAA", PaymentToken, Url, 58, 0),
     ("EAAB", ServiceToken, Url, 60, 0),
@@ -253,11 +289,16 @@ const WORDS: &[(&str, Entity, Alphabet, usize, usize)] = &[
     ("EZAK", MailToken, Url, 54, 0),
     ("EZTK", MailToken, Url, 54, 0),
     ("GR1348941", GitLabToken, Url, 20, 0),
-    ("LTAI", AlibabaKey, Url, 16, 0),
     ("SCW", ServiceToken, Upper, 17, 20),
     ("cio", PackageToken, Url, 32, 35),
-    ("cmVmdGtu", PackageToken, Url, 50, 0),
     ("cmVmd", PackageToken, Url, 59, 64),
+    ("ATBB", AtlassianToken, Url, 32, 36),
+    ("ATTA", AtlassianToken, Url, 72, 76),
+    ("AQVN", ServiceToken, Url, 35, 0),
+    ("YC", ServiceToken, Url, 38, 40),
+    ("ZXlK", Jwt, Base64, 60, 0),
+    ("4b1d", DatabaseToken, Url, 38, 42),
+    ("AAAAAAAAAAAAAAAAAAAAA", ServiceToken, Base64, 60, 0),
     ("dapi", DatabaseToken, Hex, 32, 0),
     ("oy2", PackageToken, Url, 40, 46),
 ];
@@ -265,6 +306,7 @@ const WORDS: &[(&str, Entity, Alphabet, usize, usize)] = &[
 /// A row's place by the hash of its prefix up to the first separator; most words that stand before one have no bucket.
 const BUCKETS: usize = 512;
 const NONE: u8 = u8::MAX;
+const _: () = assert!(PREFIXES.len() < NONE as usize);
 /// The first row of each bucket, and behind each row the next of its bucket.
 const FIRST: [u8; BUCKETS] = CHAINS.0;
 const NEXT: [u8; PREFIXES.len()] = CHAINS.1;
@@ -355,11 +397,15 @@ fn rows(word: &[u8]) -> impl Iterator<Item = &'static Row> {
 }
 
 /// A separator: perhaps the first in a prefix, a private key's, or one of a few that stand in the middle.
+#[inline(never)] // What calls it is optimized sooner.
 pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
     let separator = view.ahead(at)?;
     if separator == b'-' && !is_word(view.before(at)) {
         return private_key(sight, at);
+    }
+    if at < sight.seen.token && separator != b'.' {
+        return Ok(());
     }
     let end = ENDS.get(usize::from(view.before(at))).copied().unwrap_or(0);
     let is_end = end & separator_bit(separator) != 0;
@@ -475,11 +521,17 @@ fn middle(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     Ok(())
 }
 
-/// Letters that begin little else: `eyJ`, `AIza`, `AKIA`, `ABSK`, `AKCp`.
+/// Letters that begin little else: `eyJ`, `AIza`, `AKIA`, `ABSK`, `AKCp`, `ASIA`, `LTAI`.
+#[inline(never)] // What calls it is optimized sooner.
 pub(super) fn detect_letter(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
     let letter = view.ahead(at)?;
     let (back, prefix, entity, alphabet, least): (usize, &[u8], _, _, _) = match letter {
+        b'I' => match view.before(at) {
+            b'S' => (2, b"ASIA", AwsAccessKey, Upper, 16),
+            b'B' => (2, b"ABIA", AwsAccessKey, Upper, 16),
+            _ => (3, b"LTAI", AlibabaKey, Url, 16),
+        },
         b'J' => return json_token(sight, at.wrapping_sub(2)),
         b'z' => (2, b"AIza", GoogleKey, Url, 35),
         _ if view.before(at) == b'S' => (3, b"ABSK", BedrockKey, Base64, 60),
@@ -542,8 +594,8 @@ pub(super) fn detect_word(sight: &mut Sight<'_, '_>, start: usize, end: usize) -
     let word = sight.view.part(start..end);
     let may_begin = word
         .first()
-        .is_some_and(|first| b"AEGLScdo".contains(first));
-    if word.len() < 6 || !may_begin {
+        .is_some_and(|first| b"AEGSYZcdo4".contains(first));
+    if word.len() < 5 || !may_begin {
         return Ok(());
     }
     for &(prefix, entity, alphabet, least, length) in WORDS {
@@ -556,10 +608,69 @@ pub(super) fn detect_word(sight: &mut Sight<'_, '_>, start: usize, end: usize) -
     Ok(())
 }
 
+/// Words whose end tells whose they are: Mailchimp's, Mailgun's, Azure's, OpenShift's.
+pub(super) fn detect_ended(
+    sight: &mut Sight<'_, '_>,
+    start: usize,
+    end: usize,
+) -> Result<(), More> {
+    let view = sight.view;
+    let word = view.part(start..end);
+    match view.ahead(end)? {
+        b'-' if word.len() == 32 && word.iter().all(u8::is_ascii_hexdigit) => {
+            let behind = end.wrapping_add(1);
+            if view.has(end, b"-us")? {
+                let last = view.run(end.wrapping_add(3), 3, is_word)?;
+                if last > end.wrapping_add(3) {
+                    sight.offer(MailToken, start, last, 95);
+                }
+            } else if view.run(behind, 9, |byte| byte.is_ascii_hexdigit())?
+                == behind.wrapping_add(8)
+                && view.ahead(behind.wrapping_add(8))? == b'-'
+            {
+                let behind = behind.wrapping_add(9);
+                let last = view.run(behind, 9, is_word)?;
+                if last == behind.wrapping_add(8) {
+                    sight.offer(MailToken, start, last, 90);
+                }
+            }
+        }
+        b'.' if word.len() == 17 && word.starts_with(b"pat") => {
+            body(sight, start, end.wrapping_add(1), DatabaseToken, Hex, 64)?;
+        }
+        b'~' => {
+            let from = end.wrapping_add(1);
+            let (entity, least, start) = match word {
+                b"sha256" => (ServiceToken, 43, start),
+                [.., b'0'..=b'9', b'Q'] => (AzureKey, 31, start),
+                _ => return Ok(()),
+            };
+            let last = view.run(from, least, |byte| {
+                is_in(byte, class::DOTTED) || byte == b'~'
+            })?;
+            if last == from.wrapping_add(least) && is_random(view.part(from..last)) {
+                sight.offer_open(entity, start, last, 95, Tail::Base64);
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
 /// Whether a token of the table begins here; an assignment leaves its value to it.
 pub(super) fn begins(text: &[u8]) -> bool {
     let is_prefix = |prefix: &str| text.starts_with(prefix.as_bytes());
-    let more = ["eyJ", "AIza", "AKIA", "ABSK", "AKCp", "-----BEGIN"];
+    let more = [
+        "eyJ",
+        "AIza",
+        "AKIA",
+        "ASIA",
+        "ABIA",
+        "LTAI",
+        "ABSK",
+        "AKCp",
+        "-----BEGIN",
+    ];
     let word = text
         .iter()
         .position(|&byte| !is_word(byte))

@@ -62,7 +62,11 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
         .position(|&byte| byte == b':')
         .is_some_and(|at| at.wrapping_add(1) < user.len());
     // `${USER}:${PASSWORD}` and `<user>` are no one's.
-    let is_template = user.starts_with(b"$") || user.starts_with(b"{") || user.contains(&b'*');
+    let is_template = user == b"username:password"
+        || user.starts_with(b"[")
+        || user.starts_with(b"$")
+        || user.starts_with(b"{")
+        || user.contains(&b'*');
     if is_template || !has_password && user.len() < 20 {
         return Ok(());
     }

@@ -17,20 +17,31 @@ pub(super) struct Automaton {
     /// What bytes are alike, at least to this pattern.
     classes: Box<[u8; 256]>,
     class_count: usize,
+    /// States with what they say in the two lowest bits.
     next: Vec<u16>,
-    states: Vec<State>,
+    /// What bytes mean to it, if it has bytes of which each match has one.
+    means: Option<Box<[Means; 256]>>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct State {
-    is_match: bool,
-    /// Whether nothing can follow.
-    is_last: bool,
+/// What a byte means to whoever looks for a match ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Means {
+    /// It may be a part of a match.
+    More,
+    /// Each match has one of these.
+    Must,
+    /// No match has it.
+    Never,
 }
 
 impl Automaton {
-    pub(super) const DEAD: u16 = 0;
-    pub(super) const START: u16 = 1;
+    pub(super) const DEAD: u16 = Self::LAST;
+    pub(super) const START: u16 = 1 << Self::BITS;
+    const BITS: u32 = 2;
+    /// In this state there is a match.
+    const MATCH: u16 = 1;
+    /// From this state no byte leads on.
+    const LAST: u16 = 2;
 
     pub(super) fn new(node: &Node) -> Result<Self, Refused> {
         let mut steps = Steps {
@@ -41,11 +52,8 @@ impl Automaton {
         let mut automaton = Self {
             classes,
             class_count,
-            next: vec![Self::DEAD; class_count],
-            states: vec![State {
-                is_match: false,
-                is_last: true,
-            }],
+            next: vec![0; class_count],
+            means: steps.means(start),
         };
         automaton.determine(&steps, start)?;
         Ok(automaton)
@@ -57,8 +65,10 @@ impl Automaton {
         let samples = self.samples();
         let mut known: BTreeMap<BTreeSet<usize>, u16> = BTreeMap::new();
         let mut sets = vec![BTreeSet::new(), steps.closure([start])];
-        known.insert(BTreeSet::new(), Self::DEAD);
-        known.extend(sets.get(1).cloned().map(|set| (set, Self::START)));
+        known.insert(BTreeSet::new(), 0);
+        known.extend(sets.get(1).cloned().map(|set| (set, 1)));
+        // What each state says, known once all that follows it is.
+        let mut says = vec![Self::LAST];
         let mut at = 1;
         while let Some(set) = sets.get(at).cloned() {
             at = at.saturating_add(1);
@@ -77,8 +87,15 @@ impl Automaton {
             if self.next.len() > ENTRIES_MAX {
                 return Err(LARGE);
             }
-            let is_match = set.contains(&0);
-            self.states.push(State { is_match, is_last });
+            let is_match = u16::from(set.contains(&0)).wrapping_mul(Self::MATCH);
+            says.push(is_match | u16::from(is_last).wrapping_mul(Self::LAST));
+        }
+        if says.len() > usize::from(u16::MAX >> Self::BITS) {
+            return Err(LARGE);
+        }
+        for entry in &mut self.next {
+            let says = says.get(usize::from(*entry)).copied().unwrap_or(0);
+            *entry = *entry << Self::BITS | says;
         }
         Ok(())
     }
@@ -95,22 +112,55 @@ impl Automaton {
     #[inline]
     pub(super) fn next(&self, state: u16, byte: u8) -> u16 {
         let class = self.classes.get(usize::from(byte)).copied().unwrap_or(0);
-        let row = usize::from(state).wrapping_mul(self.class_count);
+        let row = usize::from(state >> Self::BITS).wrapping_mul(self.class_count);
         let entry = self.next.get(row.wrapping_add(usize::from(class)));
         entry.copied().unwrap_or(Self::DEAD)
     }
 
-    pub(super) fn is_match(&self, state: u16) -> bool {
-        self.states
-            .get(usize::from(state))
-            .is_some_and(|state| state.is_match)
+    pub(super) const fn is_match(state: u16) -> bool {
+        state & Self::MATCH != 0
     }
 
     /// Whether no byte leads on from a state.
-    pub(super) fn is_last(&self, state: u16) -> bool {
-        self.states
-            .get(usize::from(state))
-            .is_none_or(|state| state.is_last)
+    pub(super) const fn is_last(state: u16) -> bool {
+        state & Self::LAST != 0
+    }
+
+    pub(super) const fn has_must(&self) -> bool {
+        self.means.is_some()
+    }
+
+    #[inline]
+    pub(super) fn means(&self, byte: u8) -> Means {
+        let means = self.means.as_ref();
+        let own = means.and_then(|means| means.get(usize::from(byte)));
+        own.copied().unwrap_or(Means::Must)
+    }
+
+    /// The states in which so many bytes may leave it, or one of a match if it may be over before.
+    pub(super) fn after(&self, bytes: usize) -> Vec<u16> {
+        let samples = self.samples();
+        let mut states = vec![Self::START];
+        for _ in 0..bytes {
+            let mut reached = Vec::new();
+            for &state in &states {
+                reached.extend(samples.iter().map(|&byte| self.next(state, byte)));
+            }
+            if let Some(&state) = reached.iter().find(|&&state| Self::is_match(state)) {
+                return vec![state];
+            }
+            reached.retain(|&state| state != Self::DEAD);
+            reached.sort_unstable();
+            reached.dedup();
+            states = reached;
+        }
+        states
+    }
+
+    /// Whether a byte may follow in one of these states, or need not.
+    pub(super) fn may_go_on(&self, states: &[u16], byte: u8) -> bool {
+        let may = |&state: &u16| Self::is_match(state) || self.next(state, byte) != Self::DEAD;
+        states.iter().any(may)
     }
 
     /// How large the table is.
@@ -192,6 +242,54 @@ impl Steps {
             }
         }
         closed
+    }
+
+    /// What bytes mean, by the rarest of those that no match does without.
+    fn means(&self, start: usize) -> Option<Box<[Means; 256]>> {
+        const TRIED_MAX: usize = 64;
+        let mut sets: Vec<(u32, Bytes)> = Vec::new();
+        for step in &self.all {
+            if let Step::One(bytes, _) = step
+                && sets.len() < TRIED_MAX
+                && !sets.iter().any(|(_, known)| known == bytes)
+            {
+                sets.push((bytes.frequency(), *bytes));
+            }
+        }
+        sets.sort_by_key(|&(frequency, _)| frequency);
+        let (_, must) = sets.iter().find(|(_, bytes)| !self.avoids(start, bytes))?;
+        let is_used = |byte: u8| {
+            let mut steps = self.all.iter();
+            steps.any(|step| matches!(step, Step::One(bytes, _) if bytes.has(byte)))
+        };
+        let mut means = Box::new([Means::Never; 256]);
+        for (byte, means) in (0..=u8::MAX).zip(means.iter_mut()) {
+            *means = match (must.has(byte), is_used(byte)) {
+                (true, _) => Means::Must,
+                (_, true) => Means::More,
+                _ => Means::Never,
+            };
+        }
+        Some(means)
+    }
+
+    /// Whether a match may do without these bytes.
+    fn avoids(&self, start: usize, without: &Bytes) -> bool {
+        let mut seen = vec![false; self.all.len()];
+        let mut open = vec![start];
+        while let Some(step) = open.pop() {
+            let Some(seen) = seen.get_mut(step).filter(|seen| !**seen) else {
+                continue;
+            };
+            *seen = true;
+            match self.all.get(step) {
+                Some(Step::Match) => return true,
+                Some(Step::One(bytes, next)) if bytes != without => open.push(*next),
+                Some(Step::Either(one, other)) => open.extend([*one, *other]),
+                Some(Step::One(..)) | None => {}
+            }
+        }
+        false
     }
 
     /// Gives bytes that no step tells apart the same class.

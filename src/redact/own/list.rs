@@ -79,8 +79,17 @@ impl List {
         }
     }
 
-    /// Where the longest word that begins here ends.
-    pub(super) fn find(&self, view: &View<'_>, at: usize) -> Result<Option<usize>, More> {
+    pub(super) fn longest(&self) -> usize {
+        self.words.iter().map(|word| word.len()).max().unwrap_or(0)
+    }
+
+    /// Where the longest word that begins here and ends up to a place ends.
+    pub(super) fn find(
+        &self,
+        view: &View<'_>,
+        at: usize,
+        until: usize,
+    ) -> Result<Option<usize>, More> {
         let first = view.ahead(at)?;
         if self.is_whole && is_word(first) && is_word(view.before(at)) {
             return Ok(None);
@@ -101,7 +110,7 @@ impl List {
                 }
                 words = words.get(1..).unwrap_or_default();
             }
-            if words.is_empty() {
+            if words.is_empty() || here >= until {
                 break;
             }
             let byte = self.cased(view.ahead(here)?);
@@ -124,7 +133,10 @@ impl List {
             #[cfg(test)]
             &folded.steps,
         );
-        (0..view.end()).any(|at| self.find(&view, at).is_ok_and(|end| end.is_some()))
+        (0..view.end()).any(|at| {
+            self.find(&view, at, usize::MAX)
+                .is_ok_and(|end| end.is_some())
+        })
     }
 }
 

@@ -61,13 +61,13 @@ pub(in crate::redact) fn read(fields: &mut Fields<'_>) -> Option<(Own, Vec<Treat
     read.names.push(OVERRUN.into());
     read.treatments
         .push(overrun.unwrap_or(Action::Block).into());
-    let starts = starts(&patterns, &lists, depth);
     let own = Own {
+        starts: starts(&patterns, &lists, depth),
+        follows: follows(&patterns),
         names: read.names,
         patterns,
         lists,
         depth,
-        starts,
     };
     Some((own, read.treatments))
 }
@@ -97,13 +97,16 @@ impl Read {
                 Ok::<_, syntax::Refused>((pattern, automaton))
             });
         let ((kind, score), (pattern, automaton)) = common.zip(compiled)?;
+        let context = context.map(|words| List::new(&words, true, true));
         Some(Pattern {
             kind,
             score,
+            bytes_max: pattern.node.bytes_max(),
             automaton,
             is_edge_before: pattern.is_edge_before,
             is_edge_behind: pattern.is_edge_behind,
-            context: context.map(|words| List::new(&words, true, true)),
+            context_bytes_max: context.as_ref().map_or(0, List::longest),
+            context,
         })
     }
 
@@ -209,11 +212,11 @@ fn starts(patterns: &[Pattern], lists: &[(Kind, u8, List)], depth: Depth) -> Box
             if pattern.automaton.next(Automaton::START, byte) == Automaton::DEAD {
                 continue;
             }
-            start.patterns |= 1_u64.checked_shl(bit).unwrap_or(0);
-            start.places |= match pattern.is_edge_before && super::is_word(byte) {
-                true => Start::WORD,
-                false => Start::ANYWHERE,
-            };
+            let own = 1_u64.checked_shl(bit).unwrap_or(0);
+            start.patterns |= own;
+            if pattern.is_edge_before && super::is_word(byte) {
+                start.at_words |= own;
+            }
         }
         for (_, _, list) in lists.iter().filter(|(_, _, list)| list.may_begin(byte)) {
             start.places |= match list.is_whole() {
@@ -229,4 +232,21 @@ fn starts(patterns: &[Pattern], lists: &[(Kind, u8, List)], depth: Depth) -> Box
         }
     }
     starts
+}
+
+/// Which patterns may go on with each byte in the second place and in the third.
+fn follows(patterns: &[Pattern]) -> Box<[[u64; 2]; 256]> {
+    let mut follows = Box::new([[0; 2]; 256]);
+    for (bit, pattern) in (0_u32..).zip(patterns) {
+        let own = 1_u64.checked_shl(bit).unwrap_or(0);
+        let places = [1, 2].map(|place| pattern.automaton.after(place));
+        for (byte, row) in (0..=u8::MAX).zip(follows.iter_mut()) {
+            for (slot, states) in row.iter_mut().zip(&places) {
+                if pattern.automaton.may_go_on(states, byte) {
+                    *slot |= own;
+                }
+            }
+        }
+    }
+    follows
 }

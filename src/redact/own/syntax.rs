@@ -32,6 +32,19 @@ impl Bytes {
         *half |= 1_u128 << (byte & 127);
     }
 
+    /// How much of ordinary text is made of these.
+    pub(super) fn frequency(&self) -> u32 {
+        let of = |byte: u8| match byte {
+            b' ' => 16,
+            b'a'..=b'z' => 4,
+            b'0'..=b'9' => 3,
+            b'A'..=b'Z' => 2,
+            _ => 1,
+        };
+        let own = (0..=u8::MAX).filter(|&byte| self.has(byte));
+        own.map(of).sum()
+    }
+
     pub(super) const fn has(&self, byte: u8) -> bool {
         let [low, high] = self.0;
         let half = if byte < 128 { low } else { high };
@@ -102,7 +115,7 @@ pub(super) fn parse(text: &str, ignores_case: bool) -> Result<Pattern, Refused> 
 }
 
 impl Node {
-    fn bytes_max(&self) -> usize {
+    pub(super) fn bytes_max(&self) -> usize {
         match self {
             Self::One(_) => 1,
             Self::All(nodes) => nodes
