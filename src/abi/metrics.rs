@@ -54,7 +54,7 @@ impl Metrics {
                 Count::AtOnce => format!("tollgate_store_orders.store.{store}.waited.false"),
                 Count::Waited => format!("tollgate_store_orders.store.{store}.waited.true"),
             };
-            self.add(name, times);
+            self.add(name, times.into());
         });
     }
 

@@ -63,15 +63,6 @@ impl StandIn {
                 let verdict = self.reserve(order, shared);
                 return Step::Done(verdict);
             }
-            Step::Done(Verdict::Down) if order.act == Act::Extend => {
-                let passes = |line: &Line<'_>| line.account.budget.when_down == WhenDown::Allow;
-                if order.lines.iter().all(passes) {
-                    // It goes on with the hold that it has, and is charged what it cost.
-                    let held = |line: &Line<'_>| (line.hold, unknown(line.account));
-                    let done = order.lines.iter().map(held).collect();
-                    return Step::Done(Verdict::Granted(done));
-                }
-            }
             Step::Done(Verdict::Granted(done)) => {
                 for (line, (_, level)) in order.lines.iter().zip(done) {
                     self.learn(line.account, level, order.now_ms, shared);
@@ -312,15 +303,11 @@ fn passed(order: &Order<'_>, line: &Line<'_>) -> (Hold, Level) {
         Act::Settle => Hold { amount: 0, ..hold },
         Act::Renew | Act::Look => hold,
     };
-    (hold, unknown(account))
-}
-
-/// How a bucket stands of which nobody can say.
-fn unknown(account: &Account) -> Level {
-    Level {
+    let level = Level {
         limit: account.limit,
         ..Level::default()
-    }
+    };
+    (hold, level)
 }
 
 /// What was last known of a bucket.
@@ -659,24 +646,6 @@ mod tests {
         let world = world(WhenDown::Allow);
         assert!(world.spend(5_000));
         assert_eq!(world.told.settled.borrow()[1].1, 5_000);
-    }
-
-    #[test]
-    fn a_stream_goes_on_where_requests_pass_and_ends_where_they_share() {
-        for (when_down, passes) in [
-            (WhenDown::Allow, true),
-            (WhenDown::Share, false),
-            (WhenDown::Refuse, false),
-        ] {
-            let world = world(when_down);
-            world.told.left.set(Some(400));
-            let Verdict::Granted(done) = world.reserve(50) else {
-                panic!("there is room");
-            };
-            world.told.left.set(None);
-            let grown = world.take(Act::Extend, done[0].0, 50);
-            assert_eq!(matches!(grown, Verdict::Granted(_)), passes, "{grown:?}");
-        }
     }
 
     #[test]

@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::budget::{
-    Account, Act, Hold, Inbound, Level, Line, Local, Order, Outbound, Price, Shared, Shortfall,
-    Step, Store, Tokens, Unanswered, Verdict, WhenDown,
+    Account, Act, Hold, Inbound, Level, Line, Local, ORDER_CALLS_MAX, Order, Outbound, Price,
+    Shared, Shortfall, Step, Store, Tokens, Unanswered, Verdict, WhenDown,
 };
 use crate::policy::{Due, PromptBound};
 
@@ -89,6 +89,8 @@ struct Growth {
     more: Vec<u64>,
     /// Entries whose store has not answered yet, those first that answer at once.
     groups: VecDeque<Vec<usize>>,
+    /// How many calls the first of them has taken.
+    calls: u8,
 }
 
 /// What comes of growing.
@@ -307,6 +309,7 @@ impl Ledger {
                 .map(|(wanted, held)| wanted.saturating_sub(*held))
                 .collect(),
             groups: self.groups().into(),
+            calls: 0,
         });
         self.grow_on(None, now_ms, shared)
     }
@@ -334,17 +337,19 @@ impl Ledger {
                 },
             );
             match step {
-                Step::Call(call) => {
+                Step::Call(call) if growth.calls < ORDER_CALLS_MAX => {
+                    growth.calls = growth.calls.saturating_add(1);
                     self.growth = Some(growth);
                     return Grown::Asked(call);
                 }
                 Step::Done(Verdict::Granted(done)) => self.keep(group, done),
                 Step::Done(Verdict::Refused { .. }) => return Grown::Refused,
                 // What it costs is charged all the same.
-                Step::Done(Verdict::Down) if self.passes(group) => {}
-                Step::Done(Verdict::Down) => return Grown::Refused,
+                Step::Done(Verdict::Down) | Step::Call(_) if self.passes(group) => {}
+                Step::Done(Verdict::Down) | Step::Call(_) => return Grown::Refused,
             }
             growth.groups.pop_front();
+            growth.calls = 0;
         }
         self.promise.output_tokens = growth.output_tokens;
         self.renewed_ms = now_ms;

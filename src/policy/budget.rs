@@ -383,9 +383,7 @@ pub(super) fn read(
         };
         let thresholds = read_thresholds(fields, models);
         let code = fields.one_of("code", CODES);
-        let prompt = fields
-            .one_of("prompt", PROMPTS)
-            .unwrap_or(PromptBound::Estimate);
+        let prompt = fields.one_of("prompt", PROMPTS);
         let (store, when_down) = read_store(fields, stores, unit);
         let (unit, window) = (unit?, window?);
         let is_quota = code.unwrap_or_else(|| is_quota(unit, &window));
@@ -402,7 +400,7 @@ pub(super) fn read(
             budget,
             thresholds,
             is_quota,
-            prompt,
+            prompt: prompt.unwrap_or(PromptBound::Estimate),
             store,
             limit: limit?,
             limits: limits.into_iter().collect(),
