@@ -1535,7 +1535,7 @@ fn memory_that_workers_share() {
         // Held here while nobody answers.
         take(
             &store,
-            &order(Act::Reserve, NOON + 50_000, &reserve.lines),
+            &order(Act::Reserve, NOON + 50_000, reserve.lines),
             b"",
             &memory,
         );
