@@ -18,9 +18,6 @@ pub struct Matcher {
 
 #[derive(Debug, Default)]
 struct Node {
-    /// The members that go on, in the order of their names.
-    names: Vec<(String, u16)>,
-    /// What else does.
     edges: Vec<(Pick, u16)>,
     /// The node that stays at every level below: the selectors go on from here with `..`.
     below: Option<u16>,
@@ -105,16 +102,6 @@ impl Matcher {
 
     fn edge(&mut self, from: u16, pick: &Pick) -> Option<u16> {
         let node = self.nodes.get(usize::from(from))?;
-        if let Pick::Name(name) = pick {
-            let place = match node.place_of(name) {
-                Ok(at) => return node.names.get(at).map(|(_, to)| *to),
-                Err(place) => place,
-            };
-            let to = self.new_node()?;
-            let node = self.nodes.get_mut(usize::from(from))?;
-            node.names.insert(place, (name.clone(), to));
-            return Some(to);
-        }
         if let Some((_, to)) = node.edges.iter().find(|(known, _)| known == pick) {
             return Some(*to);
         }
@@ -192,29 +179,15 @@ impl Matcher {
             if node.is_below {
                 add(states, start, state);
             }
-            if let Key::Name(name) = key
-                && let Ok(at) = node.place_of(name)
-                && let Some((_, to)) = node.names.get(at)
-            {
-                is_named = true;
-                add(states, start, *to);
-            }
             for (pick, to) in &node.edges {
                 if picks(pick, key, child) {
+                    is_named |= matches!(pick, Pick::Name(_));
                     add(states, start, *to);
                 }
             }
         }
         self.close(start, states);
         is_named
-    }
-}
-
-impl Node {
-    /// Where a member's name stands among those that go on, or would.
-    fn place_of(&self, name: &str) -> Result<usize, usize> {
-        self.names
-            .binary_search_by(|(known, _)| known.as_str().cmp(name))
     }
 }
 
@@ -229,12 +202,14 @@ fn picks(pick: &Pick, key: Key<'_>, child: &str) -> bool {
     match (pick, key) {
         (Pick::Wildcard, _) => true,
         (Pick::Filter(filter), _) => filter.picks(child),
+        (Pick::Name(name), Key::Name(key)) => name == key,
         (Pick::Index(index), Key::Item(at, length)) => from_end(*index, length) == signed(at),
         (Pick::Slice { start, end, step }, Key::Item(at, length)) => {
             in_slice((*start, *end, *step), signed(at), length)
         }
-        // Names stand apart.
-        (Pick::Name(_), _) | (Pick::Index(_) | Pick::Slice { .. }, Key::Name(_)) => false,
+        (Pick::Name(_), Key::Item(..)) | (Pick::Index(_) | Pick::Slice { .. }, Key::Name(_)) => {
+            false
+        }
     }
 }
 
