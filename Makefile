@@ -9,7 +9,7 @@
 # make module  target/wasm32-wasip1/release/tollgate.wasm
 
 MODULE = target/wasm32-wasip1/release/tollgate.wasm
-MODULE_BYTES_MAX = 2936012
+MODULE_BYTES_MAX = 2778726
 PYTHON = .venv/bin/python
 PIP = $(PYTHON) -m pip install --quiet --disable-pip-version-check
 
