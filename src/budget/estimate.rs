@@ -213,7 +213,7 @@ fn numbers(bytes: &[u8]) -> u64 {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Run {
     Start,
-    Lower(u64),
+    Word,
     Upper(u64),
     Digits(u64),
     Space,
@@ -230,14 +230,15 @@ fn weigh(text: &[u8]) -> u64 {
     while let Some(&byte) = bytes.next() {
         let (weight, next) = match byte {
             b'a'..=b'z' => {
-                if let Run::Lower(length) = run {
-                    (letter(length), Run::Lower(length.saturating_add(1)))
-                } else if run == Run::Upper(1) {
-                    // A capital begins its word.
-                    (0, Run::Lower(2))
-                } else {
-                    (WORD, Run::Lower(1))
-                }
+                // A capital begins its word.
+                let begins = run == Run::Upper(1);
+                let (first, length) = if begins { (0, 2) } else { (WORD, 1) };
+                // Most bytes are the rest of a word: they are counted, not weighed one by one.
+                let rest = bytes.as_slice();
+                let end = rest.iter().position(|byte| !byte.is_ascii_lowercase());
+                let more = end.unwrap_or(rest.len());
+                bytes = rest.get(more..).unwrap_or_default().iter();
+                (first.saturating_add(letters(length, more)), Run::Word)
             }
             b'A'..=b'Z' => {
                 if let Run::Upper(length) = run {
@@ -296,10 +297,16 @@ const CJK: u64 = 80;
 const FOREIGN: u64 = 100;
 const EMOJI: u64 = 250;
 
-/// What one more letter adds to a word: short words are whole tokens, long ones fall into pieces.
-const fn letter(length: u64) -> u64 {
-    if length < 6 { 4 } else { 18 }
+/// What more letters add to a word of this length: short words are whole tokens, long ones fall into pieces.
+fn letters(length: u64, more: usize) -> u64 {
+    let more = u64::try_from(more).unwrap_or(u64::MAX);
+    let cheap = more.min(SHORT.saturating_sub(length));
+    let dear = more.saturating_sub(cheap).saturating_mul(18);
+    cheap.saturating_mul(4).saturating_add(dear)
 }
+
+/// Up to so many letters a word is short.
+const SHORT: u64 = 6;
 
 #[cfg(test)]
 mod tests {
@@ -317,6 +324,18 @@ mod tests {
     fn words_are_tokens_and_long_ones_several() {
         check(r#""the cat sat""#, Content::Messages, 4);
         check(r#""internationalization""#, Content::Messages, 4);
+    }
+
+    #[test]
+    fn letters_of_a_word_weigh_the_same_one_by_one() {
+        for begun in 1..9 {
+            for more in 0..20 {
+                let one_by_one: u64 = (0..more).map(|at| letters(begun + at, 1)).sum();
+                let more = usize::try_from(more).unwrap();
+                assert_eq!(letters(begun, more), one_by_one);
+            }
+        }
+        assert_eq!([letters(5, 1), letters(6, 1)], [4, 18]);
     }
 
     #[test]
