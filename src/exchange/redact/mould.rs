@@ -7,7 +7,7 @@
 
 use std::rc::Rc;
 
-use crate::codec::json::{Members, span_of, string_content};
+use crate::codec::json::{Members, Walk, span_of, string_content, validate};
 
 /// The bytes of an event but those that may differ.
 pub(super) struct Mould {
@@ -24,9 +24,9 @@ pub(super) struct Mould {
 /// What may differ.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Hole {
-    /// The piece, between its quotes.
+    /// The piece.
     Piece,
-    /// Another string, between its quotes.
+    /// Another string.
     Filling,
     /// The sequence number.
     Number,
@@ -45,21 +45,18 @@ pub(super) struct Fit<'e> {
 impl Mould {
     /// The mould of an event whose only text is `content`.
     pub(super) fn new(key: &str, name: Option<&[u8]>, event: &str, content: &str) -> Option<Self> {
-        let mut holes = vec![(content, Hole::Piece)];
+        let span = |part: &str| span_of(event.as_bytes(), part.as_bytes());
+        let piece = span(content)?;
+        // With its quotes.
+        let piece = piece.start.checked_sub(1)?..piece.end.checked_add(1)?;
+        let mut spans = vec![(piece, Hole::Piece)];
         for member in Members::new(event) {
             let member = member.ok()?;
-            if member.key == "obfuscation"
-                && let Some(content) = string_content(member.value)
-            {
-                holes.push((content, Hole::Filling));
+            match &*member.key {
+                "obfuscation" => spans.push((span(member.value)?, Hole::Filling)),
+                "sequence_number" => spans.push((span(member.value)?, Hole::Number)),
+                _ => {}
             }
-            if member.key == "sequence_number" {
-                holes.push((member.value, Hole::Number));
-            }
-        }
-        let mut spans = Vec::with_capacity(holes.len());
-        for (part, hole) in holes {
-            spans.push((span_of(event.as_bytes(), part.as_bytes())?, hole));
         }
         spans.sort_unstable_by_key(|(span, _)| span.start);
         let (mut kept, mut at) = (Vec::with_capacity(spans.len()), 0);
@@ -84,16 +81,19 @@ impl Mould {
         let (mut rest, mut content, mut number) = (event, "", None);
         for (before, hole) in &self.holes {
             rest = rest.strip_prefix(before.as_str())?;
-            let end = match hole {
-                Hole::Piece | Hole::Filling => content_end(rest.as_bytes())?,
-                Hole::Number => number_end(rest.as_bytes())?,
-            };
-            let (part, behind) = rest.split_at_checked(end)?;
-            rest = behind;
+            let value = scalar(rest)?;
+            rest = rest.get(value.len()..)?;
             match hole {
-                Hole::Piece => content = part,
-                Hole::Filling => {}
-                Hole::Number => number = Some(part),
+                Hole::Piece | Hole::Filling => {
+                    let text = string_content(value)?;
+                    if *hole == Hole::Piece {
+                        content = text;
+                    }
+                }
+                Hole::Number => {
+                    number = Some(value).filter(|it| it.bytes().all(|byte| byte.is_ascii_digit()));
+                    number?;
+                }
             }
         }
         let key = Rc::clone(&self.key);
@@ -105,40 +105,13 @@ impl Mould {
     }
 }
 
-/// Where the string ends whose content begins here. A string that JSON does not allow has no end.
-fn content_end(text: &[u8]) -> Option<usize> {
-    let mut end = 0_usize;
-    loop {
-        let rest = text.get(end..)?;
-        let found = rest
-            .iter()
-            .position(|&byte| byte == b'"' || byte == b'\\' || byte < b' ')?;
-        end = end.checked_add(found)?;
-        match text.get(end)? {
-            b'"' => return Some(end),
-            b'\\' => end = end.checked_add(escape_length(text.get(end..)?)?)?,
-            _ => return None,
-        }
+/// The string or number that stands right here.
+fn scalar(text: &str) -> Option<&str> {
+    if !text.starts_with(|first: char| first == '"' || first.is_ascii_digit()) {
+        return None;
     }
-}
-
-/// How long the escape is that stands here.
-fn escape_length(text: &[u8]) -> Option<usize> {
-    match text.get(1)? {
-        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(2),
-        b'u' => {
-            let digits = text.get(2..6)?;
-            digits.iter().all(u8::is_ascii_hexdigit).then_some(6)
-        }
-        _ => None,
-    }
-}
-
-/// Where the whole number ends that begins here.
-fn number_end(text: &[u8]) -> Option<usize> {
-    let end = text.iter().position(|byte| !byte.is_ascii_digit())?;
-    let is_json = text.first() != Some(&b'0') || end == 1;
-    (end > 0 && is_json).then_some(end)
+    let value = Walk::new(text).skip().ok()?;
+    validate(value.as_bytes()).ok()
 }
 
 #[cfg(test)]
