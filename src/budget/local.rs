@@ -319,46 +319,21 @@ const OTHERS: &str = "others";
 
 #[cfg(test)]
 #[expect(
-    clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
     clippy::wildcard_enum_match_arm,
     reason = "clippy knows test functions, not the helpers of tests"
 )]
 mod tests {
-    use std::collections::BTreeMap;
     use std::rc::Rc;
-    use std::sync::Mutex;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::thread;
 
+    use super::super::memory::Memory;
     use super::super::{LEASE_MS, Period, Unit, Window, Zone};
     use super::*;
     use crate::codec::random::Random;
 
     const T: u64 = 1_795_435_200_000;
-
-    /// Memory as Envoy shares it.
-    #[derive(Default)]
-    struct Memory {
-        values: Mutex<BTreeMap<String, (Vec<u8>, u32)>>,
-    }
-
-    impl Shared for Memory {
-        fn read(&self, key: &str) -> Option<(Vec<u8>, u32)> {
-            self.values.lock().unwrap().get(key).cloned()
-        }
-
-        fn write(&self, key: &str, bytes: &[u8], version: Option<u32>) -> bool {
-            let mut values = self.values.lock().unwrap();
-            let known = values.get(key).map(|(_, version)| *version);
-            if known != version {
-                return false;
-            }
-            let next = known.unwrap_or(0) + 1;
-            values.insert(key.to_owned(), (bytes.to_owned(), next));
-            true
-        }
-    }
 
     fn account(name: &str, key: &str, limit: u64, keys_max: u32) -> Account {
         let window = Window::Calendar {

@@ -13,6 +13,8 @@ mod calibration;
 mod cell;
 mod estimate;
 mod local;
+#[cfg(test)]
+mod memory;
 mod outbox;
 mod price;
 mod redis;

@@ -123,30 +123,10 @@ fn place(budget: &Budget) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
 
+    use super::super::memory::Memory;
     use super::super::{Unit, Window};
     use super::*;
-
-    /// One value.
-    #[derive(Default)]
-    struct Memory(RefCell<Option<(Vec<u8>, u32)>>);
-
-    impl Shared for Memory {
-        fn read(&self, _: &str) -> Option<(Vec<u8>, u32)> {
-            self.0.borrow().clone()
-        }
-
-        fn write(&self, _: &str, bytes: &[u8], version: Option<u32>) -> bool {
-            let mut value = self.0.borrow_mut();
-            let known = value.as_ref().map(|(_, version)| *version);
-            if known != version {
-                return false;
-            }
-            *value = Some((bytes.to_owned(), known.unwrap_or(0).saturating_add(1)));
-            true
-        }
-    }
 
     fn budget() -> Budget {
         let window = Window::Rolling { length_ms: 1_000 };

@@ -410,31 +410,14 @@ impl Store for StandIn {
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
-    use std::collections::BTreeMap;
 
+    use super::super::memory::Memory;
     use super::super::{Period, Unit, Window, Zone};
     use super::*;
 
     /// The start of a day.
     const T: u64 = 1_795_392_000_000;
     const DAY_MS: u64 = 86_400_000;
-
-    #[derive(Default)]
-    struct Memory(RefCell<BTreeMap<String, (Vec<u8>, u32)>>);
-
-    impl Shared for Memory {
-        fn read(&self, key: &str) -> Option<(Vec<u8>, u32)> {
-            self.0.borrow().get(key).cloned()
-        }
-
-        fn write(&self, key: &str, bytes: &[u8], version: Option<u32>) -> bool {
-            let next = version.map_or(0, |version| version.wrapping_add(1));
-            self.0
-                .borrow_mut()
-                .insert(key.to_owned(), (bytes.to_owned(), next));
-            true
-        }
-    }
 
     /// A store whose answers the test chooses, and what it was told to settle.
     #[derive(Debug, Default)]

@@ -1,31 +1,14 @@
 //! The store against a service of the test's own, whose answers are written by hand.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::super::memory::Memory;
 use super::super::{Account, Budget, Period, Weights, Window, Zone};
 use super::*;
+
 use crate::codec::protobuf::{Field, Fields, write_bytes, write_number};
 
 const NOON: u64 = 1_795_435_200_000;
-
-#[derive(Default)]
-struct Memory(RefCell<BTreeMap<String, (Vec<u8>, u32)>>);
-
-impl Shared for Memory {
-    fn read(&self, key: &str) -> Option<(Vec<u8>, u32)> {
-        self.0.borrow().get(key).cloned()
-    }
-
-    fn write(&self, key: &str, bytes: &[u8], version: Option<u32>) -> bool {
-        let next = version.map_or(0, |version| version.wrapping_add(1));
-        self.0
-            .borrow_mut()
-            .insert(key.to_owned(), (bytes.to_owned(), next));
-        true
-    }
-}
 
 fn store(refunds: bool) -> Rls {
     Rls::new(Settings {
