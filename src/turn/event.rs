@@ -140,3 +140,19 @@ pub struct Usage {
     /// Those of the answer that were reasoning; nothing where the upstream does not say.
     pub reasoning_tokens: Option<u64>,
 }
+
+impl Usage {
+    /// Adds what another message of the same exchange took.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
+        self.cached_tokens = self.cached_tokens.saturating_add(other.cached_tokens);
+        self.cache_write_tokens = self
+            .cache_write_tokens
+            .saturating_add(other.cache_write_tokens);
+        self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
+        if let Some(tokens) = other.reasoning_tokens {
+            let known = self.reasoning_tokens.unwrap_or(0);
+            self.reasoning_tokens = Some(known.saturating_add(tokens));
+        }
+    }
+}

@@ -231,14 +231,7 @@ impl Speech {
     }
 
     fn count(&mut self, usage: &TokenUsage, sink: Sink<'_>) -> Result<(), Fault> {
-        let usage = usage.total();
-        let total = &mut self.usage;
-        total.input_tokens = total.input_tokens.saturating_add(usage.input_tokens);
-        total.cached_tokens = total.cached_tokens.saturating_add(usage.cached_tokens);
-        total.cache_write_tokens = total
-            .cache_write_tokens
-            .saturating_add(usage.cache_write_tokens);
-        total.output_tokens = total.output_tokens.saturating_add(usage.output_tokens);
+        self.usage.add(usage.total());
         sink(Event::Usage(self.usage))
     }
 

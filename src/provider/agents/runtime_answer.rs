@@ -235,10 +235,7 @@ impl Speech {
         }
         let usage = event.metadata.as_ref().and_then(|metadata| metadata.usage);
         if let Some(usage) = usage.and_then(Cost::parse).and_then(|cost| cost.usage()) {
-            let total = &mut self.usage;
-            total.input_tokens = total.input_tokens.saturating_add(usage.input_tokens);
-            total.cached_tokens = total.cached_tokens.saturating_add(usage.cached_tokens);
-            total.output_tokens = total.output_tokens.saturating_add(usage.output_tokens);
+            self.usage.add(usage);
             sink(Event::Usage(self.usage))?;
         }
         Ok(())
