@@ -407,13 +407,16 @@ fn choose<T: Clone>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
         .iter()
         .find(|(name, _)| *name == text)
         .map(|(_, value)| value.clone())
-        .ok_or_else(|| {
-            let names = || choices.iter().map(|(name, _)| *name);
-            let slip = closest(text, names())
-                .map(|closest| format!("did you mean '{closest}'? "))
-                .unwrap_or_default();
-            format!("{slip}use one of {}", join(names()))
-        })
+        .ok_or_else(|| remedy(text, &mut choices.iter().map(|(name, _)| *name)))
+}
+
+/// Apart from `choose`, which is generic.
+fn remedy(text: &str, choices: &mut dyn Iterator<Item = &str>) -> String {
+    let names: Vec<_> = choices.collect();
+    let slip = closest(text, names.iter().copied())
+        .map(|closest| format!("did you mean '{closest}'? "))
+        .unwrap_or_default();
+    format!("{slip}use one of {}", names.join(", "))
 }
 
 /// The known name that was meant, if this one is a slip of the pen.
