@@ -302,11 +302,15 @@ impl<'n> Fields<'n> {
 
     /// Apart from `read`, which is generic: the module holds one copy of it, not one for each kind of map.
     fn new(path: String, map: &'n [(String, Node)], problems: Problems) -> Self {
-        let index = map.iter().map(|(name, node)| (name.as_str(), node));
+        // One by one: `collect` would bring a sort of its own into the module.
+        let mut index = BTreeMap::new();
+        for (name, node) in map {
+            index.insert(name.as_str(), node);
+        }
         Self {
             path,
             map,
-            index: index.collect(),
+            index,
             known: BTreeSet::new(),
             is_rest_skipped: false,
             problems_before: problems.len(),
