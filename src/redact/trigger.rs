@@ -4,6 +4,7 @@
 //! a stream, which looks again once the next byte is there, finds the same.
 
 use super::block::{BLOCK_BYTES, Block, class, class_of};
+use super::detector::is_idle;
 use super::view::{View, is_word};
 
 /// A block, the byte before it and the byte behind it.
@@ -49,6 +50,18 @@ impl<'t> Triggers<'t> {
             return self.search(self.block.wrapping_add(BLOCK_BYTES));
         }
         self.search(offset)
+    }
+
+    /// The same without those that are known to come to nothing.
+    #[inline]
+    pub(super) fn next_busy(&mut self, view: &View<'_>, mut from: usize) -> usize {
+        loop {
+            let at = self.next(from);
+            match view.around(at) {
+                Some((before, behind)) if is_idle(before, behind) => from = at.wrapping_add(1),
+                _ => return at,
+            }
+        }
     }
 
     /// The first trigger in a block that begins here or behind it.

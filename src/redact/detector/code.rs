@@ -10,6 +10,7 @@ use super::identity::{is_chinese, is_finnish};
 use super::{Sight, Topic, assignment, is_edge, token, wallet};
 use crate::redact::checksum::{is_date, mod_97};
 use crate::redact::entity::Entity;
+use crate::redact::run::Set;
 use crate::redact::view::{More, View, is_word};
 
 /// Longer words are keys, or nothing that is looked for.
@@ -21,7 +22,7 @@ const IBAN_LENGTHS: &[u8] = b"AD24AE23AL28AT20AZ28BA20BE16BG22BH22BI27BR29BY28CH
 #[inline(never)] // What calls it is optimized sooner.
 pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
-    let start = view.run_back(at, 64, |byte| byte.is_ascii_alphabetic());
+    let start = view.run_of_back(at, 64, Set::LETTER);
     let before = view.before(start);
     if before.is_ascii_digit() || before == b'_' {
         return Ok(());
@@ -30,7 +31,7 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     if letters == 2 {
         iban(sight, start)?;
     }
-    let end = view.run(at, WORD_BYTES_MAX, is_word)?;
+    let end = view.run_of(at, WORD_BYTES_MAX, Set::WORD)?;
     let word = view.part(start..end);
     sight.note().word = end;
     if word.len() == 8 && is_uuid(&view, start)? {

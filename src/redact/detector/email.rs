@@ -2,7 +2,8 @@
 
 use super::Sight;
 use crate::redact::entity::Entity;
-use crate::redact::view::{More, class, is_in, is_local, is_word};
+use crate::redact::run::Set;
+use crate::redact::view::{More, is_word};
 
 /// RFC 5321, section 4.5.3.1; of a longer local part the last bytes are taken.
 pub(in crate::redact) const LOCAL_BYTES_MAX: usize = 64;
@@ -25,18 +26,16 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     if sight.taken == at || !is_word(last) && !matches!(last, b'_' | b'-' | b'+') {
         return Ok(());
     }
-    let mut end = view.run(behind, DOMAIN_BYTES_MAX, |byte| {
-        is_in(byte, class::DOTTED) && byte != b'_'
-    })?;
+    let mut end = view.run_of(behind, DOMAIN_BYTES_MAX, Set::DOMAIN)?;
     while end > behind && !is_word(view.before(end)) {
         end = end.wrapping_sub(1);
     }
     // Most of what is no address has no last label.
-    let top = view.run_back(end, TOP_BYTES_MAX.wrapping_add(1), is_word);
+    let top = view.run_of_back(end, TOP_BYTES_MAX.wrapping_add(1), Set::WORD);
     if top < behind.wrapping_add(2) || end.wrapping_sub(top) < 2 {
         return Ok(());
     }
-    let mut start = view.run_back(at, LOCAL_BYTES_MAX, is_local);
+    let mut start = view.run_of_back(at, LOCAL_BYTES_MAX, Set::LOCAL);
     while start < at && !is_word(view.ahead(start)?) && view.ahead(start)? != b'_' {
         start = start.wrapping_add(1);
     }
