@@ -86,10 +86,20 @@ impl Scan {
         found: &mut dyn FnMut(Piece),
     ) -> usize {
         loop {
-            if let Some(stopped) = self.close(view, is_end, found) {
+            if self.matches.open.is_some()
+                && let Some(stopped) = self.close(view, is_end, found)
+            {
                 return stopped;
             }
-            if !self.find(plan, view, depth, found) {
+            let mut triggers = Triggers::new(view);
+            let first = triggers.next_busy(view, self.next);
+            // Most pieces of a stream have nothing.
+            if first >= view.end() && plan.own.is_none() {
+                self.next = self.next.max(first);
+                self.own_next = self.own_next.max(first);
+                break;
+            }
+            if !self.find(plan, view, depth, (triggers, first), found) {
                 break;
             }
         }
@@ -126,19 +136,19 @@ impl Scan {
         Some(to)
     }
 
-    /// Finds matches up to one with a tail, or to where the text ends; whether it was the first.
-    fn find(
+    /// Finds matches from the first trigger up to one with a tail, or to where the text ends; whether it was the first.
+    #[inline(never)] // What has none of them is done sooner.
+    fn find<'t>(
         &mut self,
         plan: &Plan,
-        view: &View<'_>,
+        view: &View<'t>,
         depth: Depth,
+        (mut triggers, mut trigger): (Triggers<'t>, usize),
         found: &mut dyn FnMut(Piece),
     ) -> bool {
         let end = view.end();
-        let mut triggers = Triggers::new(view);
         let mut sight = Sight::new(view, plan, &mut self.topics, &mut self.seen, self.detected);
         let own = plan.own.as_ref();
-        let mut trigger = triggers.next_busy(view, self.next);
         let mut start = own.map_or(end, |own| own.first(view, self.own_next, &self.work));
         let is_open = loop {
             let at = trigger.min(start);

@@ -8,6 +8,7 @@
 use core::cell::Cell;
 use core::ops::Range;
 
+use super::block::BLOCK_BYTES;
 use super::run::{self, Set};
 
 /// The decision needs bytes that have not arrived.
@@ -138,6 +139,12 @@ impl<'t> View<'t> {
         let first = at.wrapping_sub(self.base).checked_sub(16)?;
         let near: &[u8; 32] = self.bytes.get(first..)?.first_chunk()?;
         near.first_chunk().zip(near.last_chunk())
+    }
+
+    /// The block of bytes before a position, where there are so many.
+    pub(super) fn block_before(&self, at: usize) -> Option<&'t [u8; BLOCK_BYTES]> {
+        let end = at.wrapping_sub(self.base);
+        self.bytes.get(..end)?.last_chunk()
     }
 
     /// Where the run of a class that ends at a position begins; at most `max` bytes back.
