@@ -5,12 +5,13 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{Sight, Topic, is_edge};
 use crate::redact::entity::Entity;
+use crate::redact::run::Set;
 use crate::redact::view::{More, View, is_word};
 
 #[inline(never)] // What calls it is optimized sooner.
 pub(super) fn detect_ipv4(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
-    let end = view.run(at, 16, |byte| byte.is_ascii_digit() || byte == b'.')?;
+    let end = view.run_of(at, 16, Set::DECIMAL)?;
     let text = view.part(at..end);
     let text = text.strip_suffix(b".").unwrap_or(text);
     let end = at.wrapping_add(text.len());
@@ -41,7 +42,7 @@ pub(super) fn detect_ipv4(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), Mo
 
 /// Whether an address stands there.
 pub(super) fn is_ipv4(view: &View<'_>, at: usize) -> Result<bool, More> {
-    let end = view.run(at, 16, |byte| byte.is_ascii_digit() || byte == b'.')?;
+    let end = view.run_of(at, 16, Set::DECIMAL)?;
     let text = view.part(at..end);
     let text = text.strip_suffix(b".").unwrap_or(text);
     Ok(parse_ipv4(text).is_some())
@@ -84,7 +85,7 @@ fn is_reserved(address: Ipv4Addr) -> bool {
 /// The first colon of an address.
 pub(super) fn detect_ipv6(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
-    let start = view.run_back(at, 5, |byte| byte.is_ascii_hexdigit());
+    let start = view.run_of_back(at, 5, Set::HEX);
     let before = view.before(start);
     if at.wrapping_sub(start) > 4 || !is_edge(before) || matches!(before, b':' | b'.' | b'-') {
         return Ok(());
@@ -149,7 +150,7 @@ pub(super) fn detect_mac(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), Mor
     let view = sight.view;
     let separator = view.ahead(at)?;
     let start = at.wrapping_sub(2);
-    if view.run_back(at, 3, |byte| byte.is_ascii_hexdigit()) != start {
+    if view.run_of_back(at, 3, Set::HEX) != start {
         return Ok(());
     }
     let before = view.before(start);

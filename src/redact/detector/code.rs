@@ -10,6 +10,7 @@ use super::identity::{is_chinese, is_finnish};
 use super::{Sight, Topic, assignment, is_edge, token, wallet};
 use crate::redact::checksum::{is_date, mod_97};
 use crate::redact::entity::Entity;
+use crate::redact::run::Set;
 use crate::redact::view::{More, View, is_word};
 
 /// Longer words are keys, or nothing that is looked for.
@@ -21,7 +22,7 @@ const IBAN_LENGTHS: &[u8] = b"AD24AE23AL28AT20AZ28BA20BE16BG22BH22BI27BR29BY28CH
 #[inline(never)] // What calls it is optimized sooner.
 pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
-    let start = view.run_back(at, 64, |byte| byte.is_ascii_alphabetic());
+    let start = view.run_of_back(at, 64, Set::LETTER);
     let before = view.before(start);
     if before.is_ascii_digit() || before == b'_' {
         return Ok(());
@@ -30,10 +31,10 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     if letters == 2 {
         iban(sight, start)?;
     }
-    let end = view.run(at, WORD_BYTES_MAX, is_word)?;
+    let end = view.run_of(at, WORD_BYTES_MAX, Set::WORD)?;
     let word = view.part(start..end);
     sight.note().word = end;
-    if word.len() == 8 && is_uuid(&view, start)? {
+    if word.len() == 8 && view.ahead(end)? == b'-' && is_uuid(&view, start)? {
         sight.note().word = start + UUID_BYTES;
         return Ok(());
     }
@@ -60,6 +61,40 @@ const UUID_BYTES: usize = 36;
 
 /// `8-4-4-4-12` hexadecimal digits.
 fn is_uuid(view: &View<'_>, start: usize) -> Result<bool, More> {
+    let near = view.rest(start).first_chunk::<UUID_BYTES>();
+    if let Some(
+        &[
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            a,
+            _,
+            _,
+            _,
+            _,
+            b,
+            _,
+            _,
+            _,
+            _,
+            c,
+            _,
+            _,
+            _,
+            _,
+            d,
+            ..,
+        ],
+    ) = near
+        && [a, b, c, d] != *b"----"
+    {
+        return Ok(false);
+    }
     let mut at = start;
     for length in [8, 4, 4, 4, 12] {
         if at > start {
@@ -68,7 +103,7 @@ fn is_uuid(view: &View<'_>, start: usize) -> Result<bool, More> {
             }
             at += 1;
         }
-        let end = view.run(at, length, |byte| byte.is_ascii_hexdigit())?;
+        let end = view.run_of(at, length, Set::HEX)?;
         if end != at + length {
             return Ok(false);
         }
@@ -131,10 +166,13 @@ fn identity(sight: &mut Sight<'_, '_>, start: usize, word: &[u8]) {
 /// Ids without a check that could tell, by the words before.
 fn by_words(sight: &mut Sight<'_, '_>, start: usize, word: &[u8]) {
     let end = start + word.len();
+    let is_hex = word.starts_with(b"0x") || sight.view.before(start) == b'-';
+    if word.len() > 16 || is_hex {
+        return;
+    }
     let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
     let letters = word.len() - digits;
-    let is_hex = word.starts_with(b"0x") || sight.view.before(start) == b'-';
-    if letters == 0 || digits < 4 || word.len() > 16 || is_hex {
+    if letters == 0 || digits < 4 {
         return;
     }
     if word.len() == 9 && letters <= 2 && is_dea(word) && sight.has(start, &[Topic::Dea]) {

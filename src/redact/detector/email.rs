@@ -2,7 +2,8 @@
 
 use super::Sight;
 use crate::redact::entity::Entity;
-use crate::redact::view::{More, class, is_in, is_local, is_word};
+use crate::redact::run::Set;
+use crate::redact::view::{More, is_word};
 
 /// RFC 5321, section 4.5.3.1; of a longer local part the last bytes are taken.
 pub(in crate::redact) const LOCAL_BYTES_MAX: usize = 64;
@@ -25,18 +26,16 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     if sight.taken == at || !is_word(last) && !matches!(last, b'_' | b'-' | b'+') {
         return Ok(());
     }
-    let mut end = view.run(behind, DOMAIN_BYTES_MAX, |byte| {
-        is_in(byte, class::DOTTED) && byte != b'_'
-    })?;
+    let mut end = view.run_of(behind, DOMAIN_BYTES_MAX, Set::DOMAIN)?;
     while end > behind && !is_word(view.before(end)) {
         end = end.wrapping_sub(1);
     }
     // Most of what is no address has no last label.
-    let top = view.run_back(end, TOP_BYTES_MAX.wrapping_add(1), is_word);
+    let top = view.run_of_back(end, TOP_BYTES_MAX.wrapping_add(1), Set::WORD);
     if top < behind.wrapping_add(2) || end.wrapping_sub(top) < 2 {
         return Ok(());
     }
-    let mut start = view.run_back(at, LOCAL_BYTES_MAX, is_local);
+    let mut start = view.run_of_back(at, LOCAL_BYTES_MAX, Set::LOCAL);
     while start < at && !is_word(view.ahead(start)?) && view.ahead(start)? != b'_' {
         start = start.wrapping_add(1);
     }
@@ -52,21 +51,50 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     Ok(())
 }
 
+/// Labels of letters, digits and dashes, the last of them no file's.
 fn is_domain(domain: &[u8]) -> bool {
-    let mut labels = domain.rsplit(|&byte| byte == b'.');
-    let top = labels.next().unwrap_or_default();
-    let is_top = (2..=TOP_BYTES_MAX).contains(&top.len())
-        && top.iter().all(u8::is_ascii_alphabetic)
-        || top.starts_with(b"xn--");
-    let mut count: usize = 0;
-    let are_labels = labels.all(|label| {
-        count = count.saturating_add(1);
+    let Some(dot) = domain.iter().rposition(|&byte| byte == b'.') else {
+        return false;
+    };
+    let (labels, top) = domain.split_at(dot);
+    let top = top.get(1..).unwrap_or_default();
+    let is_name =
+        (2..=TOP_BYTES_MAX).contains(&top.len()) && top.iter().all(u8::is_ascii_alphabetic);
+    let is_label = |label: &[u8]| {
         let edges = [label.first(), label.last()];
         label.len() <= 63
             && edges
                 .iter()
                 .all(|edge| edge.is_some_and(|&byte| is_word(byte)))
-    });
-    let is_file = FILES.iter().any(|file| file.eq_ignore_ascii_case(top));
-    is_top && are_labels && count > 0 && !is_file
+    };
+    (is_name && !(top.len() <= 8 && PACKED.contains(&packed(top))) || top.starts_with(b"xn--"))
+        && labels.split(|&byte| byte == b'.').all(is_label)
+}
+
+/// The names of [`FILES`] as numbers.
+const PACKED: [u64; FILES.len()] = {
+    let mut numbers = [0; FILES.len()];
+    let mut row = 0;
+    while row < FILES.len() {
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "evaluated by the compiler, which refuses to build where it goes wrong"
+        )]
+        {
+            assert!(FILES[row].len() <= 8);
+            numbers[row] = packed(FILES[row]);
+        }
+        row = row.wrapping_add(1);
+    }
+    numbers
+};
+
+/// Up to eight letters as a number, in any case the same.
+const fn packed(mut letters: &[u8]) -> u64 {
+    let mut number = 0;
+    while let [letter, rest @ ..] = letters {
+        number = number << 8 | (*letter | 0x20) as u64;
+        letters = rest;
+    }
+    number
 }

@@ -10,6 +10,7 @@ mod card;
 mod code;
 mod email;
 mod identity;
+mod idle;
 mod number;
 mod phone;
 mod token;
@@ -21,7 +22,9 @@ use super::context::{Topic, Topics};
 use super::entity::Entity;
 use super::kind::Kind;
 use super::plan::Plan;
+use super::run::Set;
 use super::view::{More, View, class, is_in, is_name, is_word};
+pub(super) use idle::is_idle;
 use number::Prefix;
 pub(super) use number::Row;
 
@@ -215,7 +218,7 @@ fn detect_colon(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     if !is_in(before, class::HEX) {
         return Ok(());
     }
-    let group = view.run_back(at, 5, |byte| is_in(byte, class::HEX));
+    let group = view.run_of_back(at, 5, Set::HEX);
     if view.before(group) != b':' {
         address::detect_ipv6(sight, at)?;
         address::detect_mac(sight, at)?;
@@ -237,9 +240,7 @@ fn detect_digit(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize) -> Result<(
     {
         return Ok(());
     }
-    let length = view
-        .run(at, 20, |byte| byte.is_ascii_digit())?
-        .wrapping_sub(at);
+    let length = view.run_of(at, 20, Set::DIGIT)?.wrapping_sub(at);
     // Inside a row of groups only one that could be a card's or a phone's first is tried again.
     if is_inner {
         match before {

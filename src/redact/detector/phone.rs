@@ -139,7 +139,11 @@ fn is_planned(digits: &[u8]) -> bool {
 /// Where a number ends with its extension; nothing if it goes on as something else.
 fn extended(view: &View<'_>, end: usize) -> Result<Option<usize>, More> {
     let mut at = end;
-    if view.ahead(at)? == b' ' && matches!(view.ahead(at.wrapping_add(1))?, b'x' | b'e') {
+    let next = view.ahead(end)?;
+    if !matches!(next, b' ' | b'x' | b'e') {
+        return Ok(is_edge(next).then_some(end));
+    }
+    if next == b' ' && matches!(view.ahead(at.wrapping_add(1))?, b'x' | b'e') {
         at = at.wrapping_add(1);
     }
     for mark in [&b"x"[..], b"ext. ", b"ext "] {
