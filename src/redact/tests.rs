@@ -322,11 +322,66 @@ fn secrets_are_found_however_they_are_given() {
         "var acmeToken string = \"9f8e7d6c5b4a39281706\"",
         "the API key is 9f8e7d6c5b4a39281706, ok",
         "my access key: 9f8e7d6c5b4a39281706",
+        "os.environ[\"ACME_TOKEN\"] = \"9f8e7d6c5b4a39281706\"",
+        "client.setApiKey(\"9f8e7d6c5b4a39281706\")",
+        "ENV ACME_TOKEN 9f8e7d6c5b4a39281706",
+        "#define ACME_TOKEN \"9f8e7d6c5b4a39281706\"",
+        "tool --token '9f8e7d6c5b4a39281706'",
+        "let token: &'static str = \"9f8e7d6c5b4a39281706\";",
+        "token: str = b\"9f8e7d6c5b4a39281706\"",
+        "token: String::from(\"9f8e7d6c5b4a39281706\")",
+        "Dim acmeToken As String = \"9f8e7d6c5b4a39281706\"",
+        "token = get(\"TOKEN\") or \"9f8e7d6c5b4a39281706\"",
+        "process.env.ACME_TOKEN ?? '9f8e7d6c5b4a39281706'",
+        "<add key=\"ApiKey\" value=\"9f8e7d6c5b4a39281706\"/>",
+        "- name: ACME_TOKEN\n  value: 9f8e7d6c5b4a39281706",
+        "variable \"acme_token\" {\n  default = \"9f8e7d6c5b4a39281706\"",
+        "acme_token: |\n  9f8e7d6c5b4a39281706\n",
+        "\\\"token\\\": \\\"9f8e7d6c5b4a39281706\\\"",
+        "| `ACME_TOKEN` | `9f8e7d6c5b4a39281706` |",
+        "if token == \"9f8e7d6c5b4a39281706\":",
+        "Set(\"Authorization\", \"Bearer 9f8e7d6c5b4a39281706\")",
     ] {
         check(text, &want);
     }
+    let arn = "arn:aws:secretsmanager:us-east-1:1:secret:app/Main-a1b2c3";
+    check(arn, &[]);
+    check(
+        "token: CachedX509Token, key != Socks5.Socks5Key, hash_password::<Sha256>()",
+        &[],
+    );
     check(
         "the token is next_page_2_of_3, <token>identifier_1</token>, get(\"token\", \"name1\"), --key value-of-1-thing",
         &[],
     );
+}
+
+#[test]
+fn passwords_that_commands_take_are_found() {
+    let want = ["password:corr3ct-h0rse"];
+    for text in [
+        "curl -u bob:corr3ct-h0rse https://a.io",
+        "sshpass -p corr3ct-h0rse ssh x",
+        "docker login -u bob -p 'corr3ct-h0rse' reg.io",
+        "mysql -u root -pcorr3ct-h0rse db",
+        "CREATE USER bob IDENTIFIED BY 'corr3ct-h0rse'",
+        "ALTER ROLE bob WITH PASSWORD 'corr3ct-h0rse'",
+        "machine a.io login bob password corr3ct-h0rse",
+        "the password of the guest network is corr3ct-h0rse",
+    ] {
+        check(text, &want);
+    }
+    check(
+        "docker run -p 8080:80 -u bob:staff2, mkdir -p login2 && cp -p a1b2c3d4",
+        &[],
+    );
+}
+
+#[test]
+fn a_user_and_a_password_in_base64_are_known_by_what_they_stand_for() {
+    check(
+        "\"Basic YWRtaW46czNjcjN0\"",
+        &["generic_secret:YWRtaW46czNjcjN0"],
+    );
+    check("\"Basic YWRtaW4tczNjcjN0\", basic: Sha256Sha256Sha2", &[]);
 }

@@ -7,7 +7,7 @@
 )]
 
 use super::identity::{is_chinese, is_finnish};
-use super::{Sight, Topic, assignment, is_edge, token, wallet};
+use super::{Sight, Topic, is_edge, named, token, wallet};
 use crate::redact::checksum::{is_date, mod_97};
 use crate::redact::entity::Entity;
 use crate::redact::view::{More, View, is_word};
@@ -21,6 +21,7 @@ const IBAN_LENGTHS: &[u8] = b"AD24AE23AL28AT20AZ28BA20BE16BG22BH22BI27BR29BY28CH
 #[inline(never)] // What calls it is optimized sooner.
 pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
+    named::detect(sight, at)?;
     let start = view.run_back(at, 64, |byte| byte.is_ascii_alphabetic());
     let before = view.before(start);
     if before.is_ascii_digit() || before == b'_' {
@@ -39,9 +40,6 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     }
     token::detect_word(sight, start, end)?;
     token::detect_ended(sight, start, end)?;
-    if word.len() >= assignment::SECRET_BYTES_MIN {
-        assignment::detect_value(sight, start)?;
-    }
     if word.len() < 6 || word.len() > 64 || !is_edge(view.ahead(end)?) {
         if letters == 0 && matches!(word.len(), 1 | 2 | 4) {
             return grouped(sight, start, end);

@@ -10,6 +10,7 @@ mod card;
 mod code;
 mod email;
 mod identity;
+mod named;
 mod number;
 mod phone;
 mod token;
@@ -166,7 +167,10 @@ impl<'s, 't> Sight<'s, 't> {
 fn detect(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize, byte: u8) -> Result<(), More> {
     match byte {
         b'0'..=b'9' => detect_digit(sight, row, at),
-        b'@' => email::detect(sight, at),
+        b'@' => {
+            named::detect(sight, at)?;
+            email::detect(sight, at)
+        }
         b'_' | b'.' => token::detect(sight, at),
         b'-' => {
             let view = sight.view;
@@ -230,7 +234,11 @@ fn detect_digit(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize) -> Result<(
     if before.is_ascii_alphabetic() {
         return code::detect(sight, at);
     }
-    let is_inner = view.before(at.wrapping_sub(1)).is_ascii_digit();
+    let earlier = view.before(at.wrapping_sub(1));
+    if matches!(before, b'-' | b'.' | b'+' | b'%') && earlier.is_ascii_alphabetic() {
+        named::detect(sight, at)?;
+    }
+    let is_inner = earlier.is_ascii_digit();
     if is_inner
         && matches!(before, b'/' | b'-' | b'.')
         && !view.ahead(at.wrapping_add(1))?.is_ascii_digit()
