@@ -385,3 +385,61 @@ fn a_user_and_a_password_in_base64_are_known_by_what_they_stand_for() {
     );
     check("\"Basic YWRtaW4tczNjcjN0\", basic: Sha256Sha256Sha2", &[]);
 }
+
+#[test]
+fn keys_are_known_by_marks_behind_their_beginning() {
+    let random = "o6kwtkqjyb5eu5c55er5ga1gjpwn7bj6czccnylom43qwxjbrs12";
+    let devops = format!("{random}JQQJ99BKACAAAAAAAAAAAAASAZDO2a1b");
+    check(&format!("pat {devops}."), &[&format!("azure_key:{devops}")]);
+    check(&format!("pat {devops}x, {random}JQQJ99"), &[]);
+    check(
+        "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",
+        &["service_token: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"],
+    );
+    check(
+        "1/9539026513516038:852b675bd75915fc5779665ef73ef0b5",
+        &["service_token:9539026513516038:852b675bd75915fc5779665ef73ef0b5"],
+    );
+    check(
+        "7910030333392716|Cp3a2UVR7XB1MmYjBxZ8RgVaLQoKoD",
+        &["service_token:7910030333392716|Cp3a2UVR7XB1MmYjBxZ8RgVaLQoKoD"],
+    );
+    check(
+        "00ASeAdG_Fzbu6TBo8u400CszqnvhJdrfr3o4kP3Fw",
+        &["service_token:00ASeAdG_Fzbu6TBo8u400CszqnvhJdrfr3o4kP3Fw"],
+    );
+    check(
+        "patoRVsgnWXKpvTjP.88e400cb10f39a902fc8b57a40e886751ff52fbc07f9f914555fee1730d649ec",
+        &[
+            "database_token:patoRVsgnWXKpvTjP.88e400cb10f39a902fc8b57a40e886751ff52fbc07f9f914555fee1730d649ec",
+        ],
+    );
+    check(
+        "md-checkbox-2-column-10-x, pk_user_id_0123456789_0123456789_0123456789, 00e400cb10f39a902fc8b57a40e886751ff52fbc07, is_mmk",
+        &[],
+    );
+}
+
+#[test]
+fn hardware_addresses_with_dots_have_letters() {
+    check(
+        "aabb.ccdd.ee0f and 3C22.FB9A.017E",
+        &["mac_address:aabb.ccdd.ee0f", "mac_address:3C22.FB9A.017E"],
+    );
+    check("1234.5678.9012, aabb.ccdd.eeff.0011, face.book.cafe", &[]);
+}
+
+#[test]
+fn rows_of_numbers_and_names_with_numbers_stay() {
+    check(
+        "466 100 29 4619 7 and 5 536 363 9449 1 and 66 4367 5320 3147 2",
+        &[],
+    );
+    check(
+        "\"id\": \"to-list-the-accounts-1472503166868\", \"OwnerId\": \"354978882203\", evt-1210263253",
+        &[],
+    );
+    check("7b fa 07 09 33 76 60 fe and isbn 4009950008612", &[]);
+    check("accounts-1472503166868, >=9.18.10.212, ^16.22.23.156", &[]);
+    check("https://user:password@db.example.org/", &[]);
+}

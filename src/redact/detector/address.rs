@@ -5,7 +5,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{Sight, Topic, is_edge};
 use crate::redact::entity::Entity;
-use crate::redact::view::{More, View, is_word};
+use crate::redact::view::{More, View, class, is_in, is_word};
 
 #[inline(never)] // What calls it is optimized sooner.
 pub(super) fn detect_ipv4(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
@@ -18,7 +18,13 @@ pub(super) fn detect_ipv4(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), Mo
         return Ok(());
     };
     let next = view.ahead(end)?;
-    let is_product = view.before(at) == b'/' && is_word(view.before(at.wrapping_sub(1)));
+    let before = [view.before(at.wrapping_sub(1)), view.before(at)];
+    // `agent/1.2.3.4`, `^1.2.3.4`, `>=1.2.3.4`.
+    let is_product = match before {
+        [name, b'/'] => is_word(name),
+        [b'<' | b'>' | b'=' | b'~' | b'!', b'='] | [_, b'^' | b'~'] => true,
+        _ => false,
+    };
     let is_longer =
         !is_edge(next) || matches!(next, b'.' | b'-') && is_word(view.ahead(end.wrapping_add(1))?);
     if is_product || is_longer || view.before(at) == b'-' || is_reserved(address) {
@@ -141,6 +147,32 @@ fn is_reserved_ipv6(address: Ipv6Addr) -> bool {
 fn is_assigned(address: Ipv6Addr) -> bool {
     let [first, ..] = address.segments();
     first & 0xE000 == 0x2000 || first & 0xFE00 == 0xFC00 || address.to_ipv4_mapped().is_some()
+}
+
+/// The first dot of a MAC address as Cisco writes it: `3c22.fb9a.017e`.
+pub(super) fn detect_dotted(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
+    let view = sight.view;
+    let start = at.wrapping_sub(4);
+    if at < 4 || !is_in(view.before(at), class::HEX) || matches!(view.before(start), b'.' | b'-') {
+        return Ok(());
+    }
+    let end = view.run(at, 11, |byte| is_in(byte, class::HEX) || byte == b'.')?;
+    let text = view.part(start..end);
+    let is_in_place = |(place, byte): (usize, &u8)| match place {
+        4 | 9 => *byte == b'.',
+        _ => is_in(*byte, class::HEX),
+    };
+    let is_mac = text.len() == 14 && text.iter().enumerate().all(is_in_place);
+    let letters = text
+        .iter()
+        .filter(|byte| byte.is_ascii_alphabetic())
+        .count();
+    // Without letters it is a number in groups.
+    let next = view.ahead(end)?;
+    if is_mac && letters > 0 && letters < 12 && is_edge(next) && next != b'.' {
+        sight.offer(Entity::MacAddress, start, end, 85);
+    }
+    Ok(())
 }
 
 /// The first separator of a MAC address: six pairs, `:` or `-` between them.

@@ -93,6 +93,8 @@ const NAMES: &[(&[u8], Promise)] = &[
     (b"senha", Promise::Password),
     (b"securestring", Promise::Password),
     (b"basic", Promise::Basic),
+    (b"contribsyscom", Promise::Secret),
+    (b"sonarlogin", Promise::Secret),
     (b"amzsignature", Promise::Signature),
     (b"googsignature", Promise::Signature),
     (b"presharedkey", Promise::Password),
@@ -185,7 +187,7 @@ pub(super) fn judge(
     }
     let is_secret = matches!(promise, Promise::Secret | Promise::Request);
     let is_short = value.len() < 6 || is_secret && value.len() < SECRET_BYTES_MIN;
-    if is_short || is_secret && !has_digits(value) {
+    if is_short || is_secret && !has_digits(value) && !is_shuffled(value, is_quoted) {
         return Ok(());
     }
     // A call, a template, an index: not the value itself.
@@ -207,7 +209,7 @@ pub(super) fn judge(
             }
         }
         Promise::StorageKey => {
-            if value.len() >= 40 && distinct(value) >= 14 {
+            if value.len() >= 40 && distinct(value) >= 14 && has_digits(value) {
                 sight.offer_open(Entity::AzureKey, start, end, 95, Tail::Base64);
             }
         }
@@ -661,6 +663,22 @@ fn has_digits(value: &[u8]) -> bool {
     value.iter().filter(|byte| byte.is_ascii_digit()).count() > 1
 }
 
+/// Capitals and small letters, a third of each at least: no words, even without digits.
+fn is_shuffled(value: &[u8], is_quoted: bool) -> bool {
+    let capitals = value
+        .iter()
+        .filter(|byte| byte.is_ascii_uppercase())
+        .count();
+    let small = value
+        .iter()
+        .filter(|byte| byte.is_ascii_lowercase())
+        .count();
+    let least = if is_quoted { 16 } else { 24 };
+    value.len() >= least
+        && value.iter().all(u8::is_ascii_alphanumeric)
+        && capitals.min(small).saturating_mul(3) >= value.len()
+}
+
 /// A value of high entropy: about 3.5 bits in each character.
 fn secret(sight: &mut Sight<'_, '_>, (start, end): (usize, usize), is_quoted: bool) {
     let value = sight.view.part(start..end);
@@ -675,9 +693,14 @@ fn secret(sight: &mut Sight<'_, '_>, (start, end): (usize, usize), is_quoted: bo
     let is_alphabet = is_alphabet || is_quoted && value.len() >= 32;
     // A path in code.
     let is_alphabet = is_alphabet && (is_quoted || !value.windows(2).any(|two| two == b"::"));
-    let is_dense = entropy(value) >= if value.len() < 20 { 3.0 } else { 3.3 };
+    let is_dense = entropy(value) >= if value.len() < 32 { 3.0 } else { 3.3 };
     let is_numeric = digits == value.len();
-    if value.len() >= SECRET_BYTES_MIN && digits >= 2 && is_alphabet && is_dense && !is_numeric {
+    if value.len() >= SECRET_BYTES_MIN
+        && (digits >= 2 || is_shuffled(value, is_quoted))
+        && is_alphabet
+        && is_dense
+        && !is_numeric
+    {
         sight.offer_open(Entity::GenericSecret, start, end, 75, value_tail(is_quoted));
     }
 }

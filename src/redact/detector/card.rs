@@ -13,7 +13,9 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
     if luhn(number.digits) {
         // Lists of random integers hold what looks like a long card.
         let is_long = length > 16 && number.is_bare();
-        let is_listed = is_long && (number.digit(0) != 4 || is_listed(sight, number));
+        let is_listed = is_long && (number.digit(0) != 4 || is_listed(sight, number))
+            || is_odd(sight, number)
+            || length == 13 && sight.has(number.start, &[Topic::Commerce]);
         let score = match length {
             12 => 60,
             _ if is_listed && !sight.has(number.start, &[Topic::Card]) => 45,
@@ -29,6 +31,15 @@ fn is_listed(sight: &Sight<'_, '_>, number: &Prefix<'_>) -> bool {
     let start = view.run_back(number.start, 8, |byte| byte.is_ascii_whitespace());
     // What ends a number was read with it.
     view.rest(number.end).first() == Some(&b',') || view.before(start) == b','
+}
+
+/// Groups of four and a shorter one, as no card is printed, among other numbers.
+fn is_odd(sight: &Sight<'_, '_>, number: &Prefix<'_>) -> bool {
+    let is_short = number.lengths_back().next().is_some_and(|last| last < 4);
+    let view = sight.view;
+    let is_in_row =
+        number.is_followed || view.before(number.start.wrapping_sub(1)).is_ascii_digit();
+    number.separator == b' ' && is_short && is_in_row
 }
 
 /// Three or four digits behind a word that speaks of them.
@@ -57,7 +68,7 @@ fn is_issued(number: &Prefix<'_>) -> bool {
         // American Express.
         3400..=3499 | 3700..=3799 => length == 15,
         // Diners Club.
-        3000..=3059 | 3095 | 3600..=3699 | 3800..=3999 => (14..=19).contains(&length),
+        3000..=3059 | 3095 | 3600..=3699 | 3800..=3999 => length == 14 || length >= 16,
         // JCB, and its old numbers of 15.
         3528..=3589 => (16..=19).contains(&length),
         2131 | 1800 => length == 15,

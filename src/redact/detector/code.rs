@@ -131,8 +131,26 @@ fn by_words(sight: &mut Sight<'_, '_>, start: usize, word: &[u8]) {
     let end = start + word.len();
     let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
     let letters = word.len() - digits;
-    let is_hex = word.starts_with(b"0x") || sight.view.before(start) == b'-';
-    if letters == 0 || digits < 4 || word.len() > 16 || is_hex {
+    let before = sight.view.before(start);
+    // A part of something longer.
+    let is_part = before != 0
+        && !matches!(
+            before,
+            b' ' | b'\t'
+                | b'\n'
+                | b'"'
+                | b'\''
+                | b'`'
+                | b':'
+                | b'='
+                | b'#'
+                | b'('
+                | b'>'
+                | b'*'
+                | b'|'
+                | b','
+        );
+    if letters == 0 || digits < 4 || word.len() > 16 || word.starts_with(b"0x") || is_part {
         return;
     }
     if word.len() == 9 && letters <= 2 && is_dea(word) && sight.has(start, &[Topic::Dea]) {

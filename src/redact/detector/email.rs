@@ -43,6 +43,13 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     if start == at {
         return Ok(());
     }
+    // The password of a URL whose name and password are of an example.
+    if view.before(start) == b':' {
+        let user = view.run_back(start.wrapping_sub(1), LOCAL_BYTES_MAX, is_local);
+        if view.part(user.wrapping_sub(3)..user) == b"://" {
+            return Ok(());
+        }
+    }
     let domain = view.part(behind..end);
     // `git@github.com:owner/repo` is an address of a machine.
     let is_remote = view.part(start..at) == b"git" && matches!(view.ahead(end)?, b':' | b'/');

@@ -171,6 +171,16 @@ fn detect(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize, byte: u8) -> Resu
             named::detect(sight, at)?;
             email::detect(sight, at)
         }
+        b'_' if sight.view.ahead(at.wrapping_add(1))? == b'm' => {
+            token::detect_suffix(sight, at)?;
+            token::detect(sight, at)
+        }
+        b'.' if sight.view.before(at.wrapping_sub(4)) == 0
+            || !is_word(sight.view.before(at.wrapping_sub(4))) =>
+        {
+            address::detect_dotted(sight, at)?;
+            token::detect(sight, at)
+        }
         b'_' | b'.' => token::detect(sight, at),
         b'-' => {
             let view = sight.view;
@@ -266,6 +276,9 @@ fn detect_digit(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize) -> Result<(
     let next = view.ahead(behind)?;
     if length <= 2 && matches!(next, b' ' | b'-' | b'.' | b',' | b's' | b'n' | b'r' | b't') {
         identity::detect_month(sight, at, behind)?;
+    }
+    if next == b'|' && matches!(length, 15 | 16) {
+        token::detect_app(sight, at, behind)?;
     }
     if matches!(next, b' ' | b'-' | b'.' | b'/' | b'x') {
         if next == b'.' && length <= 3 {

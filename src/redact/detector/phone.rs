@@ -175,7 +175,10 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) -> Result<(
     if number.is_bare() && (view.before(number.start) == b'-' || is_constant(&view, number.start)) {
         return Ok(());
     }
-    let alone = alone(number);
+    let alone = match number.separator == b' ' && is_listed(&view, number) {
+        true => 0,
+        false => alone(number),
+    };
     let score = if is_possible(number) && sight.has(number.start, PHONE) {
         let is_other = number.is_bare() && sight.has(number.start, &[Topic::Commerce]);
         if is_other { alone } else { alone.max(70) }
@@ -189,6 +192,18 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) -> Result<(
         sight.offer(Entity::Phone, number.start, end, score);
     }
     Ok(())
+}
+
+/// Whether a number with spaces stands among others: other numbers, or pairs of hexadecimal digits.
+fn is_listed(view: &View<'_>, number: &Prefix<'_>) -> bool {
+    if number.is_followed || view.before(number.start) != b' ' {
+        return number.is_followed;
+    }
+    let end = number.start.wrapping_sub(1);
+    let words =
+        view.part(view.run_back(end, 5, |byte| byte == b' ' || byte.is_ascii_hexdigit())..end);
+    view.before(end).is_ascii_digit()
+        || matches!(words, [_, _, b' ', last @ ..] if !last.contains(&b' '))
 }
 
 /// Whether a number is the value of a constant in code: `X: u32 = 7`.
