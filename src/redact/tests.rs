@@ -344,6 +344,11 @@ fn secrets_are_found_however_they_are_given() {
     ] {
         check(text, &want);
     }
+    // It begins as Twilio's do, and is none.
+    check(
+        "api_key = \"ACzw8e7d6c5b4a39281706\"",
+        &["generic_secret:ACzw8e7d6c5b4a39281706"],
+    );
     let arn = "arn:aws:secretsmanager:us-east-1:1:secret:app/Main-a1b2c3";
     check(arn, &[]);
     check(
@@ -442,4 +447,81 @@ fn rows_of_numbers_and_names_with_numbers_stay() {
     check("7b fa 07 09 33 76 60 fe and isbn 4009950008612", &[]);
     check("accounts-1472503166868, >=9.18.10.212, ^16.22.23.156", &[]);
     check("https://user:password@db.example.org/", &[]);
+}
+
+#[test]
+fn addresses_of_mail_have_domains_in_any_script() {
+    for text in [
+        "jane@m\u{fc}ller.de",
+        "jane@\u{4f8b}\u{5b50}.\u{516c}\u{53f8}",
+        "JANE@ABC.XN--P1AI",
+        "jane@[8.8.4.4]",
+    ] {
+        check(&format!("to {text} now"), &[&format!("email:{text}")]);
+    }
+    check("jane@corp.com\u{7ed9}\u{6211}", &["email:jane@corp.com"]);
+    check(
+        "@m\u{fc}ller.de, a@b\u{2026}, x@[1.2.3], http://user:pass@corp.com",
+        &[],
+    );
+}
+
+#[test]
+fn numbers_are_found_right_behind_words_that_say_what_they_are() {
+    check("VISA4111111111111111", &["payment_card:4111111111111111"]);
+    check(
+        "IBANDE89370400440532013000 ok",
+        &["iban:DE89370400440532013000"],
+    );
+    check(
+        "SSN536-22-1234, ssn536221234",
+        &["us_ssn:536-22-1234", "us_ssn:536221234"],
+    );
+    check("ip93.184.16.34 ip10.1.2", &["ipv4:93.184.16.34"]);
+    check("8.8.4.4-8.8.8.8", &["ipv4:8.8.4.4", "ipv4:8.8.8.8"]);
+    check(
+        "ip:2a00:1450:4001:81b::200e",
+        &["ipv6:2a00:1450:4001:81b::200e"],
+    );
+    check(
+        "VISA4111111111111112, Xcard4111111111111111, SSN666-22-1234",
+        &[],
+    );
+}
+
+#[test]
+fn a_card_is_found_however_its_groups_stand_apart() {
+    for text in [
+        "4111_1111_1111_1111",
+        "4111 - 1111 - 1111 - 1111",
+        "4111\t1111\t1111\t1111",
+        "4111 1111\n1111 1111",
+    ] {
+        check(
+            &format!("card {text} x"),
+            &[&format!("payment_card:{text}")],
+        );
+    }
+    check("4111,1111,1111,1111; card 4111,1111,1111,1112", &[]);
+}
+
+#[test]
+fn phones_are_found_as_nations_write_them() {
+    for text in [
+        "212 555-0143",
+        "030/32066357",
+        "0532 708 78 24",
+        "0044 7724 467217",
+        "070-123 45 67",
+        "11 91234-5678",
+        "8-988-944-04-80",
+        "(212) 555-0143, ext. 12",
+        "212-555-0143 extension 7898",
+    ] {
+        check(&format!("| {text} |"), &[&format!("phone:{text}")]);
+    }
+    check(
+        "01/02/2024, 2024/11/23, 0.532, 007 123 45 67 89, 1300 12",
+        &[],
+    );
 }

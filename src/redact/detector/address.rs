@@ -25,9 +25,16 @@ pub(super) fn detect_ipv4(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), Mo
         [b'<' | b'>' | b'=' | b'~' | b'!', b'='] | [_, b'^' | b'~'] => true,
         _ => false,
     };
+    let behind = end.wrapping_add(1);
+    let is_range = next == b'-' && is_ipv4(&view, behind)?;
     let is_longer =
-        !is_edge(next) || matches!(next, b'.' | b'-') && is_word(view.ahead(end.wrapping_add(1))?);
-    if is_product || is_longer || view.before(at) == b'-' || is_reserved(address) {
+        !is_edge(next) || matches!(next, b'.' | b'-') && is_word(view.ahead(behind)?) && !is_range;
+    let is_part = before[1] == b'-' && {
+        let last = at.wrapping_sub(1);
+        let first = view.run_back(last, 16, |byte| byte.is_ascii_digit() || byte == b'.');
+        parse_ipv4(view.part(first..last)).is_none()
+    };
+    if is_product || is_longer || is_part || is_reserved(address) {
         return Ok(());
     }
     if sight.has_near(at, &[Topic::Version]) {
@@ -92,7 +99,8 @@ pub(super) fn detect_ipv6(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), Mo
     let view = sight.view;
     let start = view.run_back(at, 5, |byte| byte.is_ascii_hexdigit());
     let before = view.before(start);
-    if at.wrapping_sub(start) > 4 || !is_edge(before) || matches!(before, b':' | b'.' | b'-') {
+    let is_inner = matches!(before, b':' | b'.' | b'-') && !is_label(&view, start);
+    if at.wrapping_sub(start) > 4 || !is_edge(before) || is_inner {
         return Ok(());
     }
     // Two colons in a row, or another group: everything else is a label or a time.
@@ -130,6 +138,13 @@ pub(super) fn detect_ipv6(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), Mo
     Ok(())
 }
 
+/// Whether what begins here stands behind a word and a colon, as `host:2a00:1450::1`, and the word is no part of it.
+pub(super) fn is_label(view: &View<'_>, start: usize) -> bool {
+    let end = start.wrapping_sub(1);
+    let word = view.part(view.run_back(end, 8, |byte| byte.is_ascii_alphabetic())..end);
+    view.before(start) == b':' && word.iter().any(|byte| !is_in(*byte, class::HEX))
+}
+
 /// Link-local, multicast, documentation; and those that stand for an IPv4 address that is let through.
 fn is_reserved_ipv6(address: Ipv6Addr) -> bool {
     let [first, second, ..] = address.segments();
@@ -156,7 +171,7 @@ pub(super) fn detect_dotted(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), 
     if at < 4 || !is_in(view.before(at), class::HEX) || matches!(view.before(start), b'.' | b'-') {
         return Ok(());
     }
-    let end = view.run(at, 11, |byte| is_in(byte, class::HEX) || byte == b'.')?;
+    let end = view.run(at, 10, |byte| is_in(byte, class::HEX) || byte == b'.')?;
     let text = view.part(start..end);
     let is_in_place = |(place, byte): (usize, &u8)| match place {
         4 | 9 => *byte == b'.',
@@ -169,7 +184,8 @@ pub(super) fn detect_dotted(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), 
         .count();
     // Without letters it is a number in groups.
     let next = view.ahead(end)?;
-    if is_mac && letters > 0 && letters < 12 && is_edge(next) && next != b'.' {
+    let is_over = is_edge(next) && !(next == b'.' && is_word(view.ahead(end.wrapping_add(1))?));
+    if is_mac && letters > 0 && letters < 12 && is_over {
         sight.offer(Entity::MacAddress, start, end, 85);
     }
     Ok(())

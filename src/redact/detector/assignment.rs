@@ -693,7 +693,7 @@ fn secret(sight: &mut Sight<'_, '_>, (start, end): (usize, usize), is_quoted: bo
     let is_alphabet = is_alphabet || is_quoted && value.len() >= 32;
     // A path in code.
     let is_alphabet = is_alphabet && (is_quoted || !value.windows(2).any(|two| two == b"::"));
-    let is_dense = entropy(value) >= if value.len() < 32 { 3.0 } else { 3.3 };
+    let is_dense = entropy(value) >= if value.len() <= 32 { 3.0 } else { 3.3 };
     let is_numeric = digits == value.len();
     if value.len() >= SECRET_BYTES_MIN
         && (digits >= 2 || is_shuffled(value, is_quoted))

@@ -4,6 +4,7 @@ use super::number::{MIXED, Prefix};
 use super::{Sight, Topic};
 use crate::redact::checksum::luhn;
 use crate::redact::entity::Entity;
+use crate::redact::view::{More, is_name};
 
 pub(super) fn detect(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
     let length = number.digits.len();
@@ -31,6 +32,40 @@ fn is_listed(sight: &Sight<'_, '_>, number: &Prefix<'_>) -> bool {
     let start = view.run_back(number.start, 8, |byte| byte.is_ascii_whitespace());
     // What ends a number was read with it.
     view.rest(number.end).first() == Some(&b',') || view.before(start) == b','
+}
+
+/// Four groups of four behind a word for cards, whatever marks, tabs or ends of lines stand between them.
+pub(super) fn detect_split(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
+    let view = sight.view;
+    let mut digits = [0; 16];
+    let mut end = at;
+    for (place, group) in digits.chunks_exact_mut(4).enumerate() {
+        if place > 0 {
+            let is_gap = |byte: u8| byte != 0 && !byte.is_ascii_alphanumeric();
+            let gap = view.run(end, 4, is_gap)?;
+            if gap == end || gap.wrapping_sub(end) > 3 {
+                return Ok(());
+            }
+            end = gap;
+        }
+        for digit in group {
+            let byte = view.ahead(end)?;
+            if !byte.is_ascii_digit() {
+                return Ok(());
+            }
+            *digit = byte & 15;
+            end = end.wrapping_add(1);
+        }
+    }
+    let number = Prefix {
+        end,
+        ..Prefix::bare(at, &digits, false)
+    };
+    let is_over = !is_name(view.ahead(end)?);
+    if is_over && is_issued(&number) && luhn(&digits) && sight.has(at, &[Topic::Card]) {
+        sight.offer(Entity::PaymentCard, at, end, 85);
+    }
+    Ok(())
 }
 
 /// Groups of four and a shorter one, as no card is printed, among other numbers.

@@ -6,8 +6,9 @@
     reason = "sums over at most 40 characters with small weights"
 )]
 
-use super::identity::{is_chinese, is_finnish};
-use super::{Sight, Topic, is_edge, named, token, wallet};
+use super::identity::{self, is_chinese, is_finnish};
+use super::number::Prefix;
+use super::{Sight, Topic, address, card, is_edge, named, token, wallet};
 use crate::redact::checksum::{is_date, mod_97};
 use crate::redact::entity::Entity;
 use crate::redact::view::{More, View, is_word};
@@ -28,8 +29,15 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
         return Ok(());
     }
     let letters = at - start;
-    if letters == 2 {
-        iban(sight, start)?;
+    match view.part(start..at) {
+        [_, _] => iban(sight, start)?,
+        [a, b, c, d, _, _] if [a, b, c, d].map(u8::to_ascii_lowercase) == *b"iban" => {
+            iban(sight, at - 2)?;
+        }
+        _ => {}
+    }
+    if (2..=10).contains(&letters) {
+        glued(sight, start, at)?;
     }
     let end = view.run(at, WORD_BYTES_MAX, is_word)?;
     let word = view.part(start..end);
@@ -50,6 +58,55 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     if view.ahead(end)? != b'@' {
         wallet::detect(sight, start, end);
         identity(sight, start, word);
+    }
+    Ok(())
+}
+
+/// A number right behind the word that says what it is: `VISA4111111111111111`, `SSN536-22-1234`, `ip8.8.4.4`.
+fn glued(sight: &mut Sight<'_, '_>, start: usize, at: usize) -> Result<(), More> {
+    const CARDS: &[&[u8]] = &[
+        b"visa",
+        b"mc",
+        b"cc",
+        b"amex",
+        b"card",
+        b"pan",
+        b"mastercard",
+        b"discover",
+        b"ccn",
+    ];
+    let view = sight.view;
+    let word = view.part(start..at);
+    let is = |name: &[u8]| name.eq_ignore_ascii_case(word);
+    let (is_ssn, is_card) = (is(b"ssn"), CARDS.iter().any(|name| is(name)));
+    if is(b"ip") {
+        return address::detect_ipv4(sight, at);
+    }
+    if !is_ssn && !is_card {
+        return Ok(());
+    }
+    let mut digits = [0; 19];
+    let (mut count, mut end) = (0, at);
+    for digit in &mut digits {
+        end += usize::from(is_ssn && matches!(count, 3 | 5) && view.ahead(end)? == b'-');
+        let byte = view.ahead(end)?;
+        if !byte.is_ascii_digit() {
+            break;
+        }
+        *digit = byte & 15;
+        count += 1;
+        end += 1;
+    }
+    if is_edge(view.ahead(end)?) {
+        let digits = digits.get(..count).unwrap_or_default();
+        let number = Prefix {
+            end,
+            ..Prefix::bare(at, digits, false)
+        };
+        match is_ssn {
+            true => identity::detect(sight, &number),
+            false => card::detect(sight, &number),
+        }
     }
     Ok(())
 }

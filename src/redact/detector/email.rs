@@ -1,8 +1,9 @@
 //! E-mail addresses: a local part, and a domain whose last label could be a top-level domain.
 
 use super::Sight;
+use super::address::is_ipv4;
 use crate::redact::entity::Entity;
-use crate::redact::view::{More, class, is_in, is_local, is_word};
+use crate::redact::view::{More, View, class, is_in, is_local, is_word};
 
 /// RFC 5321, section 4.5.3.1; of a longer local part the last bytes are taken.
 pub(in crate::redact) const LOCAL_BYTES_MAX: usize = 64;
@@ -25,15 +26,23 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     if sight.taken == at || !is_word(last) && !matches!(last, b'_' | b'-' | b'+') {
         return Ok(());
     }
-    let mut end = view.run(behind, DOMAIN_BYTES_MAX, |byte| {
+    let mut end = domain_end(&view, behind, |byte| {
         is_in(byte, class::DOTTED) && byte != b'_'
     })?;
-    while end > behind && !is_word(view.before(end)) {
-        end = end.wrapping_sub(1);
+    let mut is_address = is_domain(view.part(behind..end));
+    if !is_address && view.ahead(end)? >= 0x80 {
+        // In letters of other scripts. Other text may stand behind an address in ours.
+        end = domain_end(&view, behind, is_foreign)?;
+        is_address = is_domain(view.part(behind..end));
+    } else if end == behind && view.ahead(behind)? == b'[' {
+        // RFC 5321, section 4.1.3.
+        end = view.run(behind, 17, |byte| {
+            byte.is_ascii_digit() || matches!(byte, b'.' | b'[')
+        })?;
+        is_address = view.ahead(end)? == b']' && is_ipv4(&view, behind.wrapping_add(1))?;
+        end = end.wrapping_add(1);
     }
-    // Most of what is no address has no last label.
-    let top = view.run_back(end, TOP_BYTES_MAX.wrapping_add(1), is_word);
-    if top < behind.wrapping_add(2) || end.wrapping_sub(top) < 2 {
+    if !is_address {
         return Ok(());
     }
     let mut start = view.run_back(at, LOCAL_BYTES_MAX, is_local);
@@ -50,21 +59,42 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
             return Ok(());
         }
     }
-    let domain = view.part(behind..end);
     // `git@github.com:owner/repo` is an address of a machine.
     let is_remote = view.part(start..at) == b"git" && matches!(view.ahead(end)?, b':' | b'/');
-    if is_domain(domain) && !is_remote {
+    if !is_remote {
         sight.offer(Entity::Email, start, end, 90);
     }
     Ok(())
+}
+
+/// Where a domain ends: with a letter or digit.
+fn domain_end(view: &View<'_>, from: usize, is_in: impl Fn(u8) -> bool) -> Result<usize, More> {
+    let mut end = view.run(from, DOMAIN_BYTES_MAX, is_in)?;
+    while end > from && !is_label(view.before(end)) {
+        end = end.wrapping_sub(1);
+    }
+    Ok(end)
+}
+
+/// What domains are made of, and bytes of letters that are not ASCII: but for blocks that hold marks.
+fn is_foreign(byte: u8) -> bool {
+    let is_letter = byte >= 0x80 && !matches!(byte, 0xC2 | 0xE2 | 0xEF);
+    is_letter || is_in(byte, class::DOTTED) && byte != b'_'
+}
+
+const fn is_label(byte: u8) -> bool {
+    is_word(byte) || byte >= 0x80
 }
 
 fn is_domain(domain: &[u8]) -> bool {
     let mut labels = domain.rsplit(|&byte| byte == b'.');
     let top = labels.next().unwrap_or_default();
     let is_top = (2..=TOP_BYTES_MAX).contains(&top.len())
-        && top.iter().all(u8::is_ascii_alphabetic)
-        || top.starts_with(b"xn--");
+        && top
+            .iter()
+            .all(|&byte| byte.is_ascii_alphabetic() || byte >= 0x80)
+        || top.starts_with(b"xn--")
+        || top.starts_with(b"XN--");
     let mut count: usize = 0;
     let are_labels = labels.all(|label| {
         count = count.saturating_add(1);
@@ -72,7 +102,7 @@ fn is_domain(domain: &[u8]) -> bool {
         label.len() <= 63
             && edges
                 .iter()
-                .all(|edge| edge.is_some_and(|&byte| is_word(byte)))
+                .all(|edge| edge.is_some_and(|&byte| is_label(byte)))
     });
     let is_file = FILES.iter().any(|file| file.eq_ignore_ascii_case(top));
     is_top && are_labels && count > 0 && !is_file

@@ -645,10 +645,12 @@ pub(super) fn detect_month(
     }
     let year = view.run(name, 2, |byte| matches!(byte, b' ' | b'.' | b',' | b'-'))?;
     let end = view.run(year, 5, |byte| byte.is_ascii_digit())?;
-    let is_year = matches!(
-        view.part(year..end),
-        [b'1', b'9', _, _] | [b'2', b'0', _, _]
-    );
+    let is_year = match view.part(year..end) {
+        [b'1', b'9', _, _] | [b'2', b'0', _, _] => true,
+        // `11-Jul-76`.
+        [_, _] => view.before(year) == b'-' && view.before(from) == b'-',
+        _ => false,
+    };
     let is_day = matches!(
         view.part(start..behind),
         [b'1'..=b'9'] | [b'0'..=b'2', _] | [b'3', b'0' | b'1']

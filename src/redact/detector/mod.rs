@@ -230,7 +230,7 @@ fn detect_colon(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
         return Ok(());
     }
     let group = view.run_back(at, 5, |byte| is_in(byte, class::HEX));
-    if view.before(group) != b':' {
+    if view.before(group) != b':' || address::is_label(&view, group) {
         address::detect_ipv6(sight, at)?;
         address::detect_mac(sight, at)?;
     }
@@ -276,6 +276,9 @@ fn detect_digit(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize) -> Result<(
     let next = view.ahead(behind)?;
     if length <= 2 && matches!(next, b' ' | b'-' | b'.' | b',' | b's' | b'n' | b'r' | b't') {
         identity::detect_month(sight, at, behind)?;
+    }
+    if length == 4 && matches!(view.ahead(at)?, b'2'..=b'6') {
+        card::detect_split(sight, at)?;
     }
     if next == b'|' && matches!(length, 15 | 16) {
         token::detect_app(sight, at, behind)?;

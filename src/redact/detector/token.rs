@@ -800,9 +800,18 @@ pub(super) fn begins(text: &[u8]) -> bool {
         .iter()
         .position(|&byte| !is_word(byte))
         .unwrap_or(text.len());
-    let is_row =
-        |row: &Row| is_prefix(row.0) && text.len() > row.0.len().saturating_add(row.3.min(30));
-    rows(text.get(..word).unwrap_or_default()).any(is_row)
-        || text.len() >= 20 && WORDS.iter().any(|row| is_prefix(row.0))
+    // As much of it as there is has to fit.
+    let fits = |prefix: &str, alphabet: Alphabet, least: usize| {
+        let body = text.get(prefix.len()..).unwrap_or_default();
+        let body = body.get(..least).unwrap_or(body);
+        is_prefix(prefix)
+            && body.len() >= least.min(30)
+            && body.iter().all(|&byte| alphabet.has(byte))
+            && is_random(body)
+    };
+    rows(text.get(..word).unwrap_or_default()).any(|row| fits(row.0, row.2, row.3))
+        || WORDS
+            .iter()
+            .any(|row| (row.4 == 0 || row.4 == word) && fits(row.0, row.2, row.3))
         || more.iter().any(|prefix| is_prefix(prefix))
 }
