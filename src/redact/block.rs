@@ -34,6 +34,31 @@ pub(super) const fn class_of(byte: u8) -> u8 {
         | mask((byte == b'z') | (byte == b'w'), class::LAST)
 }
 
+/// The same of a single byte.
+#[inline]
+pub(super) fn is_any(byte: u8) -> bool {
+    ANY.get(usize::from(byte)).copied().unwrap_or(false)
+}
+
+const ANY: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = u8::MAX;
+    loop {
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "evaluated by the compiler, which refuses to build where it goes wrong"
+        )]
+        {
+            table[byte as usize] = class_of(byte) != 0;
+        }
+        if byte == 0 {
+            break;
+        }
+        byte = byte.wrapping_sub(1);
+    }
+    table
+};
+
 #[inline]
 const fn mask(is: bool, class: u8) -> u8 {
     (is as u8).wrapping_neg() & class

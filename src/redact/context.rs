@@ -101,33 +101,40 @@ impl Topics {
             return;
         }
         self.read = start;
-        let text = view.part(first..start);
         #[cfg(test)]
-        view.looked(text.len());
-        let mut bytes = [0; BLOCK_BYTES];
-        if let Some(slots) = bytes.get_mut(..text.len()) {
-            slots.copy_from_slice(text);
-        }
+        view.looked(start.wrapping_sub(first));
+        let mut copy = [0; BLOCK_BYTES];
+        // The block ends where the candidate begins; of its bytes the last are new.
+        let (bytes, base) = match view.block_before(start) {
+            Some(bytes) => (bytes, start.wrapping_sub(BLOCK_BYTES)),
+            None => {
+                let text = view.part(first..start);
+                if let Some(slots) = copy.get_mut(..text.len()) {
+                    slots.copy_from_slice(text);
+                }
+                (&copy, first)
+            }
+        };
+        let skipped = first.wrapping_sub(base);
         let before = view.before(first);
-        let block = Block::new(&bytes);
+        let block = Block::new(bytes);
         let (letters, capitals) = (block.letters(), block.capitals());
         let small = letters & !capitals;
         let words = letters | block.of(class::DIGIT);
         // A small letter before a capital ends one word and begins another.
         let turns = (small << 1 | u64::from(before.is_ascii_lowercase())) & capitals;
         let mut starts = letters & (!(words << 1 | u64::from(is_word(before))) | turns);
-        let breaks = !words | turns;
+        starts = starts >> skipped << skipped;
+        let goes_on = words & !turns;
         while starts != 0 {
             let from = starts.trailing_zeros();
             starts &= starts.wrapping_sub(1);
-            let behind = breaks.checked_shr(from.wrapping_add(1)).unwrap_or(u64::MAX);
-            let length = behind.trailing_zeros().wrapping_add(1);
-            if (1..=WORD_BYTES_MAX).contains(&length) {
+            let behind = goes_on.checked_shr(from.wrapping_add(1)).unwrap_or(0);
+            let length = behind.trailing_ones().wrapping_add(1);
+            if length <= WORD_BYTES_MAX {
                 let [from, length] = [from, length].map(|it| usize::try_from(it).unwrap_or(0));
-                let word = text
-                    .get(from..from.wrapping_add(length))
-                    .unwrap_or_default();
-                self.note(first.wrapping_add(from), word);
+                let word = bytes.get(from..from.wrapping_add(length));
+                self.note(base.wrapping_add(from), word.unwrap_or_default());
             }
         }
     }

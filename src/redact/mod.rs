@@ -26,6 +26,7 @@ pub mod places;
 mod plan;
 mod replace;
 mod restore;
+mod run;
 mod scan;
 pub mod select;
 mod stream;

@@ -89,6 +89,19 @@ pub struct Places<'m, 'a> {
 
 type Sink<'s, 'a, E> = &'s mut dyn FnMut(Found<'a>, &[Step<'a>]) -> Result<(), E>;
 
+/// Why a walk ends before the document does.
+enum Halt {
+    Json(json::Error),
+    /// The sink has said why.
+    Refused,
+}
+
+impl From<json::Error> for Halt {
+    fn from(error: json::Error) -> Self {
+        Self::Json(error)
+    }
+}
+
 impl<'m, 'a> Places<'m, 'a> {
     /// Stands at the root of what the selectors speak of.
     #[must_use]
@@ -133,19 +146,29 @@ impl<'m, 'a> Places<'m, 'a> {
     ) -> Result<(), E> {
         let end = self.states.len();
         let inherited = self.inherited;
-        self.value(&mut Walk::new(value), 0, inherited, sink)?;
+        let mut refused = None;
+        let done = self.value(&mut Walk::new(value), 0, inherited, &mut |found, path| {
+            sink(found, path).map_err(|error| {
+                refused = Some(error);
+                Halt::Refused
+            })
+        });
         self.states.truncate(end);
-        Ok(())
+        match done {
+            Err(Halt::Refused) => refused.map_or(Ok(()), Err),
+            Err(Halt::Json(error)) => Err(error.into()),
+            Ok(()) => Ok(()),
+        }
     }
 
     /// Takes the next value, whose states begin at `start`.
-    fn value<E: From<json::Error>>(
+    fn value(
         &mut self,
         walk: &mut Walk<'a>,
         start: usize,
         inherited: Marks,
-        sink: Sink<'_, 'a, E>,
-    ) -> Result<(), E> {
+        sink: Sink<'_, 'a, Halt>,
+    ) -> Result<(), Halt> {
         let states = self.states.get(start..).unwrap_or_default();
         let marks = self.matcher.marks(states) | inherited;
         let kind = walk.kind();
@@ -185,13 +208,13 @@ impl<'m, 'a> Places<'m, 'a> {
         }
     }
 
-    fn object<E: From<json::Error>>(
+    fn object(
         &mut self,
         walk: &mut Walk<'a>,
         start: usize,
         inherited: Marks,
-        sink: Sink<'_, 'a, E>,
-    ) -> Result<(), E> {
+        sink: Sink<'_, 'a, Halt>,
+    ) -> Result<(), Halt> {
         let end = self.states.len();
         let states = self.states.get(start..).unwrap_or_default();
         let needs_child = self.matcher.needs_child(states);
@@ -217,13 +240,13 @@ impl<'m, 'a> Places<'m, 'a> {
         Ok(())
     }
 
-    fn array<E: From<json::Error>>(
+    fn array(
         &mut self,
         walk: &mut Walk<'a>,
         start: usize,
         inherited: Marks,
-        sink: Sink<'_, 'a, E>,
-    ) -> Result<(), E> {
+        sink: Sink<'_, 'a, Halt>,
+    ) -> Result<(), Halt> {
         let end = self.states.len();
         let states = self.states.get(start..).unwrap_or_default();
         let needs_child = self.matcher.needs_child(states) || self.layout.by_index;

@@ -6,7 +6,7 @@
 //!                               -> match with a tail: found piece by piece until the tail ends
 //!                               -> more: stop here; the next call begins with this trigger
 //! ```
-//! A match may begin before its trigger, but only in a run of [`is_local`] bytes that reaches it. So what lies before the
+//! A match may begin before its trigger, but only in a run of [`Set::LOCAL`] that reaches it. So what lies before the
 //! last such run is decided, and that is all a stream holds back.
 
 use super::candidate::{Candidate, Tail};
@@ -14,8 +14,9 @@ use super::context::Topics;
 use super::detector::{Row, Seen, Sight};
 use super::own::{Depth, Work};
 use super::plan::Plan;
+use super::run::Set;
 use super::trigger::Triggers;
-use super::view::{More, View, is_local};
+use super::view::{More, View};
 
 /// The longest start of a match before its trigger.
 const START_BYTES_MAX: usize = 64;
@@ -85,10 +86,20 @@ impl Scan {
         found: &mut dyn FnMut(Piece),
     ) -> usize {
         loop {
-            if let Some(stopped) = self.close(view, is_end, found) {
+            if self.matches.open.is_some()
+                && let Some(stopped) = self.close(view, is_end, found)
+            {
                 return stopped;
             }
-            if !self.find(plan, view, depth, found) {
+            let mut triggers = Triggers::new(view);
+            let first = triggers.next_busy(view, self.next);
+            // Most pieces of a stream have nothing.
+            if first >= view.end() && plan.own.is_none() {
+                self.next = self.next.max(first);
+                self.own_next = self.own_next.max(first);
+                break;
+            }
+            if !self.find(plan, view, depth, (triggers, first), found) {
                 break;
             }
         }
@@ -125,19 +136,19 @@ impl Scan {
         Some(to)
     }
 
-    /// Finds matches up to one with a tail, or to where the text ends; whether it was the first.
-    fn find(
+    /// Finds matches from the first trigger up to one with a tail, or to where the text ends; whether it was the first.
+    #[inline(never)] // What has none of them is done sooner.
+    fn find<'t>(
         &mut self,
         plan: &Plan,
-        view: &View<'_>,
+        view: &View<'t>,
         depth: Depth,
+        (mut triggers, mut trigger): (Triggers<'t>, usize),
         found: &mut dyn FnMut(Piece),
     ) -> bool {
         let end = view.end();
-        let mut triggers = Triggers::new(view);
         let mut sight = Sight::new(view, plan, &mut self.topics, &mut self.seen, self.detected);
         let own = plan.own.as_ref();
-        let mut trigger = triggers.next(self.next);
         let mut start = own.map_or(end, |own| own.first(view, self.own_next, &self.work));
         let is_open = loop {
             let at = trigger.min(start);
@@ -176,7 +187,7 @@ impl Scan {
                 sight.taken = candidate.end;
             }
             if trigger == at {
-                trigger = triggers.next(self.next);
+                trigger = triggers.next_busy(view, self.next);
             }
             if best.is_none() && mine.is_none() {
                 continue;
@@ -223,7 +234,7 @@ impl Matches {
         is_end: bool,
         found: &mut dyn FnMut(Piece),
     ) -> usize {
-        let start = view.run_back(next, START_BYTES_MAX, is_local);
+        let start = view.run_of_back(next, START_BYTES_MAX, Set::LOCAL);
         let start = if is_end { view.end() } else { start };
         match self.pending.take() {
             Some(pending) if pending.end <= start || is_end => {

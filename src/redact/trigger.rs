@@ -3,7 +3,8 @@
 //! A place is told by its byte and the two beside it. Whatever is let out here no detector would have found anything at; so
 //! a stream, which looks again once the next byte is there, finds the same.
 
-use super::block::{BLOCK_BYTES, Block, class, class_of};
+use super::block::{BLOCK_BYTES, Block, class, is_any};
+use super::detector::is_idle;
 use super::view::{View, is_word};
 
 /// A block, the byte before it and the byte behind it.
@@ -51,6 +52,18 @@ impl<'t> Triggers<'t> {
         self.search(offset)
     }
 
+    /// The same without those that are known to come to nothing.
+    #[inline]
+    pub(super) fn next_busy(&mut self, view: &View<'_>, mut from: usize) -> usize {
+        loop {
+            let at = self.next(from);
+            match view.around(at) {
+                Some((before, behind)) if is_idle(before, behind) => from = at.wrapping_add(1),
+                _ => return at,
+            }
+        }
+    }
+
     /// The first trigger in a block that begins here or behind it.
     #[inline(never)]
     fn search(&mut self, mut block: usize) -> usize {
@@ -83,7 +96,7 @@ impl<'t> Triggers<'t> {
         if rest.len() <= NEAR_BYTES {
             return self.near(block, rest);
         }
-        if rest.iter().all(|&byte| class_of(byte) == 0) {
+        if rest.iter().all(|&byte| !is_any(byte)) {
             return 0;
         }
         let mut window = [0; WINDOW_BYTES];
@@ -105,7 +118,7 @@ impl<'t> Triggers<'t> {
         let (mut bits, mut bit) = (0, 1);
         for byte in rest {
             let next = behind.next().copied().unwrap_or(0);
-            if class_of(*byte) != 0 && is_call(before.copied().unwrap_or(0), *byte, next) {
+            if is_any(*byte) && is_call(before.copied().unwrap_or(0), *byte, next) {
                 bits |= bit;
             }
             bit <<= 1;
@@ -117,7 +130,7 @@ impl<'t> Triggers<'t> {
     /// The last byte of a text that goes on, if it could be a trigger.
     fn open(&self, block: usize) -> u64 {
         let last = self.bytes.len().wrapping_sub(1).wrapping_sub(block);
-        let is_open = !self.is_end && self.bytes.last().is_some_and(|&byte| class_of(byte) != 0);
+        let is_open = !self.is_end && self.bytes.last().is_some_and(|&byte| is_any(byte));
         match is_open && last < BLOCK_BYTES {
             true => 1 << last,
             false => 0,

@@ -8,6 +8,9 @@
 use core::cell::Cell;
 use core::ops::Range;
 
+use super::block::BLOCK_BYTES;
+use super::run::{self, Set};
+
 /// The decision needs bytes that have not arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct More;
@@ -115,6 +118,35 @@ impl<'t> View<'t> {
         }
     }
 
+    /// The same for a set.
+    pub(super) fn run_of(&self, at: usize, max: usize, set: Set) -> Result<usize, More> {
+        let rest = self.rest(at);
+        let near = rest.get(..max).unwrap_or(rest);
+        // More than `max` may be read, where that fills a vector.
+        let filled = rest.get(..max.next_multiple_of(16)).unwrap_or(rest);
+        let length = run::length(filled, set).min(near.len());
+        #[cfg(test)]
+        self.looked(length.saturating_add(1));
+        match length < near.len() || near.len() == max || self.is_end {
+            true => Ok(at.wrapping_add(length)),
+            false => Err(More),
+        }
+    }
+
+    /// The sixteen bytes before a position and those from it on, where there are so many.
+    #[inline]
+    pub(super) fn around(&self, at: usize) -> Option<(&'t [u8; 16], &'t [u8; 16])> {
+        let first = at.wrapping_sub(self.base).checked_sub(16)?;
+        let near: &[u8; 32] = self.bytes.get(first..)?.first_chunk()?;
+        near.first_chunk().zip(near.last_chunk())
+    }
+
+    /// The block of bytes before a position, where there are so many.
+    pub(super) fn block_before(&self, at: usize) -> Option<&'t [u8; BLOCK_BYTES]> {
+        let end = at.wrapping_sub(self.base);
+        self.bytes.get(..end)?.last_chunk()
+    }
+
     /// Where the run of a class that ends at a position begins; at most `max` bytes back.
     #[inline]
     pub(super) fn run_back(&self, at: usize, max: usize, is_in: impl Fn(u8) -> bool) -> usize {
@@ -122,6 +154,18 @@ impl<'t> View<'t> {
         let near = self.bytes.get(end.saturating_sub(max)..end);
         let near = near.unwrap_or_default().iter().rev();
         let length = near.take_while(|&&byte| is_in(byte)).count();
+        #[cfg(test)]
+        self.looked(length.saturating_add(1));
+        at.wrapping_sub(length)
+    }
+
+    /// The same for a set.
+    pub(super) fn run_of_back(&self, at: usize, max: usize, set: Set) -> usize {
+        let end = at.wrapping_sub(self.base);
+        let before = self.bytes.get(..end).unwrap_or_default();
+        let first = end.saturating_sub(max.next_multiple_of(16));
+        let filled = before.get(first..).unwrap_or_default();
+        let length = run::length_back(filled, set).min(max);
         #[cfg(test)]
         self.looked(length.saturating_add(1));
         at.wrapping_sub(length)
@@ -156,7 +200,6 @@ pub(super) mod class {
     pub(in crate::redact) const WORD: u8 = 1;
     pub(in crate::redact) const NAME: u8 = 2;
     pub(in crate::redact) const BASE64URL: u8 = 4;
-    pub(in crate::redact) const LOCAL: u8 = 8;
     pub(in crate::redact) const DOTTED: u8 = 16;
     pub(in crate::redact) const BASE64: u8 = 32;
     pub(in crate::redact) const VALUE: u8 = 64;
@@ -164,24 +207,22 @@ pub(super) mod class {
 }
 
 const CLASSES: [u8; 256] = {
-    use class::{BASE64, BASE64URL, DOTTED, HEX, LOCAL, NAME, VALUE, WORD};
+    use class::{BASE64, BASE64URL, DOTTED, HEX, NAME, VALUE, WORD};
     let mut table = [0; 256];
     let mut byte = u8::MAX;
     loop {
         let mut bits = 0;
         if byte.is_ascii_alphanumeric() {
-            bits |= WORD | NAME | BASE64URL | LOCAL | DOTTED | BASE64;
+            bits |= WORD | NAME | BASE64URL | DOTTED | BASE64;
         }
         if byte.is_ascii_hexdigit() {
             bits |= HEX;
         }
         bits |= match byte {
-            b'_' => NAME | BASE64URL | LOCAL | DOTTED | BASE64,
-            b'-' => BASE64URL | LOCAL | DOTTED | BASE64,
-            b'.' => LOCAL | DOTTED | BASE64,
-            b'+' => LOCAL | BASE64,
-            b'%' | b'\'' | b'&' => LOCAL,
-            b'/' | b'=' | b'~' => BASE64,
+            b'_' => NAME | BASE64URL | DOTTED | BASE64,
+            b'-' => BASE64URL | DOTTED | BASE64,
+            b'.' => DOTTED | BASE64,
+            b'+' | b'/' | b'=' | b'~' => BASE64,
             _ => 0,
         };
         let is_end = byte <= b' '
@@ -227,9 +268,4 @@ pub(super) const fn is_name(byte: u8) -> bool {
 /// base64url, which most tokens are made of.
 pub(super) fn is_base64url(byte: u8) -> bool {
     is_in(byte, class::BASE64URL)
-}
-
-/// What may stand before the `@` of an address; every start of a match that lies before its trigger is made of these.
-pub(super) fn is_local(byte: u8) -> bool {
-    is_in(byte, class::LOCAL)
 }

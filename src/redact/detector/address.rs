@@ -5,12 +5,13 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{Sight, Topic, is_edge};
 use crate::redact::entity::Entity;
+use crate::redact::run::Set;
 use crate::redact::view::{More, View, class, is_in, is_word};
 
 #[inline(never)] // What calls it is optimized sooner.
 pub(super) fn detect_ipv4(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
-    let end = view.run(at, 16, |byte| byte.is_ascii_digit() || byte == b'.')?;
+    let end = view.run_of(at, 16, Set::DECIMAL)?;
     let text = view.part(at..end);
     let text = text.strip_suffix(b".").unwrap_or(text);
     let end = at.wrapping_add(text.len());
@@ -31,7 +32,7 @@ pub(super) fn detect_ipv4(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), Mo
         !is_edge(next) || matches!(next, b'.' | b'-') && is_word(view.ahead(behind)?) && !is_range;
     let is_part = before[1] == b'-' && {
         let last = at.wrapping_sub(1);
-        let first = view.run_back(last, 16, |byte| byte.is_ascii_digit() || byte == b'.');
+        let first = view.run_of_back(last, 16, Set::DECIMAL);
         parse_ipv4(view.part(first..last)).is_none()
     };
     if is_product || is_longer || is_part || is_reserved(address) {
@@ -54,7 +55,7 @@ pub(super) fn detect_ipv4(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), Mo
 
 /// Whether an address stands there.
 pub(super) fn is_ipv4(view: &View<'_>, at: usize) -> Result<bool, More> {
-    let end = view.run(at, 16, |byte| byte.is_ascii_digit() || byte == b'.')?;
+    let end = view.run_of(at, 16, Set::DECIMAL)?;
     let text = view.part(at..end);
     let text = text.strip_suffix(b".").unwrap_or(text);
     Ok(parse_ipv4(text).is_some())
@@ -97,7 +98,7 @@ fn is_reserved(address: Ipv4Addr) -> bool {
 /// The first colon of an address.
 pub(super) fn detect_ipv6(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
-    let start = view.run_back(at, 5, |byte| byte.is_ascii_hexdigit());
+    let start = view.run_of_back(at, 5, Set::HEX);
     let before = view.before(start);
     let is_inner = matches!(before, b':' | b'.' | b'-') && !is_label(&view, start);
     if at.wrapping_sub(start) > 4 || !is_edge(before) || is_inner {
@@ -141,7 +142,7 @@ pub(super) fn detect_ipv6(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), Mo
 /// Whether what begins here stands behind a word and a colon, as `host:2a00:1450::1`, and the word is no part of it.
 pub(super) fn is_label(view: &View<'_>, start: usize) -> bool {
     let end = start.wrapping_sub(1);
-    let word = view.part(view.run_back(end, 8, |byte| byte.is_ascii_alphabetic())..end);
+    let word = view.part(view.run_of_back(end, 8, Set::LETTER)..end);
     view.before(start) == b':' && word.iter().any(|byte| !is_in(*byte, class::HEX))
 }
 
@@ -168,7 +169,15 @@ fn is_assigned(address: Ipv6Addr) -> bool {
 pub(super) fn detect_dotted(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
     let start = at.wrapping_sub(4);
-    if at < 4 || !is_in(view.before(at), class::HEX) || matches!(view.before(start), b'.' | b'-') {
+    if at < 4
+        || !is_in(view.before(at), class::HEX)
+        || is_word(view.before(start))
+        || matches!(view.before(start), b'.' | b'-')
+    {
+        return Ok(());
+    }
+    // Most dots between words have no other in this place.
+    if view.ahead(at.wrapping_add(5))? != b'.' {
         return Ok(());
     }
     let end = view.run(at, 10, |byte| is_in(byte, class::HEX) || byte == b'.')?;
@@ -197,7 +206,7 @@ pub(super) fn detect_mac(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), Mor
     let view = sight.view;
     let separator = view.ahead(at)?;
     let start = at.wrapping_sub(2);
-    if view.run_back(at, 3, |byte| byte.is_ascii_hexdigit()) != start {
+    if view.run_of_back(at, 3, Set::HEX) != start {
         return Ok(());
     }
     let before = view.before(start);

@@ -377,6 +377,18 @@ fn is_bic(value: &[u8]) -> bool {
         && rest.iter().all(is_rest)
 }
 
+/// Whether the bytes before a separator may be a name that promises something: what else stands there is told by three letters.
+#[inline]
+pub(super) fn may_begin(before: &[u8; 16]) -> bool {
+    let &[.., d, c, b, a] = before;
+    match (is_mark(a), is_mark(b)) {
+        (true, true) => true,
+        // The type of `token string`, `token: &str`.
+        (true, false) => matches!(b, b'g' | b'r') || may_end([d, c, b]),
+        _ => matches!(a, b'g' | b'r') || may_end([c, b, a]),
+    }
+}
+
 /// What the name before a separator promises.
 fn promise(view: &View<'_>, at: usize) -> Option<Promise> {
     let mut end = at;
@@ -437,11 +449,11 @@ fn untyped(view: &View<'_>, end: usize) -> usize {
 /// The row of the name that ends here.
 fn known(view: &View<'_>, end: usize) -> Option<(Promise, usize)> {
     // Most separators stand behind something else.
-    let last = [view.before(end.wrapping_sub(1)), view.before(end)];
+    let last = [2, 1, 0].map(|back| view.before(end.wrapping_sub(back)));
     if !may_end(last) {
         return None;
     }
-    let end_of_name = tail([view.before(end.wrapping_sub(2)), last[0], last[1]]);
+    let end_of_name = tail(last);
     let rows = NAMES.iter().zip(&TAILS);
     let rows = rows.filter(|&(_, &tail)| tail == end_of_name);
     let rows = rows
@@ -479,34 +491,36 @@ const fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }
 
-/// Whether some name ends in these two letters.
-fn may_end(last: [u8; 2]) -> bool {
-    let [before, last] = last.map(|byte| byte | 0x20);
+/// Whether some name may end in these three letters.
+fn may_end(last: [u8; 3]) -> bool {
+    let [earlier, before, last] = last.map(|byte| byte | 0x20);
     let is_near = last.is_ascii_lowercase() && before.is_ascii_lowercase();
-    let befores = LAST.get(usize::from(last & 31)).copied().unwrap_or(0);
-    is_near && befores >> (before & 31) & 1 == 1
+    let (befores, earliers) = LAST.get(usize::from(last & 31)).copied().unwrap_or((0, 0));
+    is_near && befores >> (before & 31) & 1 == 1 && earliers >> (earlier & 31) & 1 == 1
 }
 
 /// The last three letters of each name.
 const TAILS: [u32; NAMES.len()] = TABLES.0;
-/// By the last letter of a name: which letters stand before it, a bit for each.
-const LAST: [u32; 32] = TABLES.1;
-const TABLES: ([u32; NAMES.len()], [u32; 32]) = tables();
+/// By the last letter of a name: which letters stand before it, and which before those, a bit for each.
+const LAST: [(u32, u32); 32] = TABLES.1;
+const TABLES: ([u32; NAMES.len()], [(u32, u32); 32]) = tables();
 
 #[expect(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     reason = "evaluated by the compiler, which refuses to build where it goes wrong"
 )]
-const fn tables() -> ([u32; NAMES.len()], [u32; 32]) {
+const fn tables() -> ([u32; NAMES.len()], [(u32, u32); 32]) {
     let mut tails = [0; NAMES.len()];
-    let mut last = [0; 32];
+    let mut last = [(0, 0); 32];
     let mut row = 0;
     while row < NAMES.len() {
         let name = NAMES[row].0;
         let end = name.len();
         tails[row] = tail([name[end - 3], name[end - 2], name[end - 1]]);
-        last[(name[end - 1] & 31) as usize] |= 1 << (name[end - 2] & 31);
+        let letters = &mut last[(name[end - 1] & 31) as usize];
+        letters.0 |= 1 << (name[end - 2] & 31);
+        letters.1 |= 1 << (name[end - 3] & 31);
         row += 1;
     }
     (tails, last)

@@ -11,6 +11,7 @@ use super::number::Prefix;
 use super::{Sight, Topic, address, card, is_edge, named, token, wallet};
 use crate::redact::checksum::{is_date, mod_97};
 use crate::redact::entity::Entity;
+use crate::redact::run::Set;
 use crate::redact::view::{More, View, is_word};
 
 /// Longer words are keys, or nothing that is looked for.
@@ -22,13 +23,22 @@ const IBAN_LENGTHS: &[u8] = b"AD24AE23AL28AT20AZ28BA20BE16BG22BH22BI27BR29BY28CH
 #[inline(never)] // What calls it is optimized sooner.
 pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
-    named::detect(sight, at)?;
-    let start = view.run_back(at, 64, |byte| byte.is_ascii_alphabetic());
+    let start = view.run_of_back(at, 64, Set::LETTER);
     let before = view.before(start);
-    if before.is_ascii_digit() || before == b'_' {
+    let letters = at - start;
+    if before.is_ascii_digit() {
         return Ok(());
     }
-    let letters = at - start;
+    let end = view.run_of(at, WORD_BYTES_MAX, Set::WORD)?;
+    let length = end - start;
+    // Names of code are shorter; and what goes on with `@` is asked there.
+    let is_value = length >= if before == b'_' { 10 } else { 5 };
+    if is_value && !(length < 10 && view.ahead(end)? == b'@') {
+        named::detect(sight, at)?;
+    }
+    if before == b'_' {
+        return Ok(());
+    }
     match view.part(start..at) {
         [_, _] => iban(sight, start)?,
         [a, b, c, d, _, _] if [a, b, c, d].map(u8::to_ascii_lowercase) == *b"iban" => {
@@ -39,10 +49,9 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     if (2..=10).contains(&letters) {
         glued(sight, start, at)?;
     }
-    let end = view.run(at, WORD_BYTES_MAX, is_word)?;
     let word = view.part(start..end);
     sight.note().word = end;
-    if word.len() == 8 && is_uuid(&view, start)? {
+    if word.len() == 8 && view.ahead(end)? == b'-' && is_uuid(&view, start)? {
         sight.note().word = start + UUID_BYTES;
         return Ok(());
     }
@@ -115,6 +124,40 @@ const UUID_BYTES: usize = 36;
 
 /// `8-4-4-4-12` hexadecimal digits.
 fn is_uuid(view: &View<'_>, start: usize) -> Result<bool, More> {
+    let near = view.rest(start).first_chunk::<UUID_BYTES>();
+    if let Some(
+        &[
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            a,
+            _,
+            _,
+            _,
+            _,
+            b,
+            _,
+            _,
+            _,
+            _,
+            c,
+            _,
+            _,
+            _,
+            _,
+            d,
+            ..,
+        ],
+    ) = near
+        && [a, b, c, d] != *b"----"
+    {
+        return Ok(false);
+    }
     let mut at = start;
     for length in [8, 4, 4, 4, 12] {
         if at > start {
@@ -123,7 +166,7 @@ fn is_uuid(view: &View<'_>, start: usize) -> Result<bool, More> {
             }
             at += 1;
         }
-        let end = view.run(at, length, |byte| byte.is_ascii_hexdigit())?;
+        let end = view.run_of(at, length, Set::HEX)?;
         if end != at + length {
             return Ok(false);
         }
@@ -186,28 +229,15 @@ fn identity(sight: &mut Sight<'_, '_>, start: usize, word: &[u8]) {
 /// Ids without a check that could tell, by the words before.
 fn by_words(sight: &mut Sight<'_, '_>, start: usize, word: &[u8]) {
     let end = start + word.len();
+    if word.len() > 16 || word.starts_with(b"0x") {
+        return;
+    }
     let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
     let letters = word.len() - digits;
     let before = sight.view.before(start);
     // A part of something longer.
-    let is_part = before != 0
-        && !matches!(
-            before,
-            b' ' | b'\t'
-                | b'\n'
-                | b'"'
-                | b'\''
-                | b'`'
-                | b':'
-                | b'='
-                | b'#'
-                | b'('
-                | b'>'
-                | b'*'
-                | b'|'
-                | b','
-        );
-    if letters == 0 || digits < 4 || word.len() > 16 || word.starts_with(b"0x") || is_part {
+    let is_part = before != 0 && !b" \t\n\"'`:=#(>*|,".contains(&before);
+    if letters == 0 || digits < 4 || is_part {
         return;
     }
     if word.len() == 9 && letters <= 2 && is_dea(word) && sight.has(start, &[Topic::Dea]) {

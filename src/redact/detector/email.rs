@@ -3,7 +3,8 @@
 use super::Sight;
 use super::address::is_ipv4;
 use crate::redact::entity::Entity;
-use crate::redact::view::{More, View, class, is_in, is_local, is_word};
+use crate::redact::run::Set;
+use crate::redact::view::{More, View, class, is_in, is_word};
 
 /// RFC 5321, section 4.5.3.1; of a longer local part the last bytes are taken.
 pub(in crate::redact) const LOCAL_BYTES_MAX: usize = 64;
@@ -23,16 +24,22 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let behind = at.wrapping_add(1);
     // What was found before is not a part of an address too: the password of a URL.
     let last = view.before(at);
-    if sight.taken == at || !is_word(last) && !matches!(last, b'_' | b'-' | b'+') {
+    if sight.taken == at || !may_stand(last, view.ahead(behind)?) {
         return Ok(());
     }
-    let mut end = domain_end(&view, behind, |byte| {
-        is_in(byte, class::DOTTED) && byte != b'_'
-    })?;
+    let mut end = domain_end(
+        &view,
+        view.run_of(behind, DOMAIN_BYTES_MAX, Set::DOMAIN)?,
+        behind,
+    );
     let mut is_address = is_domain(view.part(behind..end));
     if !is_address && view.ahead(end)? >= 0x80 {
         // In letters of other scripts. Other text may stand behind an address in ours.
-        end = domain_end(&view, behind, is_foreign)?;
+        end = domain_end(
+            &view,
+            view.run(behind, DOMAIN_BYTES_MAX, is_foreign)?,
+            behind,
+        );
         is_address = is_domain(view.part(behind..end));
     } else if end == behind && view.ahead(behind)? == b'[' {
         // RFC 5321, section 4.1.3.
@@ -45,7 +52,7 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     if !is_address {
         return Ok(());
     }
-    let mut start = view.run_back(at, LOCAL_BYTES_MAX, is_local);
+    let mut start = view.run_of_back(at, LOCAL_BYTES_MAX, Set::LOCAL);
     while start < at && !is_word(view.ahead(start)?) && view.ahead(start)? != b'_' {
         start = start.wrapping_add(1);
     }
@@ -54,7 +61,7 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     }
     // The password of a URL whose name and password are of an example.
     if view.before(start) == b':' {
-        let user = view.run_back(start.wrapping_sub(1), LOCAL_BYTES_MAX, is_local);
+        let user = view.run_of_back(start.wrapping_sub(1), LOCAL_BYTES_MAX, Set::LOCAL);
         if view.part(user.wrapping_sub(3)..user) == b"://" {
             return Ok(());
         }
@@ -67,13 +74,17 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     Ok(())
 }
 
+/// What may stand beside the `@` of an address.
+pub(super) const fn may_stand(last: u8, next: u8) -> bool {
+    (is_word(last) || matches!(last, b'_' | b'-' | b'+')) && (is_label(next) || next == b'[')
+}
+
 /// Where a domain ends: with a letter or digit.
-fn domain_end(view: &View<'_>, from: usize, is_in: impl Fn(u8) -> bool) -> Result<usize, More> {
-    let mut end = view.run(from, DOMAIN_BYTES_MAX, is_in)?;
+fn domain_end(view: &View<'_>, mut end: usize, from: usize) -> usize {
     while end > from && !is_label(view.before(end)) {
         end = end.wrapping_sub(1);
     }
-    Ok(end)
+    end
 }
 
 /// What domains are made of, and bytes of letters that are not ASCII: but for blocks that hold marks.
@@ -86,24 +97,53 @@ const fn is_label(byte: u8) -> bool {
     is_word(byte) || byte >= 0x80
 }
 
+/// Labels of letters, digits and dashes, the last of them no file's.
 fn is_domain(domain: &[u8]) -> bool {
-    let mut labels = domain.rsplit(|&byte| byte == b'.');
-    let top = labels.next().unwrap_or_default();
-    let is_top = (2..=TOP_BYTES_MAX).contains(&top.len())
+    let Some(dot) = domain.iter().rposition(|&byte| byte == b'.') else {
+        return false;
+    };
+    let (labels, top) = domain.split_at(dot);
+    let top = top.get(1..).unwrap_or_default();
+    let is_name = (2..=TOP_BYTES_MAX).contains(&top.len())
         && top
             .iter()
-            .all(|&byte| byte.is_ascii_alphabetic() || byte >= 0x80)
-        || top.starts_with(b"xn--")
-        || top.starts_with(b"XN--");
-    let mut count: usize = 0;
-    let are_labels = labels.all(|label| {
-        count = count.saturating_add(1);
+            .all(|&byte| byte.is_ascii_alphabetic() || byte >= 0x80);
+    let is_known = |label: &[u8]| {
         let edges = [label.first(), label.last()];
         label.len() <= 63
             && edges
                 .iter()
                 .all(|edge| edge.is_some_and(|&byte| is_label(byte)))
-    });
-    let is_file = FILES.iter().any(|file| file.eq_ignore_ascii_case(top));
-    is_top && are_labels && count > 0 && !is_file
+    };
+    let is_coded = top.starts_with(b"xn--") || top.starts_with(b"XN--");
+    (is_name && !(top.len() <= 8 && PACKED.contains(&packed(top))) || is_coded)
+        && labels.split(|&byte| byte == b'.').all(is_known)
+}
+
+/// The names of [`FILES`] as numbers.
+const PACKED: [u64; FILES.len()] = {
+    let mut numbers = [0; FILES.len()];
+    let mut row = 0;
+    while row < FILES.len() {
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "evaluated by the compiler, which refuses to build where it goes wrong"
+        )]
+        {
+            assert!(FILES[row].len() <= 8);
+            numbers[row] = packed(FILES[row]);
+        }
+        row = row.wrapping_add(1);
+    }
+    numbers
+};
+
+/// Up to eight letters as a number, in any case the same.
+const fn packed(mut letters: &[u8]) -> u64 {
+    let mut number = 0;
+    while let [letter, rest @ ..] = letters {
+        number = number << 8 | (*letter | 0x20) as u64;
+        letters = rest;
+    }
+    number
 }

@@ -10,6 +10,7 @@ use crate::redact::checksum::{
     is_date, luhn, luhn_sum, mod_11_2, mod_11_10, modulo, verhoeff, weighted,
 };
 use crate::redact::entity::Entity;
+use crate::redact::run::Set;
 use crate::redact::view::More;
 
 /// Words that speak of a person's number, for numbers that say much themselves; for the others a mere `id` says too little.
@@ -644,7 +645,7 @@ pub(super) fn detect_month(
         }
     }
     let year = view.run(name, 2, |byte| matches!(byte, b' ' | b'.' | b',' | b'-'))?;
-    let end = view.run(year, 5, |byte| byte.is_ascii_digit())?;
+    let end = view.run_of(year, 5, Set::DIGIT)?;
     let is_year = match view.part(year..end) {
         [b'1', b'9', _, _] | [b'2', b'0', _, _] => true,
         // `11-Jul-76`.

@@ -10,6 +10,7 @@ mod card;
 mod code;
 mod email;
 mod identity;
+mod idle;
 mod named;
 mod number;
 mod phone;
@@ -22,7 +23,9 @@ use super::context::{Topic, Topics};
 use super::entity::Entity;
 use super::kind::Kind;
 use super::plan::Plan;
+use super::run::Set;
 use super::view::{More, View, class, is_in, is_name, is_word};
+pub(super) use idle::is_idle;
 use number::Prefix;
 pub(super) use number::Row;
 
@@ -168,16 +171,17 @@ fn detect(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize, byte: u8) -> Resu
     match byte {
         b'0'..=b'9' => detect_digit(sight, row, at),
         b'@' => {
-            named::detect(sight, at)?;
+            let view = sight.view;
+            if email::may_stand(view.before(at), view.ahead(at.wrapping_add(1))?) {
+                named::detect(sight, at)?;
+            }
             email::detect(sight, at)
         }
         b'_' if sight.view.ahead(at.wrapping_add(1))? == b'm' => {
             token::detect_suffix(sight, at)?;
             token::detect(sight, at)
         }
-        b'.' if sight.view.before(at.wrapping_sub(4)) == 0
-            || !is_word(sight.view.before(at.wrapping_sub(4))) =>
-        {
+        b'.' if is_in(sight.view.before(at), class::HEX) => {
             address::detect_dotted(sight, at)?;
             token::detect(sight, at)
         }
@@ -229,7 +233,7 @@ fn detect_colon(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     if !is_in(before, class::HEX) {
         return Ok(());
     }
-    let group = view.run_back(at, 5, |byte| is_in(byte, class::HEX));
+    let group = view.run_of_back(at, 5, Set::HEX);
     if view.before(group) != b':' || address::is_label(&view, group) {
         address::detect_ipv6(sight, at)?;
         address::detect_mac(sight, at)?;
@@ -245,23 +249,24 @@ fn detect_digit(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize) -> Result<(
         return code::detect(sight, at);
     }
     let earlier = view.before(at.wrapping_sub(1));
-    if matches!(before, b'-' | b'.' | b'+' | b'%') && earlier.is_ascii_alphabetic() {
-        named::detect(sight, at)?;
-    }
     let is_inner = earlier.is_ascii_digit();
     if is_inner
-        && matches!(before, b'/' | b'-' | b'.')
+        && matches!(before, b'/' | b'.')
         && !view.ahead(at.wrapping_add(1))?.is_ascii_digit()
     {
         return Ok(());
     }
-    let length = view
-        .run(at, 20, |byte| byte.is_ascii_digit())?
-        .wrapping_sub(at);
+    let length = view.run_of(at, 20, Set::DIGIT)?.wrapping_sub(at);
+    if length > 2 && may_end_value(earlier, before) {
+        named::detect(sight, at)?;
+    }
     // Inside a row of groups only one that could be a card's or a phone's first is tried again.
     if is_inner {
         match before {
             b' ' if length < 3 && view.ahead(at.wrapping_add(length))? == b'.' => {
+                return address::detect_ipv4(sight, at);
+            }
+            b'-' if length < 4 && view.ahead(at.wrapping_add(length))? == b'.' => {
                 return address::detect_ipv4(sight, at);
             }
             b' ' if length < 3 => return Ok(()),
@@ -310,6 +315,11 @@ fn detect_digit(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize) -> Result<(
         code::detect(sight, at)?;
     }
     Ok(())
+}
+
+/// Whether digits behind these two may be the end of a value that began with letters: `correct-horse-42`.
+const fn may_end_value(earlier: u8, last: u8) -> bool {
+    earlier.is_ascii_alphabetic() && matches!(last, b'-' | b'.' | b'+' | b'%')
 }
 
 /// Digits in groups.

@@ -3,6 +3,7 @@
 //! A [`Row`] is all groups in a row, read once whatever asks about it; a [`Number`] begins with one of its groups; a [`Prefix`]
 //! is a number's first groups, since what follows may be another. One separator stands between two groups.
 
+use crate::redact::run::Set;
 use crate::redact::view::{More, View, is_name};
 
 const DIGITS_MAX: usize = 64;
@@ -311,7 +312,7 @@ pub(super) fn may_go_on(view: &View<'_>, end: usize, length: usize) -> Result<bo
         return Ok(false);
     }
     let second = end.wrapping_add(1);
-    let second_end = view.run(second, 7, |byte| byte.is_ascii_digit())?;
+    let second_end = view.run_of(second, 7, Set::DIGIT)?;
     let second = second_end.wrapping_sub(second);
     if !matches!((length, second), (3, 2..=4) | (4, 4..=6)) {
         return Ok(false);
@@ -322,9 +323,7 @@ pub(super) fn may_go_on(view: &View<'_>, end: usize, length: usize) -> Result<bo
         return Ok(false);
     }
     let third = second_end.wrapping_add(1);
-    let third = view
-        .run(third, 7, |byte| byte.is_ascii_digit())?
-        .wrapping_sub(third);
+    let third = view.run_of(third, 7, Set::DIGIT)?.wrapping_sub(third);
     Ok(matches!(
         (length, second, third),
         (3, _, 4) | (4, 4, 4) | (4, 6, 4 | 5) | (4, 5, 1 | 6)
@@ -354,7 +353,7 @@ pub(in crate::redact) fn may_begin(view: &View<'_>, at: usize) -> bool {
         b'.' => !is_name(earlier),
         // `8-4-4-4-12`: a group of a UUID, or the end of another compound.
         b'-' => {
-            let word = view.run_back(at.wrapping_sub(1), 20, is_name);
+            let word = view.run_of_back(at.wrapping_sub(1), 20, Set::NAME);
             let length = at.wrapping_sub(1).wrapping_sub(word);
             let is_hex = view
                 .part(word..at.wrapping_sub(1))

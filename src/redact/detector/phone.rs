@@ -139,6 +139,10 @@ fn is_planned(digits: &[u8]) -> bool {
 /// Where a number ends with its extension; nothing if it goes on as something else.
 fn extended(view: &View<'_>, end: usize) -> Result<Option<usize>, More> {
     let mut at = end;
+    let next = view.ahead(end)?;
+    if !matches!(next, b' ' | b',' | b'x' | b'e') {
+        return Ok(is_edge(next).then_some(end));
+    }
     let gap = view.run(at, 2, |byte| matches!(byte, b' ' | b','))?;
     if matches!(view.ahead(gap)?, b'x' | b'e') {
         at = gap;

@@ -6,6 +6,7 @@
 use super::Sight;
 use crate::redact::candidate::Tail;
 use crate::redact::entity::Entity::{self, *};
+use crate::redact::run::Set;
 use crate::redact::view::{More, class, is_base64url, is_in, is_word};
 
 /// What the part behind a prefix is made of.
@@ -364,8 +365,8 @@ const _: () = assert!(PREFIXES.len() < NONE as usize);
 const FIRST: [u8; BUCKETS] = CHAINS.0;
 const NEXT: [u8; PREFIXES.len()] = CHAINS.1;
 const CHAINS: ([u8; BUCKETS], [u8; PREFIXES.len()]) = chains();
-/// What stands before the first separator of some prefix, a bit for each separator.
-const ENDS: [u8; 256] = ends();
+/// Which two bytes stand before the first separator of some prefix, a bit for each separator.
+const ENDS: [u8; 1_024] = ends();
 
 #[expect(
     clippy::arithmetic_side_effects,
@@ -395,13 +396,14 @@ const fn chains() -> ([u8; BUCKETS], [u8; PREFIXES.len()]) {
     clippy::indexing_slicing,
     reason = "evaluated by the compiler, which refuses to build where it goes wrong"
 )]
-const fn ends() -> [u8; 256] {
-    let mut table = [0; 256];
+const fn ends() -> [u8; 1_024] {
+    let mut table = [0; 1_024];
     let mut row = 0;
     while row < PREFIXES.len() {
         let prefix = PREFIXES[row].0.as_bytes();
         let length = word_length(prefix);
-        table[prefix[length - 1] as usize] |= separator_bit(prefix[length]);
+        let pair = pair(prefix[length - 2], prefix[length - 1]);
+        table[pair as usize] |= separator_bit(prefix[length]);
         row += 1;
     }
     table
@@ -418,6 +420,11 @@ const fn word_length(prefix: &[u8]) -> usize {
         length += 1;
     }
     length
+}
+
+/// Two bytes as a number of ten bits: no two letters have the same.
+const fn pair(earlier: u8, last: u8) -> u16 {
+    (earlier & 31) as u16 * 32 + (last & 31) as u16
 }
 
 const fn separator_bit(separator: u8) -> u8 {
@@ -449,6 +456,19 @@ fn rows(word: &[u8]) -> impl Iterator<Item = &'static Row> {
     })
 }
 
+/// Whether what stands before a separator may be the beginning of a prefix with it, or of what has one in the middle.
+#[inline]
+pub(super) fn may_begin(before: &[u8; 16], separator: u8) -> bool {
+    let &[_, _, first, .., earlier, last] = before;
+    may_end(earlier, last, separator) || separator == b'.' && is_word(first)
+}
+
+/// Whether the word before a separator may be the beginning of a prefix, by its last two bytes.
+fn may_end(earlier: u8, last: u8, separator: u8) -> bool {
+    let end = ENDS.get(usize::from(pair(earlier, last)));
+    end.is_some_and(|end| end & separator_bit(separator) != 0)
+}
+
 /// A separator: perhaps the first in a prefix, a private key's, or one of a few that stand in the middle.
 #[inline(never)] // What calls it is optimized sooner.
 pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
@@ -460,13 +480,12 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     if at < sight.seen.token && separator != b'.' {
         return Ok(());
     }
-    let end = ENDS.get(usize::from(view.before(at))).copied().unwrap_or(0);
-    let is_end = end & separator_bit(separator) != 0;
+    let is_end = may_end(view.before(at.wrapping_sub(1)), view.before(at), separator);
     let is_middle = separator == b'.' && is_word(view.before(at.wrapping_sub(13)));
     if !is_end && !is_middle {
         return Ok(());
     }
-    let start = view.run_back(at, 14, is_word);
+    let start = view.run_of_back(at, 14, Set::WORD);
     let length = at.wrapping_sub(start);
     if separator == b'.' && length == 14 {
         return middle(sight, at);
@@ -573,7 +592,7 @@ fn middle(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
         body(sight, start, from, ServiceToken, Base64, 60)?;
         return Ok(());
     }
-    let start = view.run_back(at, 28, is_base64url);
+    let start = view.run_of_back(at, 28, Set::BASE64URL);
     let user = view.part(start..at);
     if user.len() == 17 && user.starts_with(b"pat") {
         body(sight, start, at.wrapping_add(1), DatabaseToken, Hex, 64)?;
@@ -584,7 +603,7 @@ fn middle(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     {
         return Ok(());
     }
-    let dot = view.run(stamp, 7, is_base64url)?;
+    let dot = view.run_of(stamp, 7, Set::BASE64URL)?;
     if dot == stamp.wrapping_add(6) && view.ahead(dot)? == b'.' && is_random(user) {
         body(sight, start, dot.wrapping_add(1), DiscordToken, Url, 27)?;
     }
@@ -609,7 +628,7 @@ pub(super) fn detect_letter(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), 
         _ => (1, b"AKIA", AwsAccessKey, Upper, 16),
     };
     let start = at.wrapping_sub(back);
-    if at < back || view.run_back(at, back.wrapping_add(1), is_word) != start {
+    if at < back || view.run_of_back(at, back.wrapping_add(1), Set::WORD) != start {
         return Ok(());
     }
     // `prefix` begins with what is behind: compared ahead of `start`, all of it is there or to come.
@@ -631,12 +650,12 @@ fn json_token(sight: &mut Sight<'_, '_>, start: usize) -> Result<(), More> {
         body(sight, start, from, MonitoringToken, Base64, 60)?;
         return Ok(());
     }
-    let dot = view.run(start, 512, is_base64url)?;
+    let dot = view.run_of(start, 512, Set::BASE64URL)?;
     if dot.wrapping_sub(start) < 16 || view.ahead(dot)? != b'.' {
         return Ok(());
     }
     let from = dot.wrapping_add(1);
-    let end = view.run(from, 10, is_base64url)?;
+    let end = view.run_of(from, 10, Set::BASE64URL)?;
     if end == from.wrapping_add(10) {
         sight.offer_open(Jwt, start, end, 95, Tail::Dotted);
     }
@@ -646,7 +665,7 @@ fn json_token(sight: &mut Sight<'_, '_>, start: usize) -> Result<(), More> {
 /// A bot's token of Telegram: its number, a colon, 35 characters; and Asana's, `1/` and a longer number, a colon, 32 hexadecimal digits.
 pub(super) fn detect_telegram(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
-    let start = view.run_back(at, 19, |byte| byte.is_ascii_digit());
+    let start = view.run_of_back(at, 19, Set::DIGIT);
     let from = at.wrapping_add(1);
     let digits = at.wrapping_sub(start);
     if (15..19).contains(&digits) && view.before(start) == b'/' {
@@ -656,7 +675,7 @@ pub(super) fn detect_telegram(sight: &mut Sight<'_, '_>, at: usize) -> Result<()
     if !(8..=10).contains(&digits) || is_word(view.before(start)) {
         return Ok(());
     }
-    let end = view.run(from, 36, is_base64url)?;
+    let end = view.run_of(from, 36, Set::BASE64URL)?;
     let text = view.part(from..end);
     if (34..=35).contains(&text.len()) && is_random(text) {
         sight.offer(TelegramToken, start, end, 92);
@@ -664,15 +683,23 @@ pub(super) fn detect_telegram(sight: &mut Sight<'_, '_>, at: usize) -> Result<()
     Ok(())
 }
 
+/// Whether a vendor's keys may begin as the word of these letters does.
+pub(super) fn begins_word(before: &[u8; 16], letters: usize) -> bool {
+    let first = before.len().checked_sub(letters);
+    let first = first.and_then(|first| before.get(first));
+    first.is_some_and(|first| KEYS_BEGIN.contains(first))
+}
+
+/// How the words of [`WORDS`] begin.
+const KEYS_BEGIN: &[u8] = b"AEGISYZcdo034";
+
 /// A word with a digit in it that begins as a vendor's keys do.
 pub(super) fn detect_word(sight: &mut Sight<'_, '_>, start: usize, end: usize) -> Result<(), More> {
     let word = sight.view.part(start..end);
     if word.get(52..58) == Some(b"JQQJ99") || word.get(76..80) == Some(b"AZDO") {
         return marked(sight, start);
     }
-    let may_begin = word
-        .first()
-        .is_some_and(|first| b"AEGISYZcdo034".contains(first));
+    let may_begin = word.first().is_some_and(|first| KEYS_BEGIN.contains(first));
     if word.len() < 5 || !may_begin {
         return Ok(());
     }
