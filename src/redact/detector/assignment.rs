@@ -380,13 +380,15 @@ fn is_bic(value: &[u8]) -> bool {
 /// Whether the bytes before a separator may be a name that promises something: what else stands there is told by three letters.
 #[inline]
 pub(super) fn may_begin(before: &[u8; 16]) -> bool {
-    let &[.., d, c, b, a] = before;
-    match (is_mark(a), is_mark(b)) {
-        (true, true) => true,
-        // The type of `token string`, `token: &str`.
-        (true, false) => matches!(b, b'g' | b'r') || may_end([d, c, b]),
-        _ => matches!(a, b'g' | b'r') || may_end([c, b, a]),
-    }
+    let &[.., e, d, c, b, a] = before;
+    let letters = match [a, b, c].map(is_mark) {
+        [true, true, true] => return true,
+        [true, true, false] => [e, d, c],
+        [true, false, _] => [d, c, b],
+        [false, ..] => [c, b, a],
+    };
+    // The type of `token string`, `token: &str`.
+    matches!(letters, [_, b'n', b'g'] | [_, b't', b'r']) || may_end(letters)
 }
 
 /// What the name before a separator promises.

@@ -46,7 +46,7 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
         }
         _ => {}
     }
-    if (2..=10).contains(&letters) {
+    if matches!(letters, 2 | 3) || letters <= 10 && end - at >= 13 {
         glued(sight, start, at)?;
     }
     let word = view.part(start..end);
@@ -87,11 +87,12 @@ fn glued(sight: &mut Sight<'_, '_>, start: usize, at: usize) -> Result<(), More>
     let view = sight.view;
     let word = view.part(start..at);
     let is = |name: &[u8]| name.eq_ignore_ascii_case(word);
-    let (is_ssn, is_card) = (is(b"ssn"), CARDS.iter().any(|name| is(name)));
     if is(b"ip") {
         return address::detect_ipv4(sight, at);
     }
-    if !is_ssn && !is_card {
+    let is_long = view.ahead(at + 3)?.is_ascii_digit() && view.ahead(at + 12)?.is_ascii_digit();
+    let is_ssn = is(b"ssn");
+    if !is_ssn && !(is_long && CARDS.iter().any(|name| is(name))) {
         return Ok(());
     }
     let mut digits = [0; 19];

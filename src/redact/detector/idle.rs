@@ -17,7 +17,7 @@ pub(in crate::redact) fn is_idle(before: &[u8; 16], behind: &[u8; 16]) -> bool {
         b'0'..=b'9' => is_idle_number(before, behind),
         b':' => is_idle_colon(before, behind),
         b'=' => !assignment::may_begin(before),
-        b'_' => next != b'm' && !token::may_begin(before, byte),
+        b'_' => !behind.starts_with(b"_mmk") && !token::may_begin(before, byte),
         // Else perhaps a MAC address with dots.
         b'.' => !(is_hex(last) && behind[5] == b'.') && !token::may_begin(before, byte),
         b'-' if !is_word(last) => [next, second] != *b"--",

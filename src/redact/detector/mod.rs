@@ -177,10 +177,7 @@ fn detect(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize, byte: u8) -> Resu
             }
             email::detect(sight, at)
         }
-        b'_' if sight.view.ahead(at.wrapping_add(1))? == b'm' => {
-            token::detect_suffix(sight, at)?;
-            token::detect(sight, at)
-        }
+        b'_' if sight.view.has(at, b"_mmk")? => token::detect_suffix(sight, at),
         b'.' if is_in(sight.view.before(at), class::HEX) => {
             address::detect_dotted(sight, at)?;
             token::detect(sight, at)

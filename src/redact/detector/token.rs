@@ -744,7 +744,7 @@ fn marked(sight: &mut Sight<'_, '_>, start: usize) -> Result<(), More> {
 pub(super) fn detect_suffix(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
     let start = at.wrapping_sub(36);
-    if at < 36 || !view.has(at, b"_mmk")? || view.before(start.wrapping_add(7)) != b'_' {
+    if at < 36 || view.before(start.wrapping_add(7)) != b'_' {
         return Ok(());
     }
     let end = at.wrapping_add(4);
