@@ -156,15 +156,12 @@ impl Scan {
                 (self.next, self.own_next) = (self.next.max(end), self.own_next.max(end));
                 break false;
             }
-            let (mut best, mut mine) = (None, None);
-            if trigger == at {
-                if sight.detect(&mut self.row, at).is_err() {
-                    sight.forget();
-                    (self.next, self.own_next) = (self.next.max(at), self.own_next.max(at));
-                    break false;
-                }
-                best = sight.best.take();
+            if trigger == at && sight.detect(&mut self.row, at).is_err() {
+                sight.forget();
+                (self.next, self.own_next) = (self.next.max(at), self.own_next.max(at));
+                break false;
             }
+            let mut mine = None;
             if let Some(own) = own.filter(|_| start == at) {
                 match own.detect(plan, view, at, depth, &mut self.work) {
                     Ok(candidate) => mine = candidate,
@@ -182,17 +179,17 @@ impl Scan {
                 sight.keep();
                 self.next = sight.skipped(at.wrapping_add(1));
             }
-            if let Some(candidate) = best {
+            if let Some(candidate) = &sight.best {
                 self.next = self.next.max(candidate.end);
                 sight.taken = candidate.end;
             }
             if trigger == at {
                 trigger = triggers.next_busy(view, self.next);
             }
-            if best.is_none() && mine.is_none() {
+            if sight.best.is_none() && mine.is_none() {
                 continue;
             }
-            for candidate in in_order(best, mine).into_iter().flatten() {
+            for candidate in in_order(sight.best.take(), mine).into_iter().flatten() {
                 self.matches.take(candidate, found);
             }
             if self.matches.open.is_some() {

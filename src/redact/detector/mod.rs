@@ -240,7 +240,7 @@ fn detect_digit(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize) -> Result<(
     {
         return Ok(());
     }
-    let length = view.run_of(at, 20, Set::DIGIT)?.wrapping_sub(at);
+    let length = view.digits(at, 20)?.wrapping_sub(at);
     // Inside a row of groups only one that could be a card's or a phone's first is tried again.
     if is_inner {
         match before {

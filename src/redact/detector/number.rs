@@ -312,7 +312,7 @@ pub(super) fn may_go_on(view: &View<'_>, end: usize, length: usize) -> Result<bo
         return Ok(false);
     }
     let second = end.wrapping_add(1);
-    let second_end = view.run_of(second, 7, Set::DIGIT)?;
+    let second_end = view.digits(second, 7)?;
     let second = second_end.wrapping_sub(second);
     if !matches!((length, second), (3, 2..=4) | (4, 4..=6)) {
         return Ok(false);
@@ -323,7 +323,7 @@ pub(super) fn may_go_on(view: &View<'_>, end: usize, length: usize) -> Result<bo
         return Ok(false);
     }
     let third = second_end.wrapping_add(1);
-    let third = view.run_of(third, 7, Set::DIGIT)?.wrapping_sub(third);
+    let third = view.digits(third, 7)?.wrapping_sub(third);
     Ok(matches!(
         (length, second, third),
         (3, _, 4) | (4, 4, 4) | (4, 6, 4 | 5) | (4, 5, 1 | 6)

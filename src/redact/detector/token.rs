@@ -704,7 +704,8 @@ pub(super) fn begins(text: &[u8]) -> bool {
         .unwrap_or(text.len());
     let is_row =
         |row: &Row| is_prefix(row.0) && text.len() > row.0.len().saturating_add(row.3.min(30));
+    let is_word_of = |keys: &[u8]| text.first().is_some_and(|first| keys.contains(first));
     rows(text.get(..word).unwrap_or_default()).any(is_row)
-        || text.len() >= 20 && WORDS.iter().any(|row| is_prefix(row.0))
-        || more.iter().any(|prefix| is_prefix(prefix))
+        || text.len() >= 20 && is_word_of(KEYS_BEGIN) && WORDS.iter().any(|row| is_prefix(row.0))
+        || is_word_of(b"eAL-") && more.iter().any(|prefix| is_prefix(prefix))
 }
