@@ -299,11 +299,10 @@ fn grouped(
 ) -> Result<(), More> {
     let number = row.number(&sight.view, at)?;
     if number.count() > 2 && (!is_inner || number.may_stand_behind()) {
-        for prefix in number.prefixes() {
-            if prefix.digits.len() >= 12 || !is_part(&prefix) {
-                detect_number(sight, &prefix)?;
-            }
-        }
+        number
+            .prefixes()
+            .filter(|prefix| prefix.digits.len() >= 12 || !is_part(prefix))
+            .try_for_each(|prefix| detect_number(sight, &prefix))?;
         identity::detect_letter(sight, &number)?;
     }
     Ok(())

@@ -3,7 +3,7 @@
 //! A [`Row`] is all groups in a row, read once whatever asks about it; a [`Number`] begins with one of its groups; a [`Prefix`]
 //! is a number's first groups, since what follows may be another. One separator stands between two groups.
 
-use crate::redact::run::Set;
+use crate::redact::run::{self, Set};
 use crate::redact::view::{More, View, is_name};
 
 const DIGITS_MAX: usize = 64;
@@ -134,15 +134,10 @@ impl Row {
         self.is_whole = true;
         for group in &mut self.groups {
             let from = sum;
-            for digit in self.digits.iter_mut().skip(from) {
-                let byte = view.ahead(at)?;
-                if !byte.is_ascii_digit() {
-                    break;
-                }
-                *digit = byte & 15;
-                sum = sum.wrapping_add(1);
-                at = at.wrapping_add(1);
-            }
+            let room = self.digits.get_mut(from..).unwrap_or_default();
+            let length = copy_digits(view, at, room)?;
+            sum = sum.wrapping_add(length);
+            at = at.wrapping_add(length);
             let next = view.ahead(at)?;
             if sum == from || next.is_ascii_digit() {
                 // No room for all of it.
@@ -189,6 +184,30 @@ impl Row {
         self.count = count;
         Ok(())
     }
+}
+
+/// Copies the digits from a position on, as far as there is room. Tells how many they are.
+fn copy_digits(view: &View<'_>, at: usize, room: &mut [u8]) -> Result<usize, More> {
+    // What is behind a short group is written over or not read.
+    if let (Some(near), Some(room)) = (view.rest(at).first_chunk(), room.first_chunk_mut()) {
+        let length = run::digits(near);
+        if length < 8 {
+            #[cfg(test)]
+            view.looked(length.saturating_add(1));
+            *room = near.map(|byte| byte & 15);
+            return Ok(length);
+        }
+    }
+    let mut length: usize = 0;
+    for digit in room {
+        let byte = view.ahead(at.wrapping_add(length))?;
+        if !byte.is_ascii_digit() {
+            break;
+        }
+        *digit = byte & 15;
+        length = length.wrapping_add(1);
+    }
+    Ok(length)
 }
 
 impl<'r> Number<'r> {
