@@ -30,6 +30,12 @@ impl Set {
 /// The same of a vector.
 pub(super) use lanes::{length as length_of, length_back as length_of_back};
 
+/// Whether a letter is among them.
+pub(super) fn has_letter(bytes: &[u8; 16]) -> bool {
+    let small = bytes.map(|byte| u8::from((byte | 0x20).wrapping_sub(b'a') < 26));
+    small.iter().fold(0, |any, is| any | is) != 0
+}
+
 /// How many of eight bytes are digits, from the first on.
 pub(super) fn digits(bytes: &[u8; 8]) -> usize {
     let values = u64::from_le_bytes(*bytes) ^ 0x3030_3030_3030_3030;
