@@ -230,9 +230,9 @@ fn stream(text: &str) -> impl FnMut() -> usize {
         let mut stream = Stream::default();
         out.clear();
         for delta in &deltas {
-            stream.push(&plan, black_box(delta), &mut out, |_| {});
+            stream.push(&plan, black_box(delta), &mut out, &mut |_| {});
         }
-        stream.finish(&plan, &mut out, |_| {});
+        stream.finish(&plan, &mut out, &mut |_| {});
         out.len()
     }
 }

@@ -1256,10 +1256,12 @@ fn scraps_of_values() {
         while !rest.is_empty() {
             let cut = rest.ceil_char_boundary((1 + random.below(24)).min(rest.len()));
             let (piece, behind) = rest.split_at(cut);
-            stream.push(&plan, piece, &mut streamed, |it| found_streamed.push(it));
+            stream.push(&plan, piece, &mut streamed, &mut |it| {
+                found_streamed.push(it)
+            });
             rest = behind;
         }
-        stream.finish(&plan, &mut streamed, |it| found_streamed.push(it));
+        stream.finish(&plan, &mut streamed, &mut |it| found_streamed.push(it));
         assert_eq!((streamed, found_streamed), (whole, found));
     });
 }
@@ -1313,9 +1315,9 @@ fn redaction() {
         }
         let at = text.floor_char_boundary(random.below(text.len() + 1));
         let (mut stream, mut out) = (Stream::default(), String::new());
-        stream.push(&plan, &text[..at], &mut out, |_| {});
-        stream.push(&plan, &text[at..], &mut out, |_| {});
-        stream.finish(&plan, &mut out, |_| {});
+        stream.push(&plan, &text[..at], &mut out, &mut |_| {});
+        stream.push(&plan, &text[at..], &mut out, &mut |_| {});
+        stream.finish(&plan, &mut out, &mut |_| {});
         assert!(count > 0 || out == whole, "{out:?} is not {whole:?}");
         let (mut restore, mut restored) = (Restore::new(Escaping::Plain), String::new());
         restore.push(&vault, &hidden, &mut restored);

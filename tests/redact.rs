@@ -309,7 +309,7 @@ fn held(text: &str) -> (f64, usize) {
     let plan = Plan::all(Action::Mask);
     let (mut stream, mut out, mut held) = (Stream::default(), String::new(), Vec::new());
     for piece in pieces(text) {
-        stream.push(&plan, piece, &mut out, |_| {});
+        stream.push(&plan, piece, &mut out, &mut |_| {});
         held.push(stream.held_bytes());
     }
     held.sort_unstable();

@@ -302,11 +302,15 @@ impl<'n> Fields<'n> {
 
     /// Apart from `read`, which is generic: the module holds one copy of it, not one for each kind of map.
     fn new(path: String, map: &'n [(String, Node)], problems: Problems) -> Self {
-        let index = map.iter().map(|(name, node)| (name.as_str(), node));
+        // One by one: `collect` would bring a sort of its own into the module.
+        let mut index = BTreeMap::new();
+        for (name, node) in map {
+            index.insert(name.as_str(), node);
+        }
         Self {
             path,
             map,
-            index: index.collect(),
+            index,
             known: BTreeSet::new(),
             is_rest_skipped: false,
             problems_before: problems.len(),
@@ -407,13 +411,16 @@ fn choose<T: Clone>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
         .iter()
         .find(|(name, _)| *name == text)
         .map(|(_, value)| value.clone())
-        .ok_or_else(|| {
-            let names = || choices.iter().map(|(name, _)| *name);
-            let slip = closest(text, names())
-                .map(|closest| format!("did you mean '{closest}'? "))
-                .unwrap_or_default();
-            format!("{slip}use one of {}", join(names()))
-        })
+        .ok_or_else(|| remedy(text, &mut choices.iter().map(|(name, _)| *name)))
+}
+
+/// Apart from `choose`, which is generic.
+fn remedy(text: &str, choices: &mut dyn Iterator<Item = &str>) -> String {
+    let names: Vec<_> = choices.collect();
+    let slip = closest(text, names.iter().copied())
+        .map(|closest| format!("did you mean '{closest}'? "))
+        .unwrap_or_default();
+    format!("{slip}use one of {}", names.join(", "))
 }
 
 /// The known name that was meant, if this one is a slip of the pen.

@@ -510,8 +510,10 @@ impl Ledger {
                 None => groups.push((store, vec![at])),
             }
         }
-        groups.sort_by_key(|(store, _)| !store.is_near());
-        groups.into_iter().map(|(_, group)| group).collect()
+        let (near, far): (Vec<_>, Vec<_>) =
+            groups.into_iter().partition(|(store, _)| store.is_near());
+        let groups = near.into_iter().chain(far);
+        groups.map(|(_, group)| group).collect()
     }
 
     /// Makes an order over some of the entries, for `take` to take to their store.

@@ -116,8 +116,8 @@ impl Leaves {
         &mut self,
         plan: &Plan,
         piece: &str,
-        out: &mut impl Sink,
-        found: &mut impl FnMut(Finding),
+        out: &mut dyn Sink,
+        found: &mut dyn FnMut(Finding),
     ) {
         let mut rest = piece;
         while !rest.is_empty() && self.stream.blocked().is_none() {
@@ -125,7 +125,7 @@ impl Leaves {
                 State::Leaf => self.in_leaf(plan, rest, out, found),
                 State::Number => self.in_number(plan, rest, out, found),
                 State::Text => {
-                    self.stream.push(plan, rest, out, &mut *found);
+                    self.stream.push(plan, rest, out, found);
                     ""
                 }
                 State::Value
@@ -141,11 +141,11 @@ impl Leaves {
     }
 
     /// The text is over: all that is held comes out.
-    pub fn finish(&mut self, plan: &Plan, out: &mut impl Sink, found: &mut impl FnMut(Finding)) {
+    pub fn finish(&mut self, plan: &Plan, out: &mut dyn Sink, found: &mut dyn FnMut(Finding)) {
         match self.state {
             State::Leaf => self.end_leaf(plan, out, found),
             State::Number => self.end_number(plan, out, found),
-            State::Text => self.stream.finish(plan, out, &mut *found),
+            State::Text => self.stream.finish(plan, out, found),
             State::Value
             | State::FirstItem
             | State::FirstKey
@@ -163,8 +163,8 @@ impl Leaves {
         &mut self,
         plan: &Plan,
         piece: &'p str,
-        out: &mut impl Sink,
-        found: &mut impl FnMut(Finding),
+        out: &mut dyn Sink,
+        found: &mut dyn FnMut(Finding),
     ) -> &'p str {
         let mut passed = 0_usize;
         for (at, byte) in piece.bytes().enumerate() {
@@ -258,7 +258,7 @@ impl Leaves {
     }
 
     /// Begins a string: its key stands before it as it would in a text.
-    fn begin_leaf(&mut self, plan: &Plan, found: &mut impl FnMut(Finding)) {
+    fn begin_leaf(&mut self, plan: &Plan, found: &mut dyn FnMut(Finding)) {
         self.stream = Stream::new(self.tenant);
         self.leaf = Leaf::default();
         let context = self.context();
@@ -286,12 +286,12 @@ impl Leaves {
         &mut self,
         plan: &Plan,
         text: &str,
-        out: &mut impl Sink,
-        found: &mut impl FnMut(Finding),
+        out: &mut dyn Sink,
+        found: &mut dyn FnMut(Finding),
     ) {
         let context_bytes = self.context_bytes();
         let mut sink = Inner::new(&mut self.leaf, out);
-        self.stream.push(plan, text, &mut sink, |finding: Finding| {
+        self.stream.push(plan, text, &mut sink, &mut |finding| {
             if finding.span.end > context_bytes {
                 found(finding);
             }
@@ -314,8 +314,8 @@ impl Leaves {
         &mut self,
         plan: &Plan,
         piece: &'p str,
-        out: &mut impl Sink,
-        found: &mut impl FnMut(Finding),
+        out: &mut dyn Sink,
+        found: &mut dyn FnMut(Finding),
     ) -> &'p str {
         let end = self.leaf_end(piece);
         let (content, tail) = piece
@@ -338,7 +338,7 @@ impl Leaves {
             self.end_leaf(plan, out, found);
             self.state = State::Text;
             self.stream = Stream::new(self.tenant);
-            self.stream.push(plan, later, out, &mut *found);
+            self.stream.push(plan, later, out, found);
             return tail;
         }
         later.clone_into(&mut self.leaf.pending);
@@ -371,10 +371,10 @@ impl Leaves {
         }
     }
 
-    fn end_leaf(&mut self, plan: &Plan, out: &mut impl Sink, found: &mut impl FnMut(Finding)) {
+    fn end_leaf(&mut self, plan: &Plan, out: &mut dyn Sink, found: &mut dyn FnMut(Finding)) {
         let context_bytes = self.context_bytes();
         let mut sink = Inner::new(&mut self.leaf, out);
-        self.stream.finish(plan, &mut sink, |finding: Finding| {
+        self.stream.finish(plan, &mut sink, &mut |finding| {
             if finding.span.end > context_bytes {
                 found(finding);
             }
@@ -391,8 +391,8 @@ impl Leaves {
         &mut self,
         plan: &Plan,
         piece: &'p str,
-        out: &mut impl Sink,
-        found: &mut impl FnMut(Finding),
+        out: &mut dyn Sink,
+        found: &mut dyn FnMut(Finding),
     ) -> &'p str {
         let is_number = |letter: char| letter.is_ascii_digit() || "+-.eE".contains(letter);
         let tail = piece.trim_start_matches(is_number);
@@ -411,7 +411,7 @@ impl Leaves {
     }
 
     /// Looks at a number as at a text.
-    fn end_number(&mut self, plan: &Plan, out: &mut impl Sink, found: &mut impl FnMut(Finding)) {
+    fn end_number(&mut self, plan: &Plan, out: &mut dyn Sink, found: &mut dyn FnMut(Finding)) {
         let number = mem::take(&mut self.number);
         let context = self.context();
         let mut redacted = Kept {
@@ -515,12 +515,12 @@ impl Sink for Nowhere {
 }
 
 /// Keeps what becomes of a text, with the vault of another sink.
-struct Kept<'k, S> {
+struct Kept<'k> {
     text: String,
-    out: &'k mut S,
+    out: &'k mut dyn Sink,
 }
 
-impl<S: Sink> Sink for Kept<'_, S> {
+impl Sink for Kept<'_> {
     fn copied(&mut self, text: &str) {
         self.text.push_str(text);
     }
@@ -537,15 +537,15 @@ impl<S: Sink> Sink for Kept<'_, S> {
 }
 
 /// Turns what a string's stream says into what becomes of the escaped string.
-struct Inner<'l, S> {
+struct Inner<'l> {
     leaf: &'l mut Leaf,
-    out: &'l mut S,
+    out: &'l mut dyn Sink,
     /// How much of the leaf's raw content was passed.
     passed: usize,
 }
 
-impl<'l, S: Sink> Inner<'l, S> {
-    fn new(leaf: &'l mut Leaf, out: &'l mut S) -> Self {
+impl<'l> Inner<'l> {
+    fn new(leaf: &'l mut Leaf, out: &'l mut dyn Sink) -> Self {
         Self {
             leaf,
             out,
@@ -566,7 +566,7 @@ impl<'l, S: Sink> Inner<'l, S> {
     }
 }
 
-impl<S: Sink> Sink for Inner<'_, S> {
+impl Sink for Inner<'_> {
     fn copied(&mut self, text: &str) {
         let range = self.advance(text.len());
         self.out

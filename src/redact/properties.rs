@@ -96,9 +96,9 @@ fn streamed<'t>(plan: &Plan, pieces: impl Iterator<Item = &'t str>) -> (String, 
     let (mut out, mut found) = (String::new(), Vec::new());
     let mut stream = Stream::default();
     for piece in pieces {
-        stream.push(plan, piece, &mut out, |finding| found.push(finding));
+        stream.push(plan, piece, &mut out, &mut |finding| found.push(finding));
     }
-    stream.finish(plan, &mut out, |finding| found.push(finding));
+    stream.finish(plan, &mut out, &mut |finding| found.push(finding));
     (out, found)
 }
 
@@ -342,14 +342,14 @@ fn a_long_token_is_not_held() {
         &plan,
         "x eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIx",
         &mut out,
-        |_| {},
+        &mut |_| {},
     );
     for _ in 0..10_000 {
-        stream.push(&plan, "AbC123_-.", &mut out, |_| {});
+        stream.push(&plan, "AbC123_-.", &mut out, &mut |_| {});
         assert!(stream.held_bytes() < 64 && stream.buffered_bytes() < 1_024);
     }
-    stream.push(&plan, " y", &mut out, |_| {});
-    stream.finish(&plan, &mut out, |_| {});
+    stream.push(&plan, " y", &mut out, &mut |_| {});
+    stream.finish(&plan, &mut out, &mut |_| {});
     assert_eq!(out, "x [JWT] y");
 }
 
@@ -358,9 +358,9 @@ fn nothing_comes_out_behind_what_blocks() {
     let plan = Plan::all(Action::Block);
     let mut stream = Stream::default();
     let mut out = String::new();
-    stream.push(&plan, "mail jane@corp.org and more", &mut out, |_| {});
-    stream.push(&plan, " and more", &mut out, |_| {});
-    stream.finish(&plan, &mut out, |_| {});
+    stream.push(&plan, "mail jane@corp.org and more", &mut out, &mut |_| {});
+    stream.push(&plan, " and more", &mut out, &mut |_| {});
+    stream.finish(&plan, &mut out, &mut |_| {});
     assert_eq!(stream.blocked(), Some(Entity::Email.into()));
     assert_eq!(out, "mail ");
 }
@@ -470,7 +470,7 @@ fn work_is_linear_in_any_flood() {
 fn a_debug_shows_no_text() {
     let plan = Plan::all(Action::Mask);
     let mut stream = Stream::default();
-    stream.push(&plan, "4111 1111", &mut String::new(), |_| {});
+    stream.push(&plan, "4111 1111", &mut String::new(), &mut |_| {});
     assert!(!format!("{stream:?}").contains("4111"));
     assert!(!format!("{:?}", stream).contains("1111"));
 }

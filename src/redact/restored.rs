@@ -143,8 +143,8 @@ fn an_answer_has_the_same_placeholder_and_so_the_value_back() {
     let mut vault = Vault::new(Tenant::new("acme"));
     let hid = hidden(&plan, "jane@corp.com", &mut vault);
     let (mut stream, mut out) = (Stream::new(vault.tenant()), String::new());
-    stream.push(&plan, "jane@corp.com, john@corp.com", &mut out, |_| {});
-    stream.finish(&plan, &mut out, |_| {});
+    stream.push(&plan, "jane@corp.com, john@corp.com", &mut out, &mut |_| {});
+    stream.finish(&plan, &mut out, &mut |_| {});
     assert!(out.starts_with(&hid));
     let got = restored(&vault, Escaping::Plain, [out.as_str()]);
     assert!(got.starts_with("jane@corp.com, [EMAIL_"), "{got}");

@@ -137,8 +137,8 @@ impl Stream {
         &mut self,
         plan: &Plan,
         piece: &str,
-        out: &mut impl Sink,
-        found: impl FnMut(Finding),
+        out: &mut dyn Sink,
+        found: &mut dyn FnMut(Finding),
     ) {
         self.text.push_str(piece);
         self.run(plan, false, out, found);
@@ -148,7 +148,7 @@ impl Stream {
     /// The text is over: all that is held comes out.
     ///
     /// A stream that breaks off is not finished but dropped, and what it holds with it.
-    pub fn finish(&mut self, plan: &Plan, out: &mut impl Sink, found: impl FnMut(Finding)) {
+    pub fn finish(&mut self, plan: &Plan, out: &mut dyn Sink, found: &mut dyn FnMut(Finding)) {
         self.run(plan, true, out, found);
         self.text.clear();
         self.same = 0;
@@ -159,8 +159,8 @@ impl Stream {
         &mut self,
         plan: &Plan,
         is_end: bool,
-        out: &mut impl Sink,
-        mut found: impl FnMut(Finding),
+        out: &mut dyn Sink,
+        found: &mut dyn FnMut(Finding),
     ) {
         if self.blocked.is_some() {
             self.text.clear();
@@ -256,7 +256,7 @@ fn close(
     value: Value,
     candidate: &Candidate,
     span: Range<usize>,
-    out: &mut impl Sink,
+    out: &mut dyn Sink,
 ) -> Option<Finding> {
     let action = value.action();
     let allowed = value
@@ -279,7 +279,7 @@ fn close(
 impl Plan {
     /// Finds everything in a whole text, in the order of the places. `folded` is room that is used again.
     pub fn scan(&self, text: &str, folded: &mut Folded, mut found: impl FnMut(Finding)) {
-        self.search(text, folded, self.depth(), |candidate, span| {
+        self.search(text, folded, self.depth(), &mut |candidate, span| {
             if let Some(action) = self.action(candidate.kind) {
                 found(finding(&candidate, span, action));
             }
@@ -292,7 +292,7 @@ impl Plan {
         text: &str,
         folded: &mut Folded,
         depth: Depth,
-        mut found: impl FnMut(Candidate, Range<usize>),
+        found: &mut dyn FnMut(Candidate, Range<usize>),
     ) {
         folded.fold(text);
         let folded = &*folded;

@@ -169,7 +169,7 @@ impl Text {
         let mut lines = String::new();
         let base = self.base;
         self.stream
-            .push(&options.plan, text, &mut self.redacted, |finding| {
+            .push(&options.plan, text, &mut self.redacted, &mut |finding| {
                 write_finding(
                     options.plan.name(finding.kind),
                     &finding,
@@ -185,7 +185,7 @@ impl Text {
         let mut lines = String::new();
         let base = self.base;
         self.stream
-            .finish(&options.plan, &mut self.redacted, |finding| {
+            .finish(&options.plan, &mut self.redacted, &mut |finding| {
                 write_finding(
                     options.plan.name(finding.kind),
                     &finding,

@@ -52,7 +52,7 @@ impl Channel {
         let mut found = |finding: Finding| counts.add(plan, &finding);
         match &mut self.scan {
             Scan::Off => self.scanned.push_str(piece),
-            Scan::Text(stream) => stream.push(plan, piece, &mut self.scanned, found),
+            Scan::Text(stream) => stream.push(plan, piece, &mut self.scanned, &mut found),
             Scan::Json(leaves) => leaves.push(plan, piece, &mut self.scanned, &mut found),
         }
         self.restore(redaction, out)
@@ -69,7 +69,7 @@ impl Channel {
         let mut found = |finding: Finding| counts.add(plan, &finding);
         match &mut self.scan {
             Scan::Off => {}
-            Scan::Text(stream) => stream.finish(plan, &mut self.scanned, found),
+            Scan::Text(stream) => stream.finish(plan, &mut self.scanned, &mut found),
             Scan::Json(leaves) => leaves.finish(plan, &mut self.scanned, &mut found),
         }
         self.restore(redaction, out)?;

@@ -87,7 +87,7 @@ pub(super) fn find(
 /// The best of what a decoded text holds, over the run that it stood in.
 fn covering(plan: &Plan, text: &str, depth: Depth, start: usize, end: usize) -> Option<Candidate> {
     let mut best: Option<Candidate> = None;
-    plan.search(text, &mut Folded::new(), depth, |candidate, _| {
+    plan.search(text, &mut Folded::new(), depth, &mut |candidate, _| {
         if best.is_none_or(|best| candidate.beats(&best)) {
             best = Some(candidate);
         }
