@@ -143,7 +143,7 @@ impl<'s, 't> Sight<'s, 't> {
             strength,
             tail,
         };
-        if self.best.is_none_or(|best| candidate.beats(&best)) {
+        if self.best.as_ref().is_none_or(|best| candidate.beats(best)) {
             self.best = Some(candidate);
         }
     }

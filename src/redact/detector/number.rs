@@ -18,6 +18,8 @@ pub(in crate::redact) struct Row {
     digits: [u8; DIGITS_MAX],
     groups: [Group; GROUPS_MAX],
     count: usize,
+    /// The group that was last asked about: those before it are not asked about again.
+    last: usize,
     /// Whether it ends because no other group follows, and not because it is long.
     is_whole: bool,
 }
@@ -82,6 +84,7 @@ impl Row {
             digits: [0; DIGITS_MAX],
             groups: [Group::NONE; GROUPS_MAX],
             count: 0,
+            last: 0,
             is_whole: false,
         }
     }
@@ -101,6 +104,7 @@ impl Row {
                 0
             }
         };
+        self.last = place;
         let before = place.checked_sub(1).and_then(|last| self.groups.get(last));
         let passed = before.map_or(0, |group| group.sum);
         Ok(Number {
@@ -117,10 +121,9 @@ impl Row {
         let offset = at.checked_sub(self.start)?;
         let (groups, _) = self.groups.split_at_checked(self.count)?;
         let all = groups.last()?.sum;
-        let place = groups
-            .iter()
-            .position(|group| usize::from(group.end.wrapping_sub(group.length)) == offset)?;
-        let group = groups.get(place)?;
+        let mut near = groups.iter().enumerate().skip(self.last);
+        let (place, group) =
+            near.find(|(_, group)| usize::from(group.end.wrapping_sub(group.length)) == offset)?;
         let rest = all.wrapping_sub(group.sum).wrapping_add(group.length);
         (self.is_whole || rest >= NUMBER_DIGITS_MAX).then_some(place)
     }
