@@ -725,7 +725,9 @@ fn okta(sight: &mut Sight<'_, '_>, start: usize) -> Result<(), More> {
     let view = sight.view;
     let end = view.run(start, 43, is_base64url)?;
     let text = view.part(start..end);
-    if text.len() == 42 && is_mixed(text) && !is_in(view.before(start), class::BASE64) {
+    let is_inner =
+        matches!(view.before(start), b'/' | b'+' | b'.') || is_base64url(view.before(start));
+    if text.len() == 42 && is_mixed(text) && !is_inner {
         sight.offer(ServiceToken, start, end, 85);
     }
     Ok(())
