@@ -225,6 +225,8 @@ pub(super) mod class {
     pub(in crate::redact) const WORD: u8 = 1;
     pub(in crate::redact) const NAME: u8 = 2;
     pub(in crate::redact) const BASE64URL: u8 = 4;
+    /// What may stand between a name and the `:` or `=` behind it.
+    pub(in crate::redact) const MARK: u8 = 8;
     pub(in crate::redact) const DOTTED: u8 = 16;
     pub(in crate::redact) const BASE64: u8 = 32;
     pub(in crate::redact) const VALUE: u8 = 64;
@@ -232,7 +234,7 @@ pub(super) mod class {
 }
 
 const CLASSES: [u8; 256] = {
-    use class::{BASE64, BASE64URL, DOTTED, HEX, NAME, VALUE, WORD};
+    use class::{BASE64, BASE64URL, DOTTED, HEX, MARK, NAME, VALUE, WORD};
     let mut table = [0; 256];
     let mut byte = u8::MAX;
     loop {
@@ -250,6 +252,24 @@ const CLASSES: [u8; 256] = {
             b'+' | b'/' | b'=' | b'~' => BASE64,
             _ => 0,
         };
+        let is_mark = matches!(
+            byte,
+            b' ' | b'\t'
+                | b'"'
+                | b'\''
+                | b'`'
+                | b'\\'
+                | b':'
+                | b'['
+                | b']'
+                | b'}'
+                | b'*'
+                | b'?'
+                | b'!'
+        );
+        if is_mark {
+            bits |= MARK;
+        }
         let is_end = byte <= b' '
             || matches!(
                 byte,

@@ -137,6 +137,13 @@ pub(super) fn detect_ipv6(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), Mo
     Ok(())
 }
 
+/// Whether what begins here stands behind a word and a colon, as `host:2a00:1450::1`, and the word is no part of it.
+pub(super) fn is_label(view: &View<'_>, start: usize) -> bool {
+    let end = start.wrapping_sub(1);
+    let word = view.part(view.run_of_back(end, 8, Set::LETTER)..end);
+    view.before(start) == b':' && word.iter().any(|byte| !is_in(*byte, class::HEX))
+}
+
 /// Eight groups, or fewer around two colons. What ends in an IPv4 address is rare.
 fn parse_ipv6(text: &[u8]) -> Option<Ipv6Addr> {
     if text.contains(&b'.') {
@@ -184,13 +191,6 @@ fn parse_ipv6(text: &[u8]) -> Option<Ipv6Addr> {
         }
         Some(_) => None,
     }
-}
-
-/// Whether what begins here stands behind a word and a colon, as `host:2a00:1450::1`, and the word is no part of it.
-pub(super) fn is_label(view: &View<'_>, start: usize) -> bool {
-    let end = start.wrapping_sub(1);
-    let word = view.part(view.run_of_back(end, 8, Set::LETTER)..end);
-    view.before(start) == b':' && word.iter().any(|byte| !is_in(*byte, class::HEX))
 }
 
 /// Link-local, multicast, documentation; and those that stand for an IPv4 address that is let through.

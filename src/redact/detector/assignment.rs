@@ -381,11 +381,14 @@ fn is_bic(value: &[u8]) -> bool {
 #[inline]
 pub(super) fn may_begin(before: &[u8; 16]) -> bool {
     let &[.., e, d, c, b, a] = before;
-    let letters = match [a, b, c].map(is_mark) {
-        [true, true, true] => return true,
-        [true, true, false] => [e, d, c],
-        [true, false, _] => [d, c, b],
-        [false, ..] => [c, b, a],
+    let letters = if !is_mark(a) {
+        [c, b, a]
+    } else if !is_mark(b) {
+        [d, c, b]
+    } else if !is_mark(c) {
+        [e, d, c]
+    } else {
+        return true;
     };
     // The type of `token string`, `token: &str`.
     matches!(letters, [_, b'n', b'g'] | [_, b't', b'r']) || may_end(letters)
@@ -420,11 +423,8 @@ pub(super) fn name(view: &View<'_>, end: usize) -> Option<(Promise, usize)> {
 }
 
 /// What stands between a name and its separator.
-const fn is_mark(byte: u8) -> bool {
-    matches!(
-        byte,
-        b' ' | b'\t' | b'"' | b'\'' | b'`' | b'\\' | b':' | b'[' | b']' | b'}' | b'*' | b'?' | b'!'
-    )
+fn is_mark(byte: u8) -> bool {
+    is_in(byte, class::MARK)
 }
 
 /// `token string = "value"`, `token: &'static str = "value"`: its type is no part of a name.

@@ -3,7 +3,7 @@
 //! Most triggers are a name's colon, a dot between words, a small number. Whatever is let out here no detector would find
 //! anything at, or keep anything of; so it makes no difference but time where these bytes are not all there.
 
-use super::{assignment, email, may_end_value, token};
+use super::{assignment, email, may_end_value, named, token};
 use crate::redact::run::{self, Set};
 use crate::redact::view::{class, is_in, is_name, is_word};
 
@@ -27,7 +27,11 @@ pub(in crate::redact) fn is_idle(before: &[u8; 16], behind: &[u8; 16]) -> bool {
             let is_mac = is_pair(earlier, last) && is_pair(next, second) && behind[3] == b'-';
             !is_token && (!is_mac || is_word(third) || third == b'-')
         }
-        b'@' => !email::may_stand(last, next),
+        b'@' => {
+            let may_be_domain = Set::DOMAIN.has(second) || second >= 0x80;
+            let may_be_mail = may_be_domain || next >= 0x80 || next == b'[';
+            !email::may_stand(last, next) || !may_be_mail && !named::may_begin(before)
+        }
         b'I' => !matches!((earlier, last), (b'A', _) | (b'T', b'A')),
         b'J' => [earlier, last] != *b"ey",
         b'K' => last != b'A' && [earlier, last] != *b"BS",
