@@ -262,6 +262,10 @@ fn grouped(sight: &mut Sight<'_, '_>, start: usize, end: usize) -> Result<(), Mo
     let mut cuts = 0_u16;
     let is_rut = end - start < 4;
     let separators: &[u8] = if is_rut { b".-" } else { b"-" };
+    // Of one digit or two three more follow.
+    if !separators.contains(&view.ahead(end)?) || is_rut && view.digits(end + 1, 3)? != end + 4 {
+        return Ok(());
+    }
     for slot in &mut word {
         let byte = view.ahead(at)?;
         let is_separator = separators.contains(&byte);

@@ -3,7 +3,7 @@
 //! Most triggers are a name's colon, a dot between words, a small number. Whatever is let out here no detector would find
 //! anything at, or keep anything of; so it makes no difference but time where these bytes are not all there.
 
-use super::{assignment, email, may_end_value, token};
+use super::{assignment, email, may_end_value, named, token};
 use crate::redact::run::{self, Set};
 use crate::redact::view::{class, is_in, is_name, is_word};
 
@@ -28,8 +28,9 @@ pub(in crate::redact) fn is_idle(before: &[u8; 16], behind: &[u8; 16]) -> bool {
             !is_token && (!is_mac || is_word(third) || third == b'-')
         }
         b'@' => {
-            !email::may_stand(last, next)
-                || second < 0x80 && next < 0x80 && next != b'[' && !Set::DOMAIN.has(second)
+            let may_be_domain = Set::DOMAIN.has(second) || second >= 0x80;
+            let may_be_mail = may_be_domain || next >= 0x80 || next == b'[';
+            !email::may_stand(last, next) || !may_be_mail && !named::may_begin(before)
         }
         b'I' => !matches!((earlier, last), (b'A', _) | (b'T', b'A')),
         b'J' => [earlier, last] != *b"ey",
@@ -96,7 +97,8 @@ fn is_idle_number(before: &[u8; 16], behind: &[u8; 16]) -> bool {
         b'/' | b'.' if earlier.is_ascii_digit() => return true,
         b' ' if earlier.is_ascii_digit() && is_short => return next != b'.',
         b' ' if earlier.is_ascii_digit() && is_joint(next) && length < 7 => {
-            return !(length == 3 && next == b'.') && !may_go_on(length, behind);
+            let may_be_address = length == 3 && next == b'.';
+            return !may_be_address && !may_be_split(length, behind) && !may_go_on(length, behind);
         }
         _ => {}
     }
@@ -140,6 +142,13 @@ fn may_go_on(length: usize, behind: &[u8; 16]) -> bool {
     }
 }
 
+/// Whether a group may be a card's whose groups stand apart by several marks; see [`super::card::detect_split`].
+fn may_be_split(length: usize, behind: &[u8; 16]) -> bool {
+    let second = behind.get(5..).unwrap_or_default();
+    let second = second.iter().take_while(|byte| byte.is_ascii_digit());
+    length == 4 && matches!(behind[0], b'2'..=b'6') && matches!(second.count(), 0 | 4)
+}
+
 /// What may stand between groups.
 const fn is_joint(byte: u8) -> bool {
     matches!(byte, b' ' | b'-' | b'.' | b'/')
@@ -166,19 +175,18 @@ fn is_idle_word(before: &[u8; 16], behind: &[u8; 16]) -> bool {
     let letters = run::length_back(before, Set::LETTER);
     let length = run::length(behind, Set::WORD);
     let place = before.len().wrapping_sub(letters).wrapping_sub(1);
-    let (earlier, next) = match (before.get(place), behind.get(length)) {
+    let all = letters.wrapping_add(length);
+    let next = match (before.get(place), behind.get(length)) {
         (Some(b'0'..=b'9'), _) => return true,
-        (Some(&earlier), Some(&next)) => (earlier, next),
+        (Some(b'_'), _) if all < 10 => return true,
+        (Some(_), Some(&next)) => next,
         _ => return false,
     };
-    let all = letters.wrapping_add(length);
-    if earlier == b'_' && all < 10 {
-        return true;
-    }
-    let may_be_iban = letters == 2 && behind[1].is_ascii_digit();
+    // An IBAN, or an address behind `ip`.
+    let may_be_pair = letters == 2 && behind[1].is_ascii_digit();
     // A name in an address of mail is read from its `@`.
     let is_short = all < 5 || all < 10 && next == b'@' && !token::begins_word(before, letters);
-    is_short && !may_be_iban && next != b'~'
+    is_short && !may_be_pair && next != b'~'
 }
 
 fn is_pair(one: u8, other: u8) -> bool {

@@ -53,6 +53,12 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     assignment::judge(sight, promise, &place)
 }
 
+/// Whether a value may stand before what calls, as far as these bytes tell; see [`named`].
+pub(super) fn may_begin(before: &[u8; 16]) -> bool {
+    let mark = before.iter().rev().find(|&&byte| !is_start(byte));
+    mark.is_none_or(|mark| matches!(mark, b'>' | b'"' | b'\'' | b'`' | b' ' | b':'))
+}
+
 /// What a value may have before its first digit: a stream holds it back.
 const fn is_start(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'+' | b'.' | b'%')
