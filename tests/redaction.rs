@@ -119,6 +119,87 @@ fn texts_of_the_other_formats_are_redacted() {
 }
 
 #[test]
+fn a_string_that_no_format_knows_is_text() {
+    check_request(
+        MASK,
+        CHAT,
+        r#"{"model":"gpt","messages":[{"role":"user","name":"a@corp.com","content":"x","note":{"to":["b@corp.com"]}}],"stop":["c@corp.com"],"new":"d@corp.com","tools":[{"type":"function","function":{"name":"send","parameters":{"properties":{"to":{"enum":["e@corp.com"],"default":"f@corp.com","type":"string"}},"required":["to"]}}}]}"#,
+        r#"{"model":"gpt-4.1","messages":[{"role":"user","name":"[EMAIL]","content":"x","note":{"to":["[EMAIL]"]}}],"stop":["[EMAIL]"],"new":"[EMAIL]","tools":[{"type":"function","function":{"name":"send","parameters":{"properties":{"to":{"enum":["[EMAIL]"],"default":"[EMAIL]","type":"string"}},"required":["to"]}}}]}"#,
+    );
+    check_request(
+        MASK,
+        RESPONSES,
+        r#"{"model":"gpt","input":[{"type":"computer_call","id":"a@corp.com","actions":[{"type":"type","text":"b@corp.com"}]},{"type":"mcp_call","id":"m","name":"f","server_label":"s","arguments":"{}","error":{"type":"mcp_protocol_error","message":"no c@corp.com"}},{"type":"unheard_of","said":"d@corp.com"}]}"#,
+        r#"{"model":"gpt-4.1","input":[{"type":"computer_call","id":"a@corp.com","actions":[{"type":"type","text":"[EMAIL]"}]},{"type":"mcp_call","id":"m","name":"f","server_label":"s","arguments":"{}","error":{"type":"mcp_protocol_error","message":"no [EMAIL]"}},{"type":"unheard_of","said":"[EMAIL]"}]}"#,
+    );
+}
+
+#[test]
+fn a_card_that_is_a_number_becomes_text() {
+    let body = |card: &str| {
+        format!(
+            r#"{{"model":"gpt","seed":4111111111111111,"max_tokens":100,"messages":[{{"role":"user","content":{card}}}]}}"#
+        )
+    };
+    let want = body(r#""[PAYMENT_CARD]""#).replace("\"gpt\"", "\"gpt-4.1\"");
+    check_request(MASK, CHAT, &body("4111111111111111"), &want);
+    let (at, message) = ("messages[0].content", "holds payment_card, which");
+    let block = r#"{"entities": {"payment_card": "block"}}"#;
+    check_refused(block, CHAT, &body("4111111111111111"), at, message);
+}
+
+#[test]
+fn what_stands_where_an_id_or_a_name_should_is_looked_into() {
+    check_request(
+        MASK,
+        CHAT,
+        r#"{"model":"gpt","messages":[{"role":["a@corp.com"],"tool_call_id":{"x":"b@corp.com"},"content":"x"}],"user":"c@corp.com","metadata":{"to":"d@corp.com"}}"#,
+        r#"{"model":"gpt-4.1","messages":[{"role":["[EMAIL]"],"tool_call_id":{"x":"[EMAIL]"},"content":"x"}],"user":"c@corp.com","metadata":{"to":"d@corp.com"}}"#,
+    );
+}
+
+#[test]
+fn texts_of_answers_that_no_format_knows_are_redacted() {
+    let answer = r#"{"id":"a@corp.com","choices":[{"index":0,"message":{"role":"assistant","content":"x","context":{"citations":[{"content":"b@corp.com","url":"https://x/?to=c@corp.com"}]},"card":4111111111111111},"finish_reason":"stop"}]}"#;
+    let want = r#"{"id":"a@corp.com","choices":[{"index":0,"message":{"role":"assistant","content":"x","context":{"citations":[{"content":"[EMAIL]","url":"https://x/?to=[EMAIL]"}]},"card":"[PAYMENT_CARD]"},"finish_reason":"stop"}]}"#;
+    for redaction in [
+        MASK,
+        r#"{"entities": {"all": "mask", "us_ssn": "placeholder"}, "hash_key_variable": "HASH_KEY"}"#,
+    ] {
+        let got = whole(&policy(redaction), CHAT, answer, "536-22-1234");
+        assert_eq!(String::from_utf8(got.body).unwrap(), want);
+    }
+}
+
+#[test]
+fn of_a_streamed_message_strings_are_pieces_and_what_is_beside_it_is_whole() {
+    let chunk = |delta: &str, beside: &str| {
+        format!(
+            "data: {{\"id\":\"c\",\"choices\":[{{\"index\":0,\"delta\":{delta},{beside}\"finish_reason\":null}}]}}\n\n"
+        )
+    };
+    let end = "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+    let stream = [
+        &chunk(
+            r#"{"role":"assistant","thinking":"mail jane@","extra":{"signature":"abc"}}"#,
+            r#""content_filter_results":{"hate":{"severity":"safe"}},"#,
+        ),
+        &chunk(
+            r#"{"thinking":"corp.com"}"#,
+            r#""content_filter_results":{"hate":{"severity":"safe"}},"#,
+        ),
+        end,
+    ]
+    .concat();
+    let got = streamed(&policy(MASK), CHAT, stream.as_bytes(), &mut || 9, "x");
+    let got = String::from_utf8(got).unwrap();
+    assert!(!got.contains("jane") && !got.contains("corp"), "{got}");
+    assert_eq!(got.matches(r#""severity":"safe""#).count(), 2, "{got}");
+    assert!(got.contains(r#""extra":{"signature":"abc"}"#), "{got}");
+    assert!(got.contains("[EMAIL]"), "{got}");
+}
+
+#[test]
 fn what_is_blocked_is_named_and_not_told() {
     let block = r#"{"entities": {"email": "block"}}"#;
     check_refused(
@@ -1264,6 +1345,50 @@ fn an_error_in_a_stream_is_redacted_too() {
             "{got}"
         );
     }
+}
+
+#[test]
+fn the_code_and_type_of_an_error_are_words_of_the_providers_too() {
+    let error = r#"{"error":{"message":"no","type":"of-536-22-1234","param":"to 536-22-1234","code":"536-22-1234"}}"#;
+    for redaction in [MASK, r#"{"entities": {"us_ssn": "block"}}"#] {
+        let stream = format!("{}data: {error}\n\n", chunks(&["hi"]));
+        let in_stream = streamed(&policy(redaction), CHAT, stream.as_bytes(), &mut || 9, "x");
+        let whole = failed(redaction, CHAT, "gpt", "429", error).body;
+        let response = failed(redaction, RESPONSES, "gpt", "500", error).body;
+        for told in [in_stream, whole, response] {
+            let told = String::from_utf8(told).unwrap();
+            assert!(!told.contains("1234"), "{told}");
+            assert!(told.contains(r#""code":null"#), "{told}");
+        }
+    }
+}
+
+#[test]
+fn what_frames_an_event_is_redacted_too() {
+    let chunk = chunks(&["hi "]);
+    let chunk = chunk.trim_end();
+    let stream = [
+        ": asked by jane@corp.com\n\n",
+        ": keep-alive\n\n",
+        &format!("id: bob@corp.com\n{chunk}\n\n"),
+        &format!("event: tom@corp.com\ndatabase: tim@corp.com\n{chunk}\n\n"),
+        &format!("id: 7\nretry: 5\nevent: chunk\n{chunk}\n\n"),
+        &CHUNK
+            .replace(r#"{"content":"TEXT"}"#, "{}")
+            .replace("null", "\"stop\""),
+        "\n\n: by ann@corp.com\ndata: [DONE]\n\n",
+    ]
+    .concat();
+    let got = streamed(&policy(MASK), CHAT, stream.as_bytes(), &mut || 9, "x");
+    let got = String::from_utf8(got).unwrap();
+    assert!(!got.contains("corp.com"), "{got}");
+    assert!(got.contains(": keep-alive\n\n"), "{got}");
+    assert!(
+        got.contains("id: 7\nretry: 5\nevent: chunk\ndata: "),
+        "{got}"
+    );
+    assert_eq!(got.matches(r#""content":"hi ""#).count(), 3, "{got}");
+    assert!(got.ends_with("data: [DONE]\n\n"), "{got}");
 }
 
 #[test]

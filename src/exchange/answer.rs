@@ -182,7 +182,7 @@ impl Answer {
             }
         };
         let redaction = turn.redaction.take();
-        turn.tells_redacted = redaction.as_ref().is_some_and(|it| it.tells());
+        turn.tells_redacted = redaction.as_ref().is_some_and(|it| it.tells_found());
         let filter = redaction.and_then(|it| it.into_filter(limits.event_bytes_max));
         Self::Streaming {
             turn,
@@ -686,7 +686,7 @@ impl Turn {
         if self.tells_redacted {
             // What of the answer has come by now depends on where chunks were cut.
             head.push(REDACTED_HEADER, report.redacted.of_request().to_string());
-        } else if self.redaction.as_ref().is_some_and(|it| it.tells()) {
+        } else if self.redaction.as_ref().is_some_and(|it| it.tells_found()) {
             head.push(REDACTED_HEADER, report.redacted.to_string());
         }
     }

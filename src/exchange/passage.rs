@@ -406,7 +406,7 @@ pub(super) fn is_success(head: &Headers) -> bool {
 impl Passing {
     /// Whether the app wants to be told what was found.
     pub(super) fn tells(&self) -> bool {
-        self.redaction.as_ref().is_some_and(|it| it.tells())
+        self.redaction.as_ref().is_some_and(|it| it.tells_found())
     }
 
     /// Answers with a body that was redacted.

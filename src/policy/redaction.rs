@@ -12,7 +12,9 @@ use crate::fault::{Fault, Invalid};
 use crate::glob::Glob;
 use crate::redact::Plan;
 use crate::redact::document::Media;
-use crate::redact::places::{INCLUDED, JSON, KEPT, MEDIA, NUMBER_SHIFT, SHADOW, TEXT, TOKENS};
+use crate::redact::places::{
+    ANY, ASIDE, INCLUDED, JSON, KEPT, MEDIA, NAME, NUMBER_SHIFT, SHADOW, TEXT, TOKENS,
+};
 use crate::redact::select::{Marks, Matcher, Selector};
 
 /// Who is redacted, and how.
@@ -323,7 +325,10 @@ const fn marks(holds: Holds, is_standard: bool) -> Marks {
         Holds::Text => text,
         Holds::Json => text | JSON,
         Holds::Tokens => text | TOKENS,
-        Holds::Kept => KEPT,
+        Holds::Any if is_standard => ANY,
+        Holds::Any => 0,
+        Holds::Aside => ASIDE,
+        Holds::Kept => NAME,
         Holds::Media(number) => MEDIA | ((number as Marks) << NUMBER_SHIFT),
         Holds::Shadow => SHADOW,
     }
@@ -397,7 +402,13 @@ mod tests {
             }
             let media = sites.request.iter().filter_map(|(_, holds)| match holds {
                 Holds::Media(number) => Some(usize::from(*number)),
-                Holds::Text | Holds::Json | Holds::Kept | Holds::Shadow | Holds::Tokens => None,
+                Holds::Text
+                | Holds::Any
+                | Holds::Json
+                | Holds::Aside
+                | Holds::Kept
+                | Holds::Shadow
+                | Holds::Tokens => None,
             });
             assert!(media.max().unwrap_or(0) < sites.parts.len());
         }

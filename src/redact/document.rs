@@ -12,7 +12,7 @@ use super::places::{Found, Places, Step, write_path};
 use super::plan::Plan;
 use super::stream::{Finding, Sink};
 use super::vault::Vault;
-use crate::codec::json::{self, Edits, span_of, unescape, write_string_content};
+use crate::codec::json::{self, Edits, span_of, unescape, write_string, write_string_content};
 use crate::limits::{ADMIN_BYTES_MAX, REDACTIONS_MAX};
 
 /// What happens to images, audio and files, which cannot be looked into.
@@ -101,7 +101,10 @@ impl<'r, 'a> Redactor<'r, 'a> {
         parts: &[&str],
     ) -> Result<(), Refusal> {
         places.walk(value, &mut |found, path| match found {
-            Found::Text { content, is_json } => self.text(content, is_json, path),
+            Found::Text {
+                content, is_json, ..
+            } => self.text(content, is_json, path),
+            Found::Number { value } => self.number(value, path),
             Found::Shadow { value } => self.put(value, hollow(value)),
             Found::Media { value, number } => match media {
                 Media::Pass => Ok(()),
@@ -183,6 +186,21 @@ impl<'r, 'a> Redactor<'r, 'a> {
                 let start = base.saturating_add(places.find(span.start));
                 let end = base.saturating_add(places.find(span.end));
                 self.replace(start..end)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Redacts a number: what is found in it makes all of it a string.
+    fn number(&mut self, value: &'a str, path: &[Step<'_>]) -> Result<(), Refusal> {
+        self.scan(value);
+        for at in 0..self.findings.len() {
+            if self.replacement(at, value, path)?.is_some() {
+                let mut string = Vec::new();
+                write_string(&mut string, &self.replaced);
+                let span = self.span(value)?;
+                self.edits.replace(span, &string)?;
+                break;
             }
         }
         Ok(())

@@ -22,8 +22,16 @@ pub const MEDIA: Marks = 1 << 4;
 pub const SHADOW: Marks = 1 << 5;
 /// The value is text as numbers, if it is a number.
 pub const TOKENS: Marks = 1 << 6;
+/// The string is redacted, though nobody knows what it is.
+pub const ANY: Marks = 1 << 7;
+/// The string stays unless it is [`INCLUDED`].
+pub const ASIDE: Marks = 1 << 8;
+/// The string stays, whatever includes it.
+pub const NAME: Marks = 1 << 9;
 /// Above these bits is a number of the caller's.
-pub const NUMBER_SHIFT: u32 = 8;
+pub const NUMBER_SHIFT: u32 = 10;
+/// Integers of fewer digits are nothing that is found without words: they count, or are times.
+const DIGITS_MIN: usize = 12;
 
 /// A place that was reached.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +42,13 @@ pub enum Found<'a> {
         content: &'a str,
         /// Whether it holds JSON.
         is_json: bool,
+        /// Whether its place is known: it is no string of which nobody knows what it is.
+        is_known: bool,
+    },
+    /// A long integer where text may be.
+    Number {
+        /// The number as it is written.
+        value: &'a str,
     },
     /// An image, audio or a file, or text as numbers.
     Media {
@@ -186,14 +201,25 @@ impl<'m, 'a> Places<'m, 'a> {
             return sink(found, &self.path);
         }
         match kind {
-            Kind::String if marks & (TEXT | INCLUDED) != 0 => {
+            Kind::String if is_text(marks) => {
                 let content = string_content(walk.skip()?).unwrap_or_default();
-                let is_json = marks & JSON != 0;
-                sink(Found::Text { content, is_json }, &self.path)
+                let found = Found::Text {
+                    content,
+                    is_json: marks & JSON != 0,
+                    is_known: marks & (TEXT | INCLUDED) != 0,
+                };
+                sink(found, &self.path)
             }
             Kind::Number if marks & TOKENS != 0 => {
                 let value = walk.skip()?;
                 sink(Found::Media { value, number: 0 }, &self.path)
+            }
+            Kind::Number if is_text(marks) => {
+                let value = walk.skip()?;
+                if value.len() < DIGITS_MIN || !value.bytes().all(|byte| byte.is_ascii_digit()) {
+                    return Ok(());
+                }
+                sink(Found::Number { value }, &self.path)
             }
             Kind::Object if !states.is_empty() || marks & INCLUDED != 0 => {
                 self.object(walk, start, marks & INCLUDED, sink)
@@ -280,6 +306,12 @@ impl<'m, 'a> Places<'m, 'a> {
         }
         Ok(())
     }
+}
+
+/// Whether a string with these marks is redacted.
+const fn is_text(marks: Marks) -> bool {
+    let is_any = marks & (TEXT | ANY) != 0 && marks & ASIDE == 0;
+    marks & NAME == 0 && (is_any || marks & INCLUDED != 0)
 }
 
 /// The `index` of a piece of an answer.

@@ -135,8 +135,11 @@ fn write_places(out: &mut String) {
 type IsShown = fn(Holds) -> bool;
 
 /// What places hold, as the table calls it.
-const HOLDS: [(&str, IsShown); 5] = [
-    ("text", |holds| matches!(holds, Holds::Text | Holds::Tokens)),
+const HOLDS: [(&str, IsShown); 6] = [
+    ("text", |holds| {
+        matches!(holds, Holds::Any | Holds::Text | Holds::Tokens)
+    }),
+    ("left alone unless selected", |holds| holds == Holds::Aside),
     ("JSON in a string", |holds| holds == Holds::Json),
     ("images, audio, files", |holds| {
         matches!(holds, Holds::Media(_))
@@ -150,7 +153,8 @@ const REDACTED: &str = "
 
 The same for every model: redaction works on the app's own format. These are the standard places of a rule, as JSONPath; its
 [`select`](../src/policy/README.md#redaction) adds to them or takes from them. Where two rows have a place the lower one holds. A stream's
-events are parts of the answer and have its places; every string of an event that no format knows is text.
+events are parts of the answer and have its places; every string of an event that no format knows is text. What is never touched are strings: an
+object or a list in such a place is looked into.
 ";
 
 const HEAD: &str = "# What is carried where

@@ -11,25 +11,36 @@ use super::{At, Events, Holds, Is, Sites, Typed};
 /// The places of the agents API.
 pub static AGENTS: Sites = Sites {
     request: &[
-        ("$..*", Holds::Text),
+        ("$..*", Holds::Any),
         ("$..arguments", Holds::Json),
         (
-            "$['model','agent_id','service_tier','review','vault_ids','role_arn','type','prompt_cache_options']",
+            "$['model','agent_id','service_tier','review','role_arn','type']",
             Holds::Kept,
         ),
+        ("$.vault_ids[*]", Holds::Kept),
         ("$.agent['model','service_tier']", Holds::Kept),
         (
-            "$.tools[*]['type','name','server_label','server_url','headers','authorization']",
+            "$.tools[*]['type','name','server_label','server_url','authorization','credential_id']",
+            Holds::Kept,
+        ),
+        ("$.tools[*].transport.server_url", Holds::Kept),
+        ("$.tools[*]['headers','env']..*", Holds::Kept),
+        ("$.tools[*].transport['headers','env']..*", Holds::Kept),
+        (
+            "$.agent.tools[*]['type','name','server_label','server_url','authorization','credential_id']",
+            Holds::Kept,
+        ),
+        ("$.agent.tools[*].transport.server_url", Holds::Kept),
+        ("$.agent.tools[*]['headers','env']..*", Holds::Kept),
+        (
+            "$.agent.tools[*].transport['headers','env']..*",
             Holds::Kept,
         ),
         (
-            "$.agent.tools[*]['type','name','server_label','server_url','headers','authorization']",
+            "$.environment['type','id','workspace_directory']",
             Holds::Kept,
         ),
-        (
-            "$.environment['type','id','env','headers','workspace_directory']",
-            Holds::Kept,
-        ),
+        ("$.environment['env','headers']..*", Holds::Kept),
         ("$.input[*]['type','role']", Holds::Kept),
         ("$.input[*].content[*].type", Holds::Kept),
         (
@@ -55,23 +66,25 @@ pub static AGENTS: Sites = Sites {
         ),
     ],
     answer: &[
-        ("$..*", Holds::Text),
+        ("$..*", Holds::Any),
         ("$..arguments", Holds::Json),
         (
-            "$['id','object','type','status','model','role','name','server_label','call_id','turn_id','request_id']",
+            "$['id','object','type','status','model','role','call_id','turn_id','request_id']",
             Holds::Kept,
         ),
         (
-            "$['event_id','session_id','item_id','agent_id','environment_id','subagent_id','vault_ids','service_tier']",
+            "$['event_id','session_id','item_id','agent_id','environment_id','subagent_id','service_tier']",
             Holds::Kept,
         ),
+        ("$.vault_ids[*]", Holds::Kept),
+        ("$.data[*].vault_ids[*]", Holds::Kept),
         ("$['first_id','last_id','obfuscation']", Holds::Kept),
         (
             "$.data[*]['id','object','type','status','model','role','name','server_label','call_id','turn_id','request_id']",
             Holds::Kept,
         ),
         (
-            "$.data[*]['session_id','agent_id','recipient_agent_id','sender_agent_id','environment_id','subagent_id','vault_ids']",
+            "$.data[*]['session_id','agent_id','recipient_agent_id','sender_agent_id','environment_id','subagent_id']",
             Holds::Kept,
         ),
         ("$['content','summary','output'][*].type", Holds::Kept),
@@ -100,7 +113,6 @@ pub static AGENTS: Sites = Sites {
             "$.required_actions[*]['type','name','call_id','turn_id','request_id','environment_id']",
             Holds::Kept,
         ),
-        ("$.error['type','code','param']", Holds::Kept),
     ],
     events: Events::Typed(TYPED),
     parts: &["", r#"{"type":"input_text","text":"[removed]"}"#],

@@ -1,52 +1,52 @@
 //! The places of chat completions.
+//!
+//! What stands in a message of an answer comes in pieces: its own strings, whatever they are called, and those that are
+//! listed below them. Any other string is whole where it comes.
 
 use super::{Events, Holds, Sites};
 
 pub(in crate::client) static CHAT: Sites = Sites {
     request: &[
-        ("$.messages[*].content", Holds::Text),
-        ("$.messages[*].content[*]['text','refusal']", Holds::Text),
-        (
-            "$.messages[*]['refusal','reasoning_content','reasoning']",
-            Holds::Text,
-        ),
+        ("$..*", Holds::Any),
         (
             "$.messages[*].tool_calls[*].function.arguments",
             Holds::Json,
         ),
-        ("$.messages[*].thinking_blocks[*].thinking", Holds::Text),
-        ("$.messages[*].tool_calls[*].custom.input", Holds::Text),
         ("$.messages[*].function_call.arguments", Holds::Json),
-        ("$.prediction.content", Holds::Text),
-        ("$.prediction.content[*].text", Holds::Text),
-        ("$.tools[*]..description", Holds::Text),
-        ("$.functions[*]..description", Holds::Text),
-        ("$.response_format..description", Holds::Text),
         (
             "$.messages[*].content[?@.type != 'text' && @.type != 'refusal']",
             Holds::Media(1),
         ),
         ("$.messages[*].audio", Holds::Media(0)),
         ("$.modalities[?@ != 'text']", Holds::Media(0)),
-        ("$['model','tool_choice','function_call']", Holds::Kept),
-        ("$.messages[*]['role','name','tool_call_id']", Holds::Kept),
+        ("$['model','seed']", Holds::Kept),
+        (
+            "$['user','safety_identifier','prompt_cache_key']",
+            Holds::Aside,
+        ),
+        ("$.metadata.*", Holds::Aside),
+        ("$['tool_choice','function_call']..*", Holds::Kept),
+        ("$.messages[*]['role','tool_call_id']", Holds::Kept),
         ("$.messages[*].tool_calls[*]['id','type']", Holds::Kept),
         (
             "$.messages[*].tool_calls[*]['function','custom'].name",
             Holds::Kept,
         ),
         ("$.messages[*].function_call.name", Holds::Kept),
+        (
+            "$.messages[*].thinking_blocks[*]['signature','data']",
+            Holds::Kept,
+        ),
         ("$.messages[*].content[*].type", Holds::Kept),
         ("$.tools[*].type", Holds::Kept),
         ("$.tools[*]['function','custom'].name", Holds::Kept),
+        ("$.functions[*].name", Holds::Kept),
         ("$['response_format'].type", Holds::Kept),
         ("$.response_format.json_schema.name", Holds::Kept),
     ],
     answer: &[
-        (
-            "$.choices[*].message['content','refusal','reasoning_content','reasoning']",
-            Holds::Text,
-        ),
+        ("$..*", Holds::Any),
+        // These come in pieces, below the texts that any member of a message may be.
         (
             "$.choices[*].message.content[*]['text','refusal']",
             Holds::Text,
@@ -64,16 +64,26 @@ pub(in crate::client) static CHAT: Sites = Sites {
             "$.choices[*].message.thinking_blocks[*].thinking",
             Holds::Text,
         ),
-        ("$.choices[*].message.audio.transcript", Holds::Text),
         (
-            "$.choices[*].message.annotations[*].url_citation.title",
+            "$.choices[*].message.reasoning_details[*]['text','summary']",
             Holds::Text,
         ),
-        // What a guardrail found is told in AWS's words, which repeat the text.
-        ("$['amazon-bedrock-trace']..*", Holds::Text),
+        ("$.choices[*].message.audio.transcript", Holds::Text),
         ("$.choices[*].logprobs", Holds::Shadow),
-        ("$['id','model','object']", Holds::Kept),
-        ("$.choices[*].message.role", Holds::Kept),
+        (
+            "$['id','model','object','system_fingerprint','service_tier','obfuscation']",
+            Holds::Kept,
+        ),
+        ("$.metadata.*", Holds::Aside),
+        (
+            "$.choices[*].message['role','phase','signature']",
+            Holds::Kept,
+        ),
+        ("$.choices[*].message.audio['id','data']", Holds::Kept),
+        (
+            "$.choices[*].message['thinking_blocks','reasoning_details'][*]['id','type','format','signature','data']",
+            Holds::Kept,
+        ),
         ("$.choices[*].finish_reason", Holds::Kept),
         (
             "$.choices[*].message.tool_calls[*]['id','type']",
@@ -88,6 +98,7 @@ pub(in crate::client) static CHAT: Sites = Sites {
     events: Events::Pieces {
         renamed: Some(("delta", "message")),
         items: "choices",
+        pieces: "message",
         end: "finish_reason",
     },
     parts: &["", r#"{"type":"text","text":"[removed]"}"#],
@@ -102,6 +113,7 @@ pub(in crate::client) static CHAT: Sites = Sites {
         "metadata",
         "n",
         "parallel_tool_calls",
+        "prediction",
         "presence_penalty",
         "prompt_cache_key",
         "prompt_cache_retention",

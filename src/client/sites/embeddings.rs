@@ -4,10 +4,12 @@ use super::{Events, Holds, Sites};
 
 pub(in crate::client) static EMBEDDINGS: Sites = Sites {
     request: &[
+        ("$..*", Holds::Any),
         ("$.input", Holds::Tokens),
         ("$.input[*]", Holds::Tokens),
         ("$.input[*][*]", Holds::Tokens),
         ("$['model','encoding_format']", Holds::Kept),
+        ("$.user", Holds::Aside),
     ],
     answer: &[],
     events: Events::None,

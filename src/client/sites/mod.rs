@@ -1,8 +1,9 @@
 //! Where text stands in each format: in a request, in an answer, and in the events of a stream.
 //!
 //! Places are told as JSONPath, the language in which an admin adds to them or takes from them. What people, models and
-//! tools write is text. Keys, ids, names of tools and models, and enumerations never are: those that stand near text are
-//! listed as kept, so that a selector which takes in whole objects leaves them alone. What cannot be read as text is media.
+//! tools write is text, and so is every string of which the format does not say that it is something else: what nobody here
+//! knows must not leak. Ids, and names of tools and models, are listed as kept. What cannot be read as text is media. Where a
+//! text is known by its place, it is because its pieces come one by one, or because it holds JSON.
 
 mod agents;
 mod chat;
@@ -33,18 +34,14 @@ pub struct Sites {
 
 /// What is text in an event of a type that no format knows: all but what looks like an id or an enumeration.
 pub static UNKNOWN: &[Site] = &[
-    ("$.*", Holds::Text),
-    ("$..*", Holds::Text),
+    ("$..*", Holds::Any),
     ("$..arguments", Holds::Json),
     (
         "$['type','id','item_id','call_id','status','event_id','session_id','turn_id']",
         Holds::Kept,
     ),
     ("$['partial_image_b64','obfuscation']", Holds::Kept),
-    (
-        "$.*['type','id','call_id','status','model','role']",
-        Holds::Kept,
-    ),
+    ("$.*['id','call_id','model']", Holds::Kept),
 ];
 
 /// The places of everything that apps speak.
@@ -61,9 +58,13 @@ pub type Site = (&'static str, Holds);
 pub enum Holds {
     /// Text, if it is a string.
     Text,
+    /// Text, if it is a string, though no format says that it is.
+    Any,
     /// JSON as text, if it is a string.
     Json,
-    /// What is never touched.
+    /// A string that stays unless a policy selects it.
+    Aside,
+    /// A string that is never touched. What is no string is looked into, for that is not what the format has here.
     Kept,
     /// An image, audio or a file; the number of what may stand in its place. 0 where nothing may.
     Media(u8),
@@ -82,8 +83,10 @@ pub enum Events {
     Pieces {
         /// A member that is called otherwise here, and its name there.
         renamed: Option<(&'static str, &'static str)>,
-        /// The items that end one by one, and the member which says that one has.
+        /// The items that end one by one.
         items: &'static str,
+        /// The member of an item whose strings come in pieces.
+        pieces: &'static str,
         /// Says that an item has ended, where it is neither null nor empty.
         end: &'static str,
     },

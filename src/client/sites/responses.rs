@@ -1,39 +1,12 @@
-//! The places of responses: items of many types, whose texts have few names.
+//! The places of responses: items of many types, to which every version of the API adds.
 
 use super::At::{Name, Number};
 use super::{At, Events, Holds, Is, Sites, Typed};
 
 pub(in crate::client) static RESPONSES: Sites = Sites {
     request: &[
-        ("$['instructions','input']", Holds::Text),
-        ("$.input[*].content", Holds::Text),
-        (
-            "$.input[*].content[*]['text','refusal','transcript']",
-            Holds::Text,
-        ),
-        ("$.input[*].summary[*].text", Holds::Text),
+        ("$..*", Holds::Any),
         ("$.input[*].arguments", Holds::Json),
-        (
-            "$.input[*]['input','output','code','reason','error']",
-            Holds::Text,
-        ),
-        (
-            "$.input[*].output[*]['text','stdout','stderr']",
-            Holds::Text,
-        ),
-        ("$.input[*].outputs[*].logs", Holds::Text),
-        ("$.input[*].queries[*]", Holds::Text),
-        ("$.input[*].results[*].text", Holds::Text),
-        ("$.input[*].action['query','text']", Holds::Text),
-        (
-            "$.input[*].action['command','commands','queries'][*]",
-            Holds::Text,
-        ),
-        ("$.input[*].operation.diff", Holds::Text),
-        ("$.prompt.variables.*", Holds::Text),
-        ("$.prompt.variables.*.text", Holds::Text),
-        ("$.tools[*]..description", Holds::Text),
-        ("$.text.format..description", Holds::Text),
         (
             "$.input[*].content[?@.type != 'input_text' && @.type != 'output_text' && @.type != 'text' && \
              @.type != 'refusal' && @.type != 'reasoning_text' && @.type != 'summary_text']",
@@ -56,54 +29,173 @@ pub(in crate::client) static RESPONSES: Sites = Sites {
             "$.prompt.variables[?@.type == 'input_image' || @.type == 'input_file']",
             Holds::Media(0),
         ),
+        ("$.tools[*].input_image_mask", Holds::Media(0)),
         (
-            "$['model','tool_choice','include','previous_response_id','conversation']",
+            "$.tools[*].environment.skills[*].source.data",
+            Holds::Media(0),
+        ),
+        ("$.input[*].tools[*].input_image_mask", Holds::Media(0)),
+        (
+            "$.input[*].tools[*].environment.skills[*].source.data",
+            Holds::Media(0),
+        ),
+        ("$.input[*].content[*].logprobs", Holds::Shadow),
+        (
+            "$['model','previous_response_id','conversation']",
             Holds::Kept,
         ),
+        ("$.conversation.id", Holds::Kept),
+        ("$.tool_choice..*", Holds::Kept),
         (
-            "$.input[*]['id','call_id','type','role','name','status','server_label']",
+            "$['user','safety_identifier','prompt_cache_key']",
+            Holds::Aside,
+        ),
+        ("$.metadata.*", Holds::Aside),
+        (
+            "$.input[*]['id','call_id','type','role','status','phase']",
             Holds::Kept,
         ),
+        ("$.input[*]['name','namespace','server_label']", Holds::Kept),
+        (
+            "$.input[*]['approval_request_id','container_id','encrypted_content','fingerprint']",
+            Holds::Kept,
+        ),
+        ("$.input[*].caller.caller_id", Holds::Kept),
         ("$.input[*].content[*].type", Holds::Kept),
-        ("$.input[*].encrypted_content", Holds::Kept),
-        ("$.tools[*]['type','name','server_label']", Holds::Kept),
+        (
+            "$.input[*].content[*].annotations[*]['type','file_id','container_id']",
+            Holds::Kept,
+        ),
+        ("$.input[*].results[*].file_id", Holds::Kept),
+        (
+            "$.tools[*]['type','name','server_label','server_url','authorization','tunnel_id','container']",
+            Holds::Kept,
+        ),
+        ("$.tools[*].headers..*", Holds::Kept),
+        (
+            "$.tools[*]['allowed_tools','require_approval']..*",
+            Holds::Kept,
+        ),
+        ("$.tools[*].vector_store_ids[*]", Holds::Kept),
+        (
+            "$.tools[*]['container','environment'].file_ids[*]",
+            Holds::Kept,
+        ),
+        (
+            "$.tools[*]['container','environment'].network_policy.domain_secrets[*].value",
+            Holds::Kept,
+        ),
+        ("$.tools[*].environment.container_id", Holds::Kept),
+        ("$.tools[*].environment.skills[*].skill_id", Holds::Kept),
+        ("$.tools[*].tools[*]['type','name']", Holds::Kept),
+        (
+            "$.input[*].tools[*]['type','name','server_label','server_url','authorization','tunnel_id','container']",
+            Holds::Kept,
+        ),
+        ("$.input[*].tools[*].headers..*", Holds::Kept),
+        (
+            "$.input[*].tools[*]['allowed_tools','require_approval']..*",
+            Holds::Kept,
+        ),
+        ("$.input[*].tools[*].vector_store_ids[*]", Holds::Kept),
+        (
+            "$.input[*].tools[*]['container','environment'].file_ids[*]",
+            Holds::Kept,
+        ),
+        (
+            "$.input[*].tools[*]['container','environment'].network_policy.domain_secrets[*].value",
+            Holds::Kept,
+        ),
+        ("$.input[*].tools[*].environment.container_id", Holds::Kept),
+        (
+            "$.input[*].tools[*].environment.skills[*].skill_id",
+            Holds::Kept,
+        ),
+        ("$.input[*].tools[*].tools[*]['type','name']", Holds::Kept),
         ("$.prompt['id','version']", Holds::Kept),
     ],
     answer: &[
-        ("$.output_text", Holds::Text),
-        (
-            "$.output[*].content[*]['text','refusal','transcript']",
-            Holds::Text,
-        ),
-        ("$.output[*].content[*].annotations[*].title", Holds::Text),
-        ("$.output[*].summary[*].text", Holds::Text),
+        ("$..*", Holds::Any),
         ("$.output[*].arguments", Holds::Json),
-        ("$.output[*]['input','output','code','error']", Holds::Text),
-        (
-            "$.output[*].output[*]['text','stdout','stderr']",
-            Holds::Text,
-        ),
-        ("$.output[*].outputs[*].logs", Holds::Text),
-        ("$.output[*].queries[*]", Holds::Text),
-        ("$.output[*].results[*].text", Holds::Text),
-        ("$.output[*].action['query','text']", Holds::Text),
-        (
-            "$.output[*].action['command','commands','queries'][*]",
-            Holds::Text,
-        ),
-        ("$.output[*].operation.diff", Holds::Text),
-        ("$.error.message", Holds::Text),
         ("$.output[*].content[*].logprobs", Holds::Shadow),
         (
-            "$['id','model','object','status','instructions','tools','tool_choice']",
+            "$['id','model','object','status','service_tier','previous_response_id']",
+            Holds::Kept,
+        ),
+        // Of events.
+        ("$['type','item_id','call_id','obfuscation']", Holds::Kept),
+        ("$.conversation.id", Holds::Kept),
+        ("$.tool_choice..*", Holds::Kept),
+        (
+            "$['user','safety_identifier','prompt_cache_key']",
+            Holds::Aside,
+        ),
+        ("$.metadata.*", Holds::Aside),
+        (
+            "$.output[*]['id','call_id','type','role','status','phase']",
             Holds::Kept,
         ),
         (
-            "$.output[*]['id','call_id','type','role','name','status','server_label']",
+            "$.output[*]['name','namespace','server_label']",
             Holds::Kept,
         ),
+        (
+            "$.output[*]['approval_request_id','container_id','encrypted_content','fingerprint']",
+            Holds::Kept,
+        ),
+        ("$.output[*].caller.caller_id", Holds::Kept),
         ("$.output[*].content[*].type", Holds::Kept),
-        ("$.output[*].encrypted_content", Holds::Kept),
+        (
+            "$.output[*].content[*].annotations[*]['type','file_id','container_id']",
+            Holds::Kept,
+        ),
+        ("$.output[*].results[*].file_id", Holds::Kept),
+        (
+            "$.tools[*]['type','name','server_label','server_url','authorization','tunnel_id','container']",
+            Holds::Kept,
+        ),
+        ("$.tools[*].headers..*", Holds::Kept),
+        (
+            "$.tools[*]['allowed_tools','require_approval']..*",
+            Holds::Kept,
+        ),
+        ("$.tools[*].vector_store_ids[*]", Holds::Kept),
+        (
+            "$.tools[*]['container','environment'].file_ids[*]",
+            Holds::Kept,
+        ),
+        (
+            "$.tools[*]['container','environment'].network_policy.domain_secrets[*].value",
+            Holds::Kept,
+        ),
+        ("$.tools[*].environment.container_id", Holds::Kept),
+        ("$.tools[*].environment.skills[*].skill_id", Holds::Kept),
+        ("$.tools[*].tools[*]['type','name']", Holds::Kept),
+        (
+            "$.output[*].tools[*]['type','name','server_label','server_url','authorization','tunnel_id','container']",
+            Holds::Kept,
+        ),
+        ("$.output[*].tools[*].headers..*", Holds::Kept),
+        (
+            "$.output[*].tools[*]['allowed_tools','require_approval']..*",
+            Holds::Kept,
+        ),
+        ("$.output[*].tools[*].vector_store_ids[*]", Holds::Kept),
+        (
+            "$.output[*].tools[*]['container','environment'].file_ids[*]",
+            Holds::Kept,
+        ),
+        (
+            "$.output[*].tools[*]['container','environment'].network_policy.domain_secrets[*].value",
+            Holds::Kept,
+        ),
+        ("$.output[*].tools[*].environment.container_id", Holds::Kept),
+        (
+            "$.output[*].tools[*].environment.skills[*].skill_id",
+            Holds::Kept,
+        ),
+        ("$.output[*].tools[*].tools[*]['type','name']", Holds::Kept),
+        ("$.prompt['id','version']", Holds::Kept),
     ],
     events: Events::Typed(TYPED),
     parts: &["", r#"{"type":"input_text","text":"[removed]"}"#],
@@ -112,10 +204,15 @@ pub(in crate::client) static RESPONSES: Sites = Sites {
         "completed_at",
         "created_at",
         "error",
+        "include",
         "incomplete_details",
+        "instructions",
         "max_output_tokens",
         "max_tool_calls",
+        "output_text",
+        "reasoning",
         "service_tier",
+        "text",
         "top_logprobs",
         "truncation",
     ],

@@ -3,9 +3,11 @@
 //! It works on the app's own format, on both ways, in the half that knows the provider: before a request is edited or
 //! translated, and behind whatever turns the answer back. So it is the same for every provider, each retry is redacted
 //! anew for where it goes, and an answer is redacted as the app would see it. `channel` redacts one text of an answer,
-//! `stream` the events of a streamed one, `typed` those that say what they are; `mould` spares those that look alike the walk.
+//! `stream` the events of a streamed one, `frame` what stands around their data, `typed` those that say what they are; `mould`
+//! spares those that look alike the walk.
 
 mod channel;
+mod frame;
 mod mould;
 mod stream;
 mod typed;
@@ -15,7 +17,7 @@ pub(super) use stream::Filter;
 use std::rc::Rc;
 
 use crate::client::sites::Sites;
-use crate::codec::json::{self, Edits, unescape, validate};
+use crate::codec::json::{self, Edits, unescape, validate, write_string};
 use crate::codec::percent;
 use crate::fault::{Fault, Invalid, Policy as Blocked, Upstream};
 use crate::limits::{ADMIN_BYTES_MAX, REDACTIONS_MAX};
@@ -92,7 +94,7 @@ impl Redaction {
     }
 
     /// Whether answers tell what was found.
-    pub(super) fn tells(&self) -> bool {
+    pub(super) fn tells_found(&self) -> bool {
         self.rule.tells
     }
 
@@ -189,12 +191,23 @@ impl Redaction {
         counts: &mut Counts,
     ) -> Result<(), Stop> {
         match found {
-            Found::Text { content, is_json } => {
+            Found::Text {
+                content, is_json, ..
+            } => {
                 let mut text = String::new();
                 unescape(content, &mut text)?;
                 let redacted = self.whole(&text, is_json, counts)?;
                 if text != redacted {
                     edits.put_text(source, content, &redacted)?;
+                }
+            }
+            Found::Number { value } => {
+                let redacted = self.whole(value, false, counts)?;
+                if value != redacted {
+                    let mut string = Vec::new();
+                    write_string(&mut string, &redacted);
+                    let string = str::from_utf8(&string).unwrap_or("null");
+                    edits.put(source, value, string)?;
                 }
             }
             Found::Shadow { value } if self.rule.redacts_answers => {
@@ -219,6 +232,20 @@ impl Redaction {
         Ok(redacted)
     }
 
+    /// Whether a name of a provider's holds what must not be told.
+    fn tells(&self, name: &str, counts: &mut Counts) -> bool {
+        if !self.rule.redacts_answers {
+            return false;
+        }
+        let plan = &self.rule.plan;
+        let mut tells = false;
+        plan.scan(name, &mut Folded::new(), |finding| {
+            counts.add(plan, &finding);
+            tells |= finding.action != Action::Report;
+        });
+        tells
+    }
+
     /// What is told of a fault: a provider's words may repeat what it was sent. Where the policy blocks them there are none.
     pub(super) fn fault(&self, fault: Fault, counts: &mut Counts) -> Fault {
         let Fault::Upstream(mut upstream) = fault else {
@@ -234,6 +261,15 @@ impl Redaction {
     }
 
     fn words(&self, upstream: &mut Upstream, counts: &mut Counts) -> Result<(), Fault> {
+        // A code and a type are names, so there is nothing that could stand for a part of them.
+        if let Some(code) = &upstream.code
+            && self.tells(code, counts)
+        {
+            upstream.code = None;
+        }
+        if self.tells(&upstream.kind, counts) {
+            upstream.kind = "server_error".into();
+        }
         upstream.message = self.whole(&upstream.message, false, counts)?;
         for (text, is_json) in [(&mut upstream.param, false), (&mut upstream.inner, true)] {
             if let Some(text) = text {

@@ -23,7 +23,7 @@ use crate::redact::places::{Found, Layout, Places, Step, write_path};
 use super::channel::Channel;
 use super::mould::{Fit, Mould};
 use super::typed::write_again;
-use super::{Redaction, Stop, unreadable};
+use super::{Redaction, Stop, frame, unreadable};
 
 /// Redacts a streamed answer.
 pub(in crate::exchange) struct Filter {
@@ -156,13 +156,28 @@ impl Flow {
         counts: &mut Counts,
     ) -> Result<(), Stop> {
         let data = block.data.trim_ascii();
+        // Of a frame that tells something nothing goes on but the data.
+        let is_bare = !frame::passes(block, &self.redaction, counts);
+        let block = if is_bare {
+            &sse::Event {
+                name: None,
+                raw: b"",
+                ..*block
+            }
+        } else {
+            block
+        };
         if data.is_empty() {
-            out.extend_from_slice(block.raw);
+            out.extend_from_slice(if is_bare { b":\n\n" } else { block.raw });
             return Ok(());
         }
         if data == b"[DONE]" {
             self.end("", None, out, counts)?;
-            out.extend_from_slice(block.raw);
+            out.extend_from_slice(if is_bare {
+                b"data: [DONE]\n\n"
+            } else {
+                block.raw
+            });
             return Ok(());
         }
         let mut edits = Edits::new(REDACTIONS_MAX, ADMIN_BYTES_MAX);
@@ -174,7 +189,7 @@ impl Flow {
             }
             None => self.walk(block, data, (&mut edits, out), counts)?,
         };
-        if edits.is_empty() {
+        if edits.is_empty() && !is_bare {
             out.extend_from_slice(block.raw);
             return Ok(());
         }
@@ -235,13 +250,15 @@ impl Flow {
             Events::Pieces {
                 renamed,
                 items,
+                pieces,
                 end,
             } => {
                 let layout = Layout {
                     renamed,
                     by_index: true,
                 };
-                self.pieces(block, text, layout, (items, end), (edits, out), counts)?;
+                let items = (items, pieces, end);
+                self.pieces(block, text, layout, items, (edits, out), counts)?;
             }
             Events::Typed(table) => self.typed(block, text, table, (edits, out), counts)?,
             Events::None => {}
@@ -259,7 +276,7 @@ impl Flow {
         block: &sse::Event<'_>,
         text: &str,
         layout: Layout,
-        (items, end): (&str, &str),
+        (items, member, end): (&str, &str, &str),
         (edits, out): (&mut Edits, &mut Vec<u8>),
         counts: &mut Counts,
     ) -> Result<(), Stop> {
@@ -270,29 +287,26 @@ impl Flow {
         let matcher = &self.redaction.sides(&rule)?.answer;
         let found = walked(Places::new(matcher, layout), text)?;
         let ended = ended(text, items, end)?;
-        let is_alone = found.len() == 1 && ended.is_empty() && self.is_named;
+        let mut pieces = Vec::new();
         for piece in found {
-            // What is not in an item comes once. Some servers do not number their choices; they stand where they are. Other items may be whole ones then.
-            let is_piece = piece
-                .path
-                .iter()
-                .enumerate()
-                .all(|(depth, step)| match step {
-                    Step::Name { name, .. } => depth != 0 || *name == *items,
-                    Step::Item { is_told, .. } => *is_told || depth == 1,
-                });
-            let Found::Text { content, is_json } = piece.found else {
+            if let Found::Text {
+                content,
+                is_json,
+                is_known,
+            } = piece.found
+                && is_piece(&piece.path, (items, member), is_known)
+            {
+                pieces.push((piece.path, content, is_json));
+            } else {
                 self.redaction.put_whole(text, piece.found, edits, counts)?;
-                continue;
-            };
-            if !is_piece {
-                self.redaction.put_whole(text, piece.found, edits, counts)?;
-                continue;
             }
-            let key = key(&piece.path);
+        }
+        let is_alone = pieces.len() == 1 && edits.is_empty() && ended.is_empty() && self.is_named;
+        for (path, content, is_json) in pieces {
+            let key = key(&path);
             let is_last = ended.iter().any(|prefix| is_below(&key, prefix));
             if !self.has_begun(&key) {
-                let path = piece.path.iter().map(Owned::from).collect();
+                let path = path.iter().map(Owned::from).collect();
                 self.begin(&key, is_json, path, (block.name, ""))?;
             }
             self.piece(&key, text, content, is_last, (edits, counts))?;
@@ -506,6 +520,21 @@ pub(super) fn key(path: &[Step<'_>]) -> String {
 fn is_below(key: &str, prefix: &str) -> bool {
     key.strip_prefix(prefix)
         .is_some_and(|rest| prefix.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+/// Whether a text comes in pieces. What is not in an item comes once, and so does what stands in it beside its message.
+/// Some servers do not number their choices; they stand where they are. Other items may be whole ones then.
+fn is_piece(path: &[Step<'_>], (items, member): (&str, &str), is_known: bool) -> bool {
+    let is_direct = path.len() <= 4;
+    (is_known || is_direct)
+        && path.iter().enumerate().all(|(depth, step)| match step {
+            Step::Name { name, .. } => match depth {
+                0 => *name == *items,
+                2 => *name == *member,
+                _ => true,
+            },
+            Step::Item { is_told, .. } => *is_told || depth == 1,
+        })
 }
 
 /// What the events of one stream have in common.

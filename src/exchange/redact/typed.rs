@@ -163,7 +163,10 @@ impl Flow {
         for (key, piece) in pieces {
             let below = piece.path.get(depth..).unwrap_or_default();
             let is_piece = below.iter().all(|step| matches!(step, Step::Name { .. }));
-            let Found::Text { content, is_json } = piece.found else {
+            let Found::Text {
+                content, is_json, ..
+            } = piece.found
+            else {
                 continue;
             };
             if !is_piece {
