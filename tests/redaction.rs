@@ -143,9 +143,27 @@ fn a_card_that_is_a_number_becomes_text() {
     };
     let want = body(r#""[PAYMENT_CARD]""#).replace("\"gpt\"", "\"gpt-4.1\"");
     check_request(MASK, CHAT, &body("4111111111111111"), &want);
+    check_request(MASK, CHAT, &body("4111111111111111.0"), &want);
     let (at, message) = ("messages[0].content", "holds payment_card, which");
     let block = r#"{"entities": {"payment_card": "block"}}"#;
     check_refused(block, CHAT, &body("4111111111111111"), at, message);
+}
+
+#[test]
+fn a_file_in_a_string_that_no_format_knows_is_media() {
+    let body = |file: &str| {
+        format!(
+            r#"{{"model":"gpt","messages":[{{"role":"user","content":"data:text/plain;base64,eA==","images":["{file}"]}},{{"role":"user","content":[{{"type":"text","text":"x","image_url":{{"url":"{file}"}}}}]}}]}}"#
+        )
+    };
+    let file = "data:image/png;base64,iVBORw0KGgo=";
+    check_refused(MASK, CHAT, &body(file), "messages[0]", "images");
+    let strip = r#"{"entities": {"all": "mask"}, "media": "strip"}"#;
+    let want = body("[removed]").replace("\"gpt\"", "\"gpt-4.1\"");
+    check_request(strip, CHAT, &body(file), &want);
+    let pass = r#"{"entities": {"all": "mask"}, "media": "pass"}"#;
+    let want = body(file).replace("\"gpt\"", "\"gpt-4.1\"");
+    check_request(pass, CHAT, &body(file), &want);
 }
 
 #[test]

@@ -23,7 +23,7 @@ use crate::fault::{Fault, Invalid, Policy as Blocked, Upstream};
 use crate::limits::{ADMIN_BYTES_MAX, REDACTIONS_MAX};
 use crate::policy::{Policy, RedactionRule, Sides};
 use crate::redact::document::{Media, Redactor, Refusal, hollow};
-use crate::redact::places::{Found, Layout, Places};
+use crate::redact::places::{Found, Layout, Places, integer};
 use crate::redact::select::Matcher;
 use crate::redact::{Action, Counts, Folded, Tenant, Vault};
 use channel::Channel;
@@ -202,8 +202,9 @@ impl Redaction {
                 }
             }
             Found::Number { value } => {
-                let redacted = self.whole(value, false, counts)?;
-                if value != redacted {
+                let digits = integer(value);
+                let redacted = self.whole(digits, false, counts)?;
+                if digits != redacted {
                     let mut string = Vec::new();
                     write_string(&mut string, &redacted);
                     let string = str::from_utf8(&string).unwrap_or("null");
