@@ -1382,6 +1382,15 @@ fn the_code_and_type_of_an_error_are_words_of_the_providers_too() {
 }
 
 #[test]
+fn a_code_with_a_finding_is_not_logged_where_only_requests_are_redacted() {
+    let error = r#"{"error":{"message":"no 536-22-1234","type":"a","code":"536-22-1234"}}"#;
+    let requests = r#"{"entities": {"all": "mask"}, "directions": ["request"]}"#;
+    let told = String::from_utf8(failed(requests, CHAT, "gpt", "429", error).body).unwrap();
+    assert!(told.contains("no 536-22-1234"), "{told}");
+    assert!(told.contains(r#""code":null"#), "{told}");
+}
+
+#[test]
 fn what_frames_an_event_is_redacted_too() {
     let chunk = chunks(&["hi "]);
     let chunk = chunk.trim_end();
