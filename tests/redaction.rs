@@ -92,7 +92,7 @@ fn texts_of_a_chat_request_are_redacted_and_no_other_byte_changes() {
         r#"{ "model":"gpt", "messages":[ {"role":"system","content":"Mail jane@corp.com\n"},{"role":"user","content":[{"type":"text","text":"call \u0034111 1111 1111 1111, \u00e9"}]},
  {"role":"assistant","content":null,"tool_calls":[{"id":"jane@corp.com","type":"function","function":{"name":"jane@corp.com","arguments":"{\"to@x.com\": \"jane@\\u0063orp.com \\u00e9\", \"card\":4111111111111111, \"n\":[1.50,true]}"}}]},{"role":"tool","tool_call_id":"jane@corp.com","content":"536-22-1234"}],"user":"jane@corp.com","temperature":1.0 }"#,
         r#"{ "model":"gpt-4.1", "messages":[ {"role":"system","content":"Mail [EMAIL]\n"},{"role":"user","content":[{"type":"text","text":"call [PAYMENT_CARD], \u00e9"}]},
- {"role":"assistant","content":null,"tool_calls":[{"id":"jane@corp.com","type":"function","function":{"name":"jane@corp.com","arguments":"{\"[EMAIL]\": \"[EMAIL] \\u00e9\", \"card\":\"[PAYMENT_CARD]\", \"n\":[1.50,true]}"}}]},{"role":"tool","tool_call_id":"jane@corp.com","content":"[US_SSN]"}],"user":"jane@corp.com","temperature":1.0 }"#,
+ {"role":"assistant","content":null,"tool_calls":[{"id":"jane@corp.com","type":"function","function":{"name":"jane@corp.com","arguments":"{\"to@x.com\": \"[EMAIL] \\u00e9\", \"card\":\"[PAYMENT_CARD]\", \"n\":[1.50,true]}"}}]},{"role":"tool","tool_call_id":"jane@corp.com","content":"[US_SSN]"}],"user":"jane@corp.com","temperature":1.0 }"#,
     );
 }
 

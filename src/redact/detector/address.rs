@@ -6,7 +6,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use super::{Sight, Topic, is_edge};
 use crate::redact::entity::Entity;
 use crate::redact::run::Set;
-use crate::redact::view::{More, View, is_word};
+use crate::redact::view::{More, View, class, is_in, is_word};
 
 #[inline(never)] // What calls it is optimized sooner.
 pub(super) fn detect_ipv4(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
@@ -19,10 +19,23 @@ pub(super) fn detect_ipv4(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), Mo
         return Ok(());
     };
     let next = view.ahead(end)?;
-    let is_product = view.before(at) == b'/' && is_word(view.before(at.wrapping_sub(1)));
+    let before = [view.before(at.wrapping_sub(1)), view.before(at)];
+    // `agent/1.2.3.4`, `^1.2.3.4`, `>=1.2.3.4`.
+    let is_product = match before {
+        [name, b'/'] => is_word(name),
+        [b'<' | b'>' | b'=' | b'~' | b'!', b'='] | [_, b'^' | b'~'] => true,
+        _ => false,
+    };
+    let behind = end.wrapping_add(1);
+    let is_range = next == b'-' && is_ipv4(&view, behind)?;
     let is_longer =
-        !is_edge(next) || matches!(next, b'.' | b'-') && is_word(view.ahead(end.wrapping_add(1))?);
-    if is_product || is_longer || view.before(at) == b'-' || is_reserved(address) {
+        !is_edge(next) || matches!(next, b'.' | b'-') && is_word(view.ahead(behind)?) && !is_range;
+    let is_part = before[1] == b'-' && {
+        let last = at.wrapping_sub(1);
+        let first = view.run_of_back(last, 16, Set::DECIMAL);
+        parse_ipv4(view.part(first..last)).is_none()
+    };
+    if is_product || is_longer || is_part || is_reserved(address) {
         return Ok(());
     }
     if sight.has_near(at, &[Topic::Version]) {
@@ -87,7 +100,8 @@ pub(super) fn detect_ipv6(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), Mo
     let view = sight.view;
     let start = view.run_of_back(at, 5, Set::HEX);
     let before = view.before(start);
-    if at.wrapping_sub(start) > 4 || !is_edge(before) || matches!(before, b':' | b'.' | b'-') {
+    let is_inner = matches!(before, b':' | b'.' | b'-') && !is_label(&view, start);
+    if at.wrapping_sub(start) > 4 || !is_edge(before) || is_inner {
         return Ok(());
     }
     // Two colons in a row, or another group: everything else is a label or a time.
@@ -125,6 +139,13 @@ pub(super) fn detect_ipv6(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), Mo
     Ok(())
 }
 
+/// Whether what begins here stands behind a word and a colon, as `host:2a00:1450::1`, and the word is no part of it.
+pub(super) fn is_label(view: &View<'_>, start: usize) -> bool {
+    let end = start.wrapping_sub(1);
+    let word = view.part(view.run_of_back(end, 8, Set::LETTER)..end);
+    view.before(start) == b':' && word.iter().any(|byte| !is_in(*byte, class::HEX))
+}
+
 /// Link-local, multicast, documentation; and those that stand for an IPv4 address that is let through.
 fn is_reserved_ipv6(address: Ipv6Addr) -> bool {
     let [first, second, ..] = address.segments();
@@ -142,6 +163,41 @@ fn is_reserved_ipv6(address: Ipv6Addr) -> bool {
 fn is_assigned(address: Ipv6Addr) -> bool {
     let [first, ..] = address.segments();
     first & 0xE000 == 0x2000 || first & 0xFE00 == 0xFC00 || address.to_ipv4_mapped().is_some()
+}
+
+/// The first dot of a MAC address as Cisco writes it: `3c22.fb9a.017e`.
+pub(super) fn detect_dotted(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
+    let view = sight.view;
+    let start = at.wrapping_sub(4);
+    if at < 4
+        || !is_in(view.before(at), class::HEX)
+        || is_word(view.before(start))
+        || matches!(view.before(start), b'.' | b'-')
+    {
+        return Ok(());
+    }
+    // Most dots between words have no other in this place.
+    if view.ahead(at.wrapping_add(5))? != b'.' {
+        return Ok(());
+    }
+    let end = view.run(at, 10, |byte| is_in(byte, class::HEX) || byte == b'.')?;
+    let text = view.part(start..end);
+    let is_in_place = |(place, byte): (usize, &u8)| match place {
+        4 | 9 => *byte == b'.',
+        _ => is_in(*byte, class::HEX),
+    };
+    let is_mac = text.len() == 14 && text.iter().enumerate().all(is_in_place);
+    let letters = text
+        .iter()
+        .filter(|byte| byte.is_ascii_alphabetic())
+        .count();
+    // Without letters it is a number in groups.
+    let next = view.ahead(end)?;
+    let is_over = is_edge(next) && !(next == b'.' && is_word(view.ahead(end.wrapping_add(1))?));
+    if is_mac && letters > 0 && letters < 12 && is_over {
+        sight.offer(Entity::MacAddress, start, end, 85);
+    }
+    Ok(())
 }
 
 /// The first separator of a MAC address: six pairs, `:` or `-` between them.

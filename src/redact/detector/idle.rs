@@ -3,7 +3,7 @@
 //! Most triggers are a name's colon, a dot between words, a small number. Whatever is let out here no detector would find
 //! anything at, or keep anything of; so it makes no difference but time where these bytes are not all there.
 
-use super::{assignment, token};
+use super::{assignment, email, may_end_value, token};
 use crate::redact::run::{self, Set};
 use crate::redact::view::{class, is_in, is_name, is_word};
 
@@ -17,7 +17,9 @@ pub(in crate::redact) fn is_idle(before: &[u8; 16], behind: &[u8; 16]) -> bool {
         b'0'..=b'9' => is_idle_number(before, behind),
         b':' => is_idle_colon(before, behind),
         b'=' => !assignment::may_begin(before),
-        b'_' | b'.' => !token::may_begin(before, byte),
+        b'_' => !behind.starts_with(b"_mmk") && !token::may_begin(before, byte),
+        // Else perhaps a MAC address with dots.
+        b'.' => !(is_hex(last) && behind[5] == b'.') && !token::may_begin(before, byte),
         b'-' if !is_word(last) => [next, second] != *b"--",
         b'-' => {
             let is_vault = [earlier, last] == *b"A3";
@@ -25,7 +27,7 @@ pub(in crate::redact) fn is_idle(before: &[u8; 16], behind: &[u8; 16]) -> bool {
             let is_mac = is_pair(earlier, last) && is_pair(next, second) && behind[3] == b'-';
             !is_token && (!is_mac || is_word(third) || third == b'-')
         }
-        b'@' => !is_word(next) || !is_word(last) && !matches!(last, b'_' | b'-' | b'+'),
+        b'@' => !email::may_stand(last, next),
         b'I' => !matches!((earlier, last), (b'A', _) | (b'T', b'A')),
         b'J' => [earlier, last] != *b"ey",
         b'K' => last != b'A' && [earlier, last] != *b"BS",
@@ -57,7 +59,9 @@ fn is_idle_colon(before: &[u8; 16], behind: &[u8; 16]) -> bool {
 fn may_be_address(before: &[u8; 16], behind: &[u8; 16]) -> bool {
     let first = run::length_back(before, Set::HEX);
     let edge = before.iter().rev().nth(first);
-    if first > 4 || edge.is_none_or(|&edge| is_name(edge) || edge == b':') {
+    let is_label = before.iter().rev().nth(first.wrapping_add(1));
+    let is_label = is_label.is_none_or(u8::is_ascii_alphabetic);
+    if first > 4 || edge.is_none_or(|&edge| is_name(edge) || edge == b':' && !is_label) {
         return false;
     }
     let mut groups = behind.get(1..).unwrap_or_default();
@@ -79,13 +83,14 @@ fn is_idle_number(before: &[u8; 16], behind: &[u8; 16]) -> bool {
     let Some(&[next, second]) = behind.get(length..).and_then(<[u8]>::first_chunk) else {
         return false;
     };
-    if length > 7 {
+    let is_short = length < 3;
+    if length > 7 || !is_short && may_end_value(earlier, last) {
         return false;
     }
-    let is_short = length < 3;
     // Inside a row of groups.
     match last {
-        b'/' | b'-' | b'.' if earlier.is_ascii_digit() => return true,
+        b'-' if earlier.is_ascii_digit() => return length > 3 || next != b'.',
+        b'/' | b'.' if earlier.is_ascii_digit() => return true,
         b' ' if earlier.is_ascii_digit() && is_short => return next != b'.',
         _ => {}
     }
@@ -134,10 +139,10 @@ fn is_idle_word(before: &[u8; 16], behind: &[u8; 16]) -> bool {
     let (Some(&earlier), Some(&next)) = (before.get(place), behind.get(length)) else {
         return false;
     };
-    if earlier.is_ascii_digit() || earlier == b'_' {
+    let all = letters.wrapping_add(length);
+    if earlier.is_ascii_digit() || earlier == b'_' && all < 10 {
         return true;
     }
-    let all = letters.wrapping_add(length);
     let may_be_iban = letters == 2 && behind[1].is_ascii_digit();
     // A name in an address of mail is read from its `@`.
     let is_short = all < 5 || all < 10 && next == b'@' && !token::begins_word(before, letters);
