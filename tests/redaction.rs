@@ -1491,6 +1491,30 @@ fn a_failed_response_repeats_nothing_that_was_held_back() {
 }
 
 #[test]
+fn a_failed_response_repeats_what_was_asked_redacted() {
+    let created = r#"{"type":"response.created","sequence_number":0,"response":{"id":"r","object":"response","status":"in_progress","instructions":"ask jane@corp.com","output":[]}}"#;
+    let stream = format!("event: response.created\ndata: {created}\n\n");
+    let got = streamed(&policy(MASK), RESPONSES, stream.as_bytes(), &mut || 50, "x");
+    let got = String::from_utf8(got).unwrap();
+    assert!(got.contains("response.failed"), "{got}");
+    assert_eq!(
+        got.matches(r#""instructions":"ask [EMAIL]""#).count(),
+        2,
+        "{got}"
+    );
+    assert!(!got.contains("jane"), "{got}");
+}
+
+#[test]
+fn a_member_that_comes_twice_in_an_event_is_redacted_twice() {
+    let twice = r#"{"type":"agent.session.turn.output_text.delta","item_id":"i","content_index":0,"delta":"hi ","delta":"jane@corp.com "}"#;
+    let stream = format!("data: {twice}\n\n");
+    let got = agents_answer(MASK, EVENTS, "text/event-stream", &[stream.as_bytes()]);
+    let got = String::from_utf8(got.body).unwrap();
+    assert!(got.contains(r#""delta":"hi ","delta":"[EMAIL] ""#), "{got}");
+}
+
+#[test]
 fn a_blocked_answer_ends_with_an_error() {
     let block = policy(r#"{"entities": {"email": "block"}}"#);
     let stream = format!(
