@@ -3,6 +3,7 @@
 //! A word counts if it begins within [`REACH_BYTES`] before the candidate. Words are read at most once, whatever asks.
 
 use super::block::{BLOCK_BYTES, Block, class};
+use super::run;
 use super::view::{View, is_word};
 
 /// How far before a candidate a word still speaks about it.
@@ -103,6 +104,11 @@ impl Topics {
         self.read = start;
         #[cfg(test)]
         view.looked(start.wrapping_sub(first));
+        // Between numbers in a row stand no words.
+        let near = view.rest(start.wrapping_sub(16)).first_chunk();
+        if start.wrapping_sub(first) <= 16 && near.is_some_and(|near| !run::has_letter(near)) {
+            return;
+        }
         let mut copy = [0; BLOCK_BYTES];
         // The block ends where the candidate begins; of its bytes the last are new.
         let (bytes, base) = match view.block_before(start) {

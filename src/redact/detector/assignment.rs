@@ -381,11 +381,14 @@ fn is_bic(value: &[u8]) -> bool {
 #[inline]
 pub(super) fn may_begin(before: &[u8; 16]) -> bool {
     let &[.., e, d, c, b, a] = before;
-    let letters = match [a, b, c].map(is_mark) {
-        [true, true, true] => return true,
-        [true, true, false] => [e, d, c],
-        [true, false, _] => [d, c, b],
-        [false, ..] => [c, b, a],
+    let letters = if !is_mark(a) {
+        [c, b, a]
+    } else if !is_mark(b) {
+        [d, c, b]
+    } else if !is_mark(c) {
+        [e, d, c]
+    } else {
+        return true;
     };
     // The type of `token string`, `token: &str`.
     matches!(letters, [_, b'n', b'g'] | [_, b't', b'r']) || may_end(letters)
@@ -420,11 +423,8 @@ pub(super) fn name(view: &View<'_>, end: usize) -> Option<(Promise, usize)> {
 }
 
 /// What stands between a name and its separator.
-const fn is_mark(byte: u8) -> bool {
-    matches!(
-        byte,
-        b' ' | b'\t' | b'"' | b'\'' | b'`' | b'\\' | b':' | b'[' | b']' | b'}' | b'*' | b'?' | b'!'
-    )
+fn is_mark(byte: u8) -> bool {
+    is_in(byte, class::MARK)
 }
 
 /// `token string = "value"`, `token: &'static str = "value"`: its type is no part of a name.
@@ -709,13 +709,13 @@ fn secret(sight: &mut Sight<'_, '_>, (start, end): (usize, usize), is_quoted: bo
     let is_alphabet = is_alphabet || is_quoted && value.len() >= 32;
     // A path in code.
     let is_alphabet = is_alphabet && (is_quoted || !value.windows(2).any(|two| two == b"::"));
-    let is_dense = entropy(value) >= if value.len() <= 32 { 3.0 } else { 3.3 };
+    let is_dense = || entropy(value) >= if value.len() <= 32 { 3.0 } else { 3.3 };
     let is_numeric = digits == value.len();
     if value.len() >= SECRET_BYTES_MIN
         && (digits >= 2 || is_shuffled(value, is_quoted))
         && is_alphabet
-        && is_dense
         && !is_numeric
+        && is_dense()
     {
         sight.offer_open(Entity::GenericSecret, start, end, 75, value_tail(is_quoted));
     }
@@ -736,8 +736,61 @@ fn entropy(value: &[u8]) -> f32 {
         }
     }
     let total = f32::from(u8::try_from(value.len()).unwrap_or(u8::MAX));
-    total.log2() - sum / total
+    LOGARITHMS.get(value.len()).copied().unwrap_or(0.0) - sum / total
 }
+
+/// `log2 n`.
+const LOGARITHMS: [f32; VALUE_BYTES + 1] = [
+    0.0,
+    0.0,
+    1.0,
+    1.584_962_5,
+    2.0,
+    2.321_928,
+    2.584_962_5,
+    2.807_355,
+    3.0,
+    3.169_925,
+    3.321_928,
+    3.459_431_6,
+    3.584_962_5,
+    3.700_439_7,
+    3.807_355,
+    3.906_890_6,
+    4.0,
+    4.087_463,
+    4.169_925,
+    4.247_927_5,
+    4.321_928,
+    4.392_317_4,
+    4.459_431_6,
+    4.523_562,
+    4.584_962_5,
+    4.643_856,
+    4.700_44,
+    4.754_887_5,
+    4.807_355,
+    4.857_981,
+    4.906_890_6,
+    4.954_196_3,
+    5.0,
+    5.044_394,
+    5.087_463,
+    5.129_283,
+    5.169_925,
+    5.209_453_4,
+    5.247_927_5,
+    5.285_402_2,
+    5.321_928,
+    5.357_552,
+    5.392_317_4,
+    5.426_265,
+    5.459_431_6,
+    5.491_853,
+    5.523_562,
+    5.554_589,
+    5.584_962_5,
+];
 
 /// `n log2 n` up to the longest value that is looked at.
 const TERMS: [f32; VALUE_BYTES + 1] = [

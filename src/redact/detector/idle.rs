@@ -27,7 +27,10 @@ pub(in crate::redact) fn is_idle(before: &[u8; 16], behind: &[u8; 16]) -> bool {
             let is_mac = is_pair(earlier, last) && is_pair(next, second) && behind[3] == b'-';
             !is_token && (!is_mac || is_word(third) || third == b'-')
         }
-        b'@' => !email::may_stand(last, next),
+        b'@' => {
+            !email::may_stand(last, next)
+                || second < 0x80 && next < 0x80 && next != b'[' && !Set::DOMAIN.has(second)
+        }
         b'I' => !matches!((earlier, last), (b'A', _) | (b'T', b'A')),
         b'J' => [earlier, last] != *b"ey",
         b'K' => last != b'A' && [earlier, last] != *b"BS",
@@ -79,7 +82,7 @@ fn may_be_address(before: &[u8; 16], behind: &[u8; 16]) -> bool {
 /// A few digits that are no part of a date, of an address or of a number in groups.
 fn is_idle_number(before: &[u8; 16], behind: &[u8; 16]) -> bool {
     let &[.., earlier, last] = before;
-    let length = digits(behind);
+    let length = behind.first_chunk().map_or(8, run::digits);
     let Some(&[next, second]) = behind.get(length..).and_then(<[u8]>::first_chunk) else {
         return false;
     };
@@ -92,6 +95,9 @@ fn is_idle_number(before: &[u8; 16], behind: &[u8; 16]) -> bool {
         b'-' if earlier.is_ascii_digit() => return length > 3 || next != b'.',
         b'/' | b'.' if earlier.is_ascii_digit() => return true,
         b' ' if earlier.is_ascii_digit() && is_short => return next != b'.',
+        b' ' if earlier.is_ascii_digit() && is_joint(next) && length < 7 => {
+            return !(length == 3 && next == b'.') && !may_go_on(length, behind);
+        }
         _ => {}
     }
     if length == 4 && next == b'-' {
@@ -115,6 +121,30 @@ fn is_idle_number(before: &[u8; 16], behind: &[u8; 16]) -> bool {
     }
 }
 
+/// Whether a group behind another may be the first of a number; see [`super::number::may_go_on`].
+fn may_go_on(length: usize, behind: &[u8; 16]) -> bool {
+    // As many as seven if that cannot be told.
+    let group = |at: usize| {
+        let rest = behind.get(at..).unwrap_or_default();
+        let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if length < rest.len() { length } else { 7 }
+    };
+    let second = group(length.wrapping_add(1));
+    let third = || group(length.wrapping_add(second).wrapping_add(2));
+    match (length, second) {
+        (3, 2..=4) => matches!(third(), 4 | 7),
+        (4, 4) => matches!(third(), 4 | 7) && !matches!(behind[0], b'0' | b'1' | b'7'),
+        (4, 5 | 6) => true,
+        (3 | 4, _) => second > 6,
+        _ => false,
+    }
+}
+
+/// What may stand between groups.
+const fn is_joint(byte: u8) -> bool {
+    matches!(byte, b' ' | b'-' | b'.' | b'/')
+}
+
 /// A date that goes on with a letter: `2026-11-23T`.
 fn is_time(behind: &[u8; 16]) -> bool {
     let &[_, _, _, _, b'-', a, b, b'-', c, d, letter, ..] = behind else {
@@ -136,26 +166,19 @@ fn is_idle_word(before: &[u8; 16], behind: &[u8; 16]) -> bool {
     let letters = run::length_back(before, Set::LETTER);
     let length = run::length(behind, Set::WORD);
     let place = before.len().wrapping_sub(letters).wrapping_sub(1);
-    let (Some(&earlier), Some(&next)) = (before.get(place), behind.get(length)) else {
-        return false;
+    let (earlier, next) = match (before.get(place), behind.get(length)) {
+        (Some(b'0'..=b'9'), _) => return true,
+        (Some(&earlier), Some(&next)) => (earlier, next),
+        _ => return false,
     };
     let all = letters.wrapping_add(length);
-    if earlier.is_ascii_digit() || earlier == b'_' && all < 10 {
+    if earlier == b'_' && all < 10 {
         return true;
     }
     let may_be_iban = letters == 2 && behind[1].is_ascii_digit();
     // A name in an address of mail is read from its `@`.
     let is_short = all < 5 || all < 10 && next == b'@' && !token::begins_word(before, letters);
     is_short && !may_be_iban && next != b'~'
-}
-
-/// How many digits stand at the beginning, up to eight.
-fn digits(bytes: &[u8; 16]) -> usize {
-    let [a, b, c, d, e, f, g, h, ..] = *bytes;
-    let values = u64::from_le_bytes([a, b, c, d, e, f, g, h]) ^ 0x3030_3030_3030_3030;
-    // What is more than nine gets its highest bit; a carry touches only what is behind such.
-    let others = (values.wrapping_add(0x7676_7676_7676_7676) | values) & 0x8080_8080_8080_8080;
-    (others.trailing_zeros() / 8) as usize
 }
 
 fn is_pair(one: u8, other: u8) -> bool {

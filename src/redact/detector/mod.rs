@@ -144,7 +144,7 @@ impl<'s, 't> Sight<'s, 't> {
             strength,
             tail,
         };
-        if self.best.is_none_or(|best| candidate.beats(&best)) {
+        if self.best.as_ref().is_none_or(|best| candidate.beats(best)) {
             self.best = Some(candidate);
         }
     }
@@ -253,7 +253,7 @@ fn detect_digit(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize) -> Result<(
     {
         return Ok(());
     }
-    let length = view.run_of(at, 20, Set::DIGIT)?.wrapping_sub(at);
+    let length = view.digits(at, 20)?.wrapping_sub(at);
     if length > 2 && may_end_value(earlier, before) {
         named::detect(sight, at)?;
     }
@@ -329,11 +329,10 @@ fn grouped(
 ) -> Result<(), More> {
     let number = row.number(&sight.view, at)?;
     if number.count() > 2 && (!is_inner || number.may_stand_behind()) {
-        for prefix in number.prefixes() {
-            if prefix.digits.len() >= 12 || !is_part(&prefix) {
-                detect_number(sight, &prefix)?;
-            }
-        }
+        number
+            .prefixes()
+            .filter(|prefix| prefix.digits.len() >= 12 || !is_part(prefix))
+            .try_for_each(|prefix| detect_number(sight, &prefix))?;
         identity::detect_letter(sight, &number)?;
     }
     Ok(())

@@ -725,7 +725,9 @@ fn okta(sight: &mut Sight<'_, '_>, start: usize) -> Result<(), More> {
     let view = sight.view;
     let end = view.run(start, 43, is_base64url)?;
     let text = view.part(start..end);
-    if text.len() == 42 && is_mixed(text) && !is_in(view.before(start), class::BASE64) {
+    let is_inner =
+        matches!(view.before(start), b'/' | b'+' | b'.') || is_base64url(view.before(start));
+    if text.len() == 42 && is_mixed(text) && !is_inner {
         sight.offer(ServiceToken, start, end, 85);
     }
     Ok(())
@@ -836,9 +838,11 @@ pub(super) fn begins(text: &[u8]) -> bool {
             && body.iter().all(|&byte| alphabet.has(byte))
             && is_random(body)
     };
+    let begins_with = |keys: &[u8]| text.first().is_some_and(|first| keys.contains(first));
     rows(text.get(..word).unwrap_or_default()).any(|row| fits(row.0, row.2, row.3))
-        || WORDS
-            .iter()
-            .any(|row| (row.4 == 0 || row.4 == word) && fits(row.0, row.2, row.3))
-        || more.iter().any(|prefix| is_prefix(prefix))
+        || begins_with(KEYS_BEGIN)
+            && WORDS
+                .iter()
+                .any(|row| (row.4 == 0 || row.4 == word) && fits(row.0, row.2, row.3))
+        || begins_with(b"eAL-") && more.iter().any(|prefix| is_prefix(prefix))
 }
