@@ -12,6 +12,14 @@ use super::{At, Events, Holds, Is, Sites, Typed};
 pub static AGENTS: Sites = Sites {
     request: &[
         ("$..*", Holds::Any),
+        // A file may stand in these as text.
+        ("$.input", Holds::Text),
+        ("$.input[*].content", Holds::Text),
+        ("$.input[*].content[*].text", Holds::Text),
+        ("$.events[*].input[*].content", Holds::Text),
+        ("$.events[*].input[*].content[*].text", Holds::Text),
+        ("$.events[*].output", Holds::Text),
+        ("$.events[*].output[*].text", Holds::Text),
         ("$..arguments", Holds::Json),
         (
             "$['model','agent_id','service_tier','review','role_arn','type']",

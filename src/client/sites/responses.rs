@@ -6,6 +6,10 @@ use super::{At, Events, Holds, Is, Sites, Typed};
 pub(in crate::client) static RESPONSES: Sites = Sites {
     request: &[
         ("$..*", Holds::Any),
+        // A file may stand in these as text.
+        ("$.input", Holds::Text),
+        ("$.input[*]['content','output','input','code']", Holds::Text),
+        ("$.input[*]['content','output'][*].text", Holds::Text),
         ("$.input[*].arguments", Holds::Json),
         (
             "$.input[*].content[?@.type != 'input_text' && @.type != 'output_text' && @.type != 'text' && \
