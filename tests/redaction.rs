@@ -123,8 +123,8 @@ fn a_string_that_no_format_knows_is_text() {
     check_request(
         MASK,
         CHAT,
-        r#"{"model":"gpt","messages":[{"role":"user","name":"a@corp.com","content":"x","note":{"to":["b@corp.com"]}}],"stop":["c@corp.com"],"new":"d@corp.com","tools":[{"type":"function","function":{"name":"send","parameters":{"properties":{"to":{"enum":["e@corp.com"],"default":"f@corp.com","type":"string"}},"required":["to"]}}}]}"#,
-        r#"{"model":"gpt-4.1","messages":[{"role":"user","name":"[EMAIL]","content":"x","note":{"to":["[EMAIL]"]}}],"stop":["[EMAIL]"],"new":"[EMAIL]","tools":[{"type":"function","function":{"name":"send","parameters":{"properties":{"to":{"enum":["[EMAIL]"],"default":"[EMAIL]","type":"string"}},"required":["to"]}}}]}"#,
+        r#"{"model":"gpt","messages":[{"role":"user","name":"a@corp.com","content":"x","note":{"to":["b@corp.com"]}}],"stop":["c@corp.com"],"new":"d@corp.com","tools":[{"type":"function","function":{"name":"send","parameters":{"properties":{"to":{"description":"e@corp.com","default":"f@corp.com","type":"string"}},"required":["to"]}}}]}"#,
+        r#"{"model":"gpt-4.1","messages":[{"role":"user","name":"[EMAIL]","content":"x","note":{"to":["[EMAIL]"]}}],"stop":["[EMAIL]"],"new":"[EMAIL]","tools":[{"type":"function","function":{"name":"send","parameters":{"properties":{"to":{"description":"[EMAIL]","default":"[EMAIL]","type":"string"}},"required":["to"]}}}]}"#,
     );
     check_request(
         MASK,
@@ -132,6 +132,40 @@ fn a_string_that_no_format_knows_is_text() {
         r#"{"model":"gpt","input":[{"type":"computer_call","id":"a@corp.com","actions":[{"type":"type","text":"b@corp.com"}]},{"type":"mcp_call","id":"m","name":"f","server_label":"s","arguments":"{}","error":{"type":"mcp_protocol_error","message":"no c@corp.com"}},{"type":"unheard_of","said":"d@corp.com"}]}"#,
         r#"{"model":"gpt-4.1","input":[{"type":"computer_call","id":"a@corp.com","actions":[{"type":"type","text":"[EMAIL]"}]},{"type":"mcp_call","id":"m","name":"f","server_label":"s","arguments":"{}","error":{"type":"mcp_protocol_error","message":"no [EMAIL]"}},{"type":"unheard_of","said":"[EMAIL]"}]}"#,
     );
+}
+
+#[test]
+fn what_a_schema_lets_a_model_choose_from_stays() {
+    let schema = r#"{"type":"object","properties":{"to":{"anyOf":[{"enum":["a@corp.com","b@corp.com"]}]},"a@corp.com":{}},"required":["a@corp.com"]}"#;
+    for (path, members) in [
+        (
+            CHAT,
+            format!(
+                r#""messages":[],"tools":[{{"type":"function","function":{{"name":"send","parameters":{schema}}}}}]"#
+            ),
+        ),
+        (
+            CHAT,
+            format!(
+                r#""messages":[],"response_format":{{"type":"json_schema","json_schema":{{"name":"to","schema":{schema}}}}}"#
+            ),
+        ),
+        (
+            RESPONSES,
+            format!(
+                r#""input":"x","tools":[{{"type":"function","name":"send","parameters":{schema}}}]"#
+            ),
+        ),
+        (
+            RESPONSES,
+            format!(
+                r#""input":"x","text":{{"format":{{"type":"json_schema","name":"to","schema":{schema}}}}}"#
+            ),
+        ),
+    ] {
+        let body = |model: &str| format!(r#"{{"model":"{model}",{members}}}"#);
+        check_request(MASK, path, &body("gpt"), &body("gpt-4.1"));
+    }
 }
 
 #[test]

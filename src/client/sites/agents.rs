@@ -26,6 +26,7 @@ pub static AGENTS: Sites = Sites {
             Holds::Kept,
         ),
         ("$.vault_ids[*]", Holds::Kept),
+        ("$['agent','tools']..['enum','required'][*]", Holds::Kept),
         ("$.agent['model','service_tier']", Holds::Kept),
         (
             "$.tools[*]['type','name','server_label','server_url','authorization','credential_id']",
@@ -115,6 +116,11 @@ pub static AGENTS: Sites = Sites {
         ),
         (
             "$.data[*].agent.tools[*]['type','name','server_label','server_url']",
+            Holds::Kept,
+        ),
+        ("$.agent.tools[*]..['enum','required'][*]", Holds::Kept),
+        (
+            "$.data[*].agent.tools[*]..['enum','required'][*]",
             Holds::Kept,
         ),
         (

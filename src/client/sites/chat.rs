@@ -41,6 +41,10 @@ pub(in crate::client) static CHAT: Sites = Sites {
             Holds::Kept,
         ),
         ("$.messages[*].content[*].type", Holds::Kept),
+        (
+            "$['tools','functions','response_format']..['enum','required'][*]",
+            Holds::Kept,
+        ),
         ("$.tools[*].type", Holds::Kept),
         ("$.tools[*]['function','custom'].name", Holds::Kept),
         ("$.functions[*].name", Holds::Kept),

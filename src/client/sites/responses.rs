@@ -50,6 +50,8 @@ pub(in crate::client) static RESPONSES: Sites = Sites {
         ),
         ("$.conversation.id", Holds::Kept),
         ("$.tool_choice..*", Holds::Kept),
+        ("$['tools','text']..['enum','required'][*]", Holds::Kept),
+        ("$.input[*].tools[*]..['enum','required'][*]", Holds::Kept),
         (
             "$['user','safety_identifier','prompt_cache_key']",
             Holds::Aside,
@@ -130,6 +132,8 @@ pub(in crate::client) static RESPONSES: Sites = Sites {
         ("$['type','item_id','call_id','obfuscation']", Holds::Kept),
         ("$.conversation.id", Holds::Kept),
         ("$.tool_choice..*", Holds::Kept),
+        ("$['tools','text']..['enum','required'][*]", Holds::Kept),
+        ("$.output[*].tools[*]..['enum','required'][*]", Holds::Kept),
         (
             "$['user','safety_identifier','prompt_cache_key']",
             Holds::Aside,
