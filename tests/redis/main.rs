@@ -787,6 +787,7 @@ fn what_was_given_back_is_not_given_back_again_when_the_call_comes_late() {
             lines: &lines,
         })
     };
+    gateways[0].redis_ms = Some(T);
     spend(&mut gateways[0], &account, 1, T);
     // It tells what was spent; a second later nobody has spent more, and it gives back the rest.
     let mut calls = Vec::new();
