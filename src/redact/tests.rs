@@ -467,6 +467,20 @@ fn addresses_of_mail_have_domains_in_any_script() {
 }
 
 #[test]
+fn a_card_of_an_unknown_range_is_one_behind_a_word_for_cards() {
+    for number in ["6100123456789011", "6100 1234 5678 9011", "572901476034"] {
+        let found = format!("payment_card:{number}");
+        check(&format!("credit card: {number}, thanks"), &[&found]);
+        check(&format!("part {number}, thanks"), &[]);
+    }
+    check(
+        "credit card: 6100123456789012, SIM card 8931440400000000011",
+        &[],
+    );
+    check("part 3505123456789019", &["payment_card:3505123456789019"]);
+}
+
+#[test]
 fn numbers_are_found_right_behind_words_that_say_what_they_are() {
     check("VISA4111111111111111", &["payment_card:4111111111111111"]);
     check(

@@ -8,22 +8,29 @@ use crate::redact::view::{More, is_name};
 
 pub(super) fn detect(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) {
     let length = number.digits.len();
-    if !(12..=19).contains(&length) || !is_issued(number) || !is_grouped(number) {
+    let is_issued = is_issued(number);
+    let may_be_issued = matches!(number.digit(0), 3..=6) && !is_in_row(sight, number);
+    if !(12..=19).contains(&length) || !is_issued && !may_be_issued {
         return;
     }
-    if luhn(number.digits) {
-        // Lists of random integers hold what looks like a long card.
-        let is_long = length > 16 && number.is_bare();
-        let is_listed = is_long && (number.digit(0) != 4 || is_listed(sight, number))
-            || is_odd(sight, number)
-            || length == 13 && sight.has(number.start, &[Topic::Commerce]);
-        let score = match length {
-            12 => 60,
-            _ if is_listed && !sight.has(number.start, &[Topic::Card]) => 45,
-            _ => 95,
-        };
-        sight.offer(Entity::PaymentCard, number.start, number.end, score);
+    if !is_grouped(number) || !luhn(number.digits) {
+        return;
     }
+    let is_called_card = |sight: &mut Sight<'_, '_>| sight.has(number.start, &[Topic::Card]);
+    // Lists of random integers hold what looks like a long card.
+    let is_long = length > 16 && number.is_bare();
+    let is_listed = is_long && (number.digit(0) != 4 || is_listed(sight, number))
+        || is_odd(sight, number)
+        || length == 13 && sight.has(number.start, &[Topic::Commerce]);
+    let score = match length {
+        // A range that the table does not have.
+        _ if !is_issued && !is_called_card(sight) => return,
+        _ if !is_issued => 75,
+        12 => 60,
+        _ if is_listed && !is_called_card(sight) => 45,
+        _ => 95,
+    };
+    sight.offer(Entity::PaymentCard, number.start, number.end, score);
 }
 
 /// Whether a comma stands behind it or before it.
@@ -71,10 +78,13 @@ pub(super) fn detect_split(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), M
 /// Groups of four and a shorter one, as no card is printed, among other numbers.
 fn is_odd(sight: &Sight<'_, '_>, number: &Prefix<'_>) -> bool {
     let is_short = number.lengths_back().next().is_some_and(|last| last < 4);
-    let view = sight.view;
-    let is_in_row =
-        number.is_followed || view.before(number.start.wrapping_sub(1)).is_ascii_digit();
-    number.separator == b' ' && is_short && is_in_row
+    number.separator == b' ' && is_short && is_in_row(sight, number)
+}
+
+/// Whether other digits stand a place before it or behind it.
+fn is_in_row(sight: &Sight<'_, '_>, number: &Prefix<'_>) -> bool {
+    let before = number.start.wrapping_sub(1);
+    number.is_followed || sight.view.before(before).is_ascii_digit()
 }
 
 /// Three or four digits behind a word that speaks of them.
@@ -104,8 +114,9 @@ fn is_issued(number: &Prefix<'_>) -> bool {
         3400..=3499 | 3700..=3799 => length == 15,
         // Diners Club.
         3000..=3059 | 3095 | 3600..=3699 | 3800..=3999 => length == 14 || length >= 16,
-        // JCB, and its old numbers of 15.
-        3528..=3589 => (16..=19).contains(&length),
+        // JCB has 3528 to 3589; made-up numbers have all of 35. And its old ones of 15.
+        3500..=3599 if length == 16 => true,
+        3528..=3589 => (17..=19).contains(&length),
         2131 | 1800 => length == 15,
         // Discover, UnionPay, RuPay, Hipercard, Elo.
         6011 | 6440..=6599 => (16..=19).contains(&length),

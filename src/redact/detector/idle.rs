@@ -19,7 +19,7 @@ pub(in crate::redact) fn is_idle(before: &[u8; 16], behind: &[u8; 16]) -> bool {
         b'=' => !assignment::may_begin(before),
         b'_' => !behind.starts_with(b"_mmk") && !token::may_begin(before, byte),
         // Else perhaps a MAC address with dots.
-        b'.' => !(is_hex(last) && behind[5] == b'.') && !token::may_begin(before, byte),
+        b'.' => !(token::may_begin(before, byte) || is_hex(last) && behind[5] == b'.'),
         b'-' if !is_word(last) => [next, second] != *b"--",
         b'-' => {
             let is_vault = [earlier, last] == *b"A3";

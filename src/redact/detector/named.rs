@@ -8,6 +8,7 @@
 
 use super::Sight;
 use super::assignment::{self, Place, Promise};
+use crate::redact::run::Set;
 use crate::redact::view::{More, View, is_base64url};
 
 /// Up to so many bytes of a value stand before its first digit.
@@ -27,7 +28,11 @@ enum Gap {
 /// A value's first digit.
 pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
-    let start = view.run_back(at, START_BYTES_MAX, is_start);
+    // Of what a stream holds back quotes and `&` begin something.
+    let run = view.run_of_back(at, START_BYTES_MAX, Set::LOCAL);
+    let behind = view.part(run..at);
+    let mark = behind.iter().rposition(|byte| matches!(byte, b'\'' | b'&'));
+    let start = run.wrapping_add(mark.map_or(0, |mark| mark.wrapping_add(1)));
     let Some((end, gap)) = named(&view, start) else {
         return Ok(());
     };
@@ -71,6 +76,10 @@ fn named(view: &View<'_>, start: usize) -> Option<(usize, Gap)> {
         b'>' => Some((view.run_back(mark, 2, |byte| byte == b'"'), Gap::Sure)),
         b'"' | b'\'' | b'`' => {
             let mut end = view.run_back(start, GAP_BYTES_MAX, is_gap);
+            // An assignment's own separator calls for it.
+            if matches!(view.before(end), b':' | b'=') {
+                return None;
+            }
             for word in [&b" or"[..], b" BY"] {
                 // `token = read("TOKEN") or "value"`, `IDENTIFIED BY 'value'`.
                 let before = end.wrapping_sub(3);

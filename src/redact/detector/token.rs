@@ -529,7 +529,7 @@ fn body(
     let is_right = match alphabet {
         Upper => true,
         Mixed => is_mixed(text),
-        _ => is_random(text),
+        Url | Dotted | Base64 | Hex | Loud | Link | Lines => is_random(text),
     };
     let is_found = text.len() == least && is_right;
     if is_found {
