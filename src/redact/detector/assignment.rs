@@ -456,21 +456,19 @@ fn known(view: &View<'_>, end: usize) -> Option<(Promise, usize)> {
         return None;
     }
     let end_of_name = tail(last);
+    let (letters, from) = spelled(view, end);
+    let spelled = letters.get(from..).unwrap_or_default();
     let rows = NAMES.iter().zip(&TAILS);
     let rows = rows.filter(|&(_, &tail)| tail == end_of_name);
-    let rows = rows
-        .filter_map(|(&(known, promise), _)| Some((known, promise, ends_with(view, end, known)?)));
-    let (known, promise, start) = rows.max_by_key(|(known, ..)| known.len())?;
-    let is_any = |names: &[&[u8]]| {
-        names
-            .iter()
-            .any(|name| ends_with(view, end, name).is_some())
-    };
+    let rows = rows.filter(|((known, _), _)| spelled.ends_with(known));
+    let (&(known, promise), _) = rows.max_by_key(|((known, _), _)| known.len())?;
+    let start = ends_with(view, end, known)?;
+    let is_any = |names: &[&[u8]]| names.iter().any(|name| spelled.ends_with(name));
     // Where reading goes on is no secret.
     let is_cursor = known.ends_with(b"token") && is_any(CURSORS);
     let is_whole = promise != Promise::Bic
         || !is_name_byte(view.before(start))
-        || ends_with(view, end, b"bicswift").is_some();
+        || spelled.ends_with(b"bicswift");
     let is_open = promise == Promise::Key && is_any(OPEN_KEYS);
     let is_cut = WHOLE.contains(&known) && view.before(start).is_ascii_alphanumeric();
     (!is_cursor && is_whole && !is_open && !is_cut).then_some((promise, start))
@@ -519,6 +517,7 @@ const fn tables() -> ([u32; NAMES.len()], [(u32, u32); 32]) {
     while row < NAMES.len() {
         let name = NAMES[row].0;
         let end = name.len();
+        assert!(end <= NAME_BYTES_MAX);
         tails[row] = tail([name[end - 3], name[end - 2], name[end - 1]]);
         let letters = &mut last[(name[end - 1] & 31) as usize];
         letters.0 |= 1 << (name[end - 2] & 31);
@@ -532,6 +531,29 @@ const fn tables() -> ([u32; NAMES.len()], [(u32, u32); 32]) {
 const fn tail(letters: [u8; 3]) -> u32 {
     let [a, b, c] = letters;
     u32::from_le_bytes([a | 0x20, b | 0x20, c | 0x20, 0])
+}
+
+/// As many bytes of a name are compared with those that are known.
+const NAME_BYTES_MAX: usize = 24;
+
+/// What is spelled before a position as [`ends_with`] reads it, and where in the array it begins.
+fn spelled(view: &View<'_>, end: usize) -> ([u8; NAME_BYTES_MAX], usize) {
+    let mut letters = [0; NAME_BYTES_MAX];
+    let mut from = NAME_BYTES_MAX;
+    let mut at = end;
+    for letter in letters.iter_mut().rev() {
+        if at < end && matches!(view.before(at), b'_' | b'-' | b'.' | b' ') {
+            at = at.wrapping_sub(1);
+        }
+        let byte = view.before(at);
+        if !byte.is_ascii_alphanumeric() && byte != b'?' {
+            break;
+        }
+        *letter = byte.to_ascii_lowercase();
+        at = at.wrapping_sub(1);
+        from = from.wrapping_sub(1);
+    }
+    (letters, from)
 }
 
 /// Where the name that ends at a position begins, if it is this one in any case, with or without `_`, `-`, `.` and spaces inside.
@@ -751,7 +773,7 @@ const LOGARITHMS: [f32; VALUE_BYTES + 1] = [
     2.807_355,
     3.0,
     3.169_925,
-    3.321_928,
+    core::f32::consts::LOG2_10,
     3.459_431_6,
     3.584_962_5,
     3.700_439_7,
