@@ -149,7 +149,7 @@ impl Scan {
         let end = view.end();
         let mut sight = Sight::new(view, plan, &mut self.topics, &mut self.seen, self.detected);
         let own = plan.own.as_ref();
-        let mut start = own.map_or(end, |own| own.first(view, self.own_next, &self.work));
+        let mut start = own.map_or(end, |own| own.first(view, self.own_next, &mut self.work));
         let is_open = loop {
             let at = trigger.min(start);
             if at >= end {
@@ -176,7 +176,7 @@ impl Scan {
                 }
                 let behind = at.wrapping_add(1);
                 self.own_next = mine.map_or(behind, |it: Candidate| it.end);
-                start = own.first(view, self.own_next, &self.work);
+                start = own.first(view, self.own_next, &mut self.work);
             }
             if trigger == at {
                 sight.keep();
