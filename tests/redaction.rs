@@ -123,8 +123,8 @@ fn a_string_that_no_format_knows_is_text() {
     check_request(
         MASK,
         CHAT,
-        r#"{"model":"gpt","messages":[{"role":"user","name":"a@corp.com","content":"x","note":{"to":["b@corp.com"]}}],"stop":["c@corp.com"],"new":"d@corp.com","tools":[{"type":"function","function":{"name":"send","parameters":{"properties":{"to":{"enum":["e@corp.com"],"default":"f@corp.com","type":"string"}},"required":["to"]}}}]}"#,
-        r#"{"model":"gpt-4.1","messages":[{"role":"user","name":"[EMAIL]","content":"x","note":{"to":["[EMAIL]"]}}],"stop":["[EMAIL]"],"new":"[EMAIL]","tools":[{"type":"function","function":{"name":"send","parameters":{"properties":{"to":{"enum":["[EMAIL]"],"default":"[EMAIL]","type":"string"}},"required":["to"]}}}]}"#,
+        r#"{"model":"gpt","messages":[{"role":"user","name":"a@corp.com","content":"x","note":{"to":["b@corp.com"]}}],"stop":["c@corp.com"],"new":"d@corp.com","tools":[{"type":"function","function":{"name":"send","parameters":{"properties":{"to":{"description":"e@corp.com","default":"f@corp.com","type":"string"}},"required":["to"]}}}]}"#,
+        r#"{"model":"gpt-4.1","messages":[{"role":"user","name":"[EMAIL]","content":"x","note":{"to":["[EMAIL]"]}}],"stop":["[EMAIL]"],"new":"[EMAIL]","tools":[{"type":"function","function":{"name":"send","parameters":{"properties":{"to":{"description":"[EMAIL]","default":"[EMAIL]","type":"string"}},"required":["to"]}}}]}"#,
     );
     check_request(
         MASK,
@@ -132,6 +132,40 @@ fn a_string_that_no_format_knows_is_text() {
         r#"{"model":"gpt","input":[{"type":"computer_call","id":"a@corp.com","actions":[{"type":"type","text":"b@corp.com"}]},{"type":"mcp_call","id":"m","name":"f","server_label":"s","arguments":"{}","error":{"type":"mcp_protocol_error","message":"no c@corp.com"}},{"type":"unheard_of","said":"d@corp.com"}]}"#,
         r#"{"model":"gpt-4.1","input":[{"type":"computer_call","id":"a@corp.com","actions":[{"type":"type","text":"[EMAIL]"}]},{"type":"mcp_call","id":"m","name":"f","server_label":"s","arguments":"{}","error":{"type":"mcp_protocol_error","message":"no [EMAIL]"}},{"type":"unheard_of","said":"[EMAIL]"}]}"#,
     );
+}
+
+#[test]
+fn what_a_schema_lets_a_model_choose_from_stays() {
+    let schema = r#"{"type":"object","properties":{"to":{"anyOf":[{"enum":["a@corp.com","b@corp.com"]}]},"a@corp.com":{}},"required":["a@corp.com"]}"#;
+    for (path, members) in [
+        (
+            CHAT,
+            format!(
+                r#""messages":[],"tools":[{{"type":"function","function":{{"name":"send","parameters":{schema}}}}}]"#
+            ),
+        ),
+        (
+            CHAT,
+            format!(
+                r#""messages":[],"response_format":{{"type":"json_schema","json_schema":{{"name":"to","schema":{schema}}}}}"#
+            ),
+        ),
+        (
+            RESPONSES,
+            format!(
+                r#""input":"x","tools":[{{"type":"function","name":"send","parameters":{schema}}}]"#
+            ),
+        ),
+        (
+            RESPONSES,
+            format!(
+                r#""input":"x","text":{{"format":{{"type":"json_schema","name":"to","schema":{schema}}}}}"#
+            ),
+        ),
+    ] {
+        let body = |model: &str| format!(r#"{{"model":"{model}",{members}}}"#);
+        check_request(MASK, path, &body("gpt"), &body("gpt-4.1"));
+    }
 }
 
 #[test]
@@ -143,9 +177,27 @@ fn a_card_that_is_a_number_becomes_text() {
     };
     let want = body(r#""[PAYMENT_CARD]""#).replace("\"gpt\"", "\"gpt-4.1\"");
     check_request(MASK, CHAT, &body("4111111111111111"), &want);
+    check_request(MASK, CHAT, &body("4111111111111111.0"), &want);
     let (at, message) = ("messages[0].content", "holds payment_card, which");
     let block = r#"{"entities": {"payment_card": "block"}}"#;
     check_refused(block, CHAT, &body("4111111111111111"), at, message);
+}
+
+#[test]
+fn a_file_in_a_string_that_no_format_knows_is_media() {
+    let body = |file: &str| {
+        format!(
+            r#"{{"model":"gpt","messages":[{{"role":"user","content":"data:text/plain;base64,eA==","images":["{file}"]}},{{"role":"user","content":[{{"type":"text","text":"x","image_url":{{"url":"{file}"}}}}]}}]}}"#
+        )
+    };
+    let file = "data:image/png;base64,iVBORw0KGgo=";
+    check_refused(MASK, CHAT, &body(file), "messages[0]", "images");
+    let strip = r#"{"entities": {"all": "mask"}, "media": "strip"}"#;
+    let want = body("[removed]").replace("\"gpt\"", "\"gpt-4.1\"");
+    check_request(strip, CHAT, &body(file), &want);
+    let pass = r#"{"entities": {"all": "mask"}, "media": "pass"}"#;
+    let want = body(file).replace("\"gpt\"", "\"gpt-4.1\"");
+    check_request(pass, CHAT, &body(file), &want);
 }
 
 #[test]
@@ -1364,6 +1416,15 @@ fn the_code_and_type_of_an_error_are_words_of_the_providers_too() {
 }
 
 #[test]
+fn a_code_with_a_finding_is_not_logged_where_only_requests_are_redacted() {
+    let error = r#"{"error":{"message":"no 536-22-1234","type":"a","code":"536-22-1234"}}"#;
+    let requests = r#"{"entities": {"all": "mask"}, "directions": ["request"]}"#;
+    let told = String::from_utf8(failed(requests, CHAT, "gpt", "429", error).body).unwrap();
+    assert!(told.contains("no 536-22-1234"), "{told}");
+    assert!(told.contains(r#""code":null"#), "{told}");
+}
+
+#[test]
 fn what_frames_an_event_is_redacted_too() {
     let chunk = chunks(&["hi "]);
     let chunk = chunk.trim_end();
@@ -1461,6 +1522,30 @@ fn a_failed_response_repeats_nothing_that_was_held_back() {
     let got = String::from_utf8(got).unwrap();
     assert!(got.contains("upstream_truncated"), "{got}");
     assert!(!got.contains("response.completed"));
+}
+
+#[test]
+fn a_failed_response_repeats_what_was_asked_redacted() {
+    let created = r#"{"type":"response.created","sequence_number":0,"response":{"id":"r","object":"response","status":"in_progress","instructions":"ask jane@corp.com","output":[]}}"#;
+    let stream = format!("event: response.created\ndata: {created}\n\n");
+    let got = streamed(&policy(MASK), RESPONSES, stream.as_bytes(), &mut || 50, "x");
+    let got = String::from_utf8(got).unwrap();
+    assert!(got.contains("response.failed"), "{got}");
+    assert_eq!(
+        got.matches(r#""instructions":"ask [EMAIL]""#).count(),
+        2,
+        "{got}"
+    );
+    assert!(!got.contains("jane"), "{got}");
+}
+
+#[test]
+fn a_member_that_comes_twice_in_an_event_is_redacted_twice() {
+    let twice = r#"{"type":"agent.session.turn.output_text.delta","item_id":"i","content_index":0,"delta":"hi ","delta":"jane@corp.com "}"#;
+    let stream = format!("data: {twice}\n\n");
+    let got = agents_answer(MASK, EVENTS, "text/event-stream", &[stream.as_bytes()]);
+    let got = String::from_utf8(got.body).unwrap();
+    assert!(got.contains(r#""delta":"hi ","delta":"[EMAIL] ""#), "{got}");
 }
 
 #[test]

@@ -35,11 +35,10 @@ pub(super) fn mod_97(text: impl Iterator<Item = u8>) -> u32 {
     })
 }
 
-/// The number that the digits write, modulo another.
+/// The number that up to nineteen digits write, modulo another.
 pub(super) fn modulo(digits: &[u8], by: u64) -> u64 {
-    digits
-        .iter()
-        .fold(0, |rest, &digit| (rest * 10 + u64::from(digit)) % by)
+    let digits = digits.iter().take(19);
+    digits.fold(0, |value, &digit| value * 10 + u64::from(digit)) % by
 }
 
 /// ISO 7064 MOD 11,10: Germany's tax numbers.

@@ -3,6 +3,7 @@
 //! A word counts if it begins within [`REACH_BYTES`] before the candidate. Words are read at most once, whatever asks.
 
 use super::block::{BLOCK_BYTES, Block, class};
+use super::run;
 use super::view::{View, is_word};
 
 /// How far before a candidate a word still speaks about it.
@@ -38,16 +39,17 @@ topics! {
     Nhs: "nhs" "patient";
     Pesel: "pesel";
     Bsn: "bsn" "burgerservicenummer" "sofi" "sofinummer";
-    Personal: "personnummer" "cpr" "fodselsnummer" "personal" "national" "identity" "identification" "citizen" "resident" "kimlik" "tckn" "tc" "id" "cpf" "cnpj" "cuil" "cuit" "rut" "aadhaar" "aadhar" "uid" "uidai" "shenfenzheng" "rrn" "hetu" "nino" "insee" "nir";
+    Personal: "personnummer" "cpr" "fodselsnummer" "personal" "national" "identity" "identification" "citizen" "resident" "kimlik" "tckn" "tc" "cpf" "cnpj" "cuil" "cuit" "rut" "aadhaar" "aadhar" "adhaar" "uidai" "thai" "shenfenzheng" "rrn" "hetu" "nino" "insee" "nir";
+    Id: "id" "ids" "uid";
     Australia: "tfn" "abn" "acn" "medicare" "australian" "business";
     Passport: "passport" "passports" "reisepass" "passeport" "pasaporte" "passaporto";
-    Licence: "licence" "license" "driver" "drivers" "driving" "dl" "fuhrerschein" "permis";
+    Licence: "licence" "license" "lic" "dl" "fuhrerschein" "permis";
     Birth: "birth" "born" "dob" "birthday" "birthdate" "geboren" "geburtsdatum" "naissance" "nacimiento" "bday";
     Phone: "phone" "tel" "telephone" "mobile" "cell" "call" "fax" "whatsapp" "sms" "dial" "telefon" "telefono" "handy" "mobil" "phones" "cellphone" "landline" "hotline" "ph" "mob";
     Vehicle: "vin" "vehicle" "chassis";
     Imei: "imei";
     Version: "version" "ver" "v" "release" "section" "chapter" "build" "revision" "firmware" "sec" "upgraded" "agent";
-    Commerce: "order" "invoice" "tracking" "sku" "isbn" "issn" "doi" "ticket" "quantity" "price" "serial" "timestamp" "epoch" "ref" "reference" "transaction" "part" "model" "build" "commit" "issue" "item" "product" "total" "amount" "balance" "case" "po";
+    Commerce: "order" "invoice" "tracking" "sku" "isbn" "issn" "ean" "gtin" "upc" "barcode" "doi" "ticket" "quantity" "price" "serial" "timestamp" "epoch" "ref" "reference" "transaction" "part" "model" "build" "commit" "issue" "item" "product" "total" "amount" "balance" "case" "po";
     Aws: "aws" "amazon" "secretaccesskey" "secret";
     Password: "password" "passwd" "pwd" "passphrase" "pass" "passwort" "kennwort" "contrasena";
 }
@@ -102,6 +104,11 @@ impl Topics {
         self.read = start;
         #[cfg(test)]
         view.looked(start.wrapping_sub(first));
+        // Between numbers in a row stand no words.
+        let near = view.rest(start.wrapping_sub(16)).first_chunk();
+        if start.wrapping_sub(first) <= 16 && near.is_some_and(|near| !run::has_letter(near)) {
+            return;
+        }
         let mut copy = [0; BLOCK_BYTES];
         // The block ends where the candidate begins; of its bytes the last are new.
         let (bytes, base) = match view.block_before(start) {

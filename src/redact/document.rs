@@ -8,7 +8,7 @@ use super::action::Action;
 use super::counts::Counts;
 use super::kind::Kind;
 use super::leaves::Leaves;
-use super::places::{Found, Places, Step, write_path};
+use super::places::{Found, Places, Step, integer, write_path};
 use super::plan::Plan;
 use super::stream::{Finding, Sink};
 use super::vault::Vault;
@@ -102,8 +102,15 @@ impl<'r, 'a> Redactor<'r, 'a> {
     ) -> Result<(), Refusal> {
         places.walk(value, &mut |found, path| match found {
             Found::Text {
-                content, is_json, ..
-            } => self.text(content, is_json, path),
+                content,
+                is_json,
+                is_known,
+            } => {
+                if !is_known && media != Media::Pass && is_data_url(content) {
+                    return self.file(content, media, path);
+                }
+                self.text(content, is_json, path)
+            }
             Found::Number { value } => self.number(value, path),
             Found::Shadow { value } => self.put(value, hollow(value)),
             Found::Media { value, number } => match media {
@@ -115,6 +122,15 @@ impl<'r, 'a> Redactor<'r, 'a> {
                 Media::Refuse => Err(media_at(path)),
             },
         })
+    }
+
+    /// A file in a string of which nobody knows what it is.
+    fn file(&mut self, content: &str, media: Media, path: &[Step<'_>]) -> Result<(), Refusal> {
+        if media == Media::Refuse {
+            return Err(media_at(path));
+        }
+        self.edits.put_text(self.source, content, REMOVED)?;
+        Ok(())
     }
 
     fn put(&mut self, part: &str, json: &str) -> Result<(), Refusal> {
@@ -193,9 +209,10 @@ impl<'r, 'a> Redactor<'r, 'a> {
 
     /// Redacts a number: what is found in it makes all of it a string.
     fn number(&mut self, value: &'a str, path: &[Step<'_>]) -> Result<(), Refusal> {
-        self.scan(value);
+        let digits = integer(value);
+        self.scan(digits);
         for at in 0..self.findings.len() {
-            if self.replacement(at, value, path)?.is_some() {
+            if self.replacement(at, digits, path)?.is_some() {
                 let mut string = Vec::new();
                 write_string(&mut string, &self.replaced);
                 let span = self.span(value)?;
@@ -271,6 +288,18 @@ impl<'r, 'a> Redactor<'r, 'a> {
         }
         splices.failed.map_or(Ok(()), |error| Err(error.into()))
     }
+}
+
+/// What stands in the place of a file that was a string.
+const REMOVED: &str = "[removed]";
+
+/// Whether a string, as it is escaped, is a file and nothing else. Its slashes may be escaped.
+fn is_data_url(content: &str) -> bool {
+    const HEAD_BYTES_MAX: usize = 128;
+    let scheme = content.get(..5).unwrap_or_default();
+    let head = content.as_bytes().get(..HEAD_BYTES_MAX);
+    let head = head.unwrap_or(content.as_bytes());
+    scheme.eq_ignore_ascii_case("data:") && memchr::memmem::find(head, b";base64,").is_some()
 }
 
 /// What stands in the place of text in another form.

@@ -149,13 +149,20 @@ impl Folded {
 /// How many bytes at the beginning are ASCII.
 fn ascii_length(bytes: &[u8]) -> usize {
     let (blocks, _) = bytes.as_chunks::<32>();
-    let clear = blocks
-        .iter()
-        .take_while(|block| block.iter().fold(0, |all, byte| all | byte) < 0x80);
+    let clear = blocks.iter().take_while(|block| is_ascii(block));
     let skipped = clear.count().wrapping_mul(32);
     let rest = bytes.get(skipped..).unwrap_or_default();
     let length = rest.iter().position(|byte| !byte.is_ascii());
     skipped.wrapping_add(length.unwrap_or(rest.len()))
+}
+
+/// Whether all of a block is ASCII, eight bytes at once.
+fn is_ascii(block: &[u8; 32]) -> bool {
+    let (eights, _) = block.as_chunks::<8>();
+    let all = eights
+        .iter()
+        .fold(0, |all, eight| all | u64::from_le_bytes(*eight));
+    all & 0x8080_8080_8080_8080 == 0
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,6 +13,7 @@ use core::mem;
 
 use super::action::Action;
 use super::placeholder::Tenant;
+use super::places::integer;
 use super::plan::Plan;
 use super::stream::{Finding, Sink, Stream};
 use super::vault::Vault;
@@ -426,7 +427,7 @@ impl Leaves {
                 found(finding);
             }
         };
-        let whole = format!("{context}{number}");
+        let whole = format!("{context}{}", integer(&number));
         self.stream.push(plan, &whole, &mut redacted, &mut notice);
         self.stream.finish(plan, &mut redacted, &mut notice);
         if self.stream.blocked().is_some() {
@@ -659,6 +660,7 @@ mod tests {
             r#"{"card":4111111111111111,"n":-1.5e3}"#,
             r#"{"card":"[PAYMENT_CARD]","n":-1.5e3}"#,
         );
+        check(r#"[4111111111111111.00,1.0]"#, r#"["[PAYMENT_CARD]",1.0]"#);
     }
 
     #[test]

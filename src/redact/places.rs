@@ -216,7 +216,8 @@ impl<'m, 'a> Places<'m, 'a> {
             }
             Kind::Number if is_text(marks) => {
                 let value = walk.skip()?;
-                if value.len() < DIGITS_MIN || !value.bytes().all(|byte| byte.is_ascii_digit()) {
+                let digits = integer(value);
+                if digits.len() < DIGITS_MIN || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
                     return Ok(());
                 }
                 sink(Found::Number { value }, &self.path)
@@ -305,6 +306,15 @@ impl<'m, 'a> Places<'m, 'a> {
             self.states.truncate(end);
         }
         Ok(())
+    }
+}
+
+/// A number as its digits, where it is an integer: tables write cards with `.0` behind.
+#[must_use]
+pub fn integer(number: &str) -> &str {
+    match number.split_once('.') {
+        Some((digits, zeros)) if zeros.bytes().all(|byte| byte == b'0') => digits,
+        _ => number,
     }
 }
 

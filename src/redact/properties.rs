@@ -7,6 +7,7 @@
     reason = "clippy knows test functions, not the helpers of a test file"
 )]
 
+use super::trigger::EVERY;
 use super::*;
 use std::collections::BTreeMap;
 
@@ -177,6 +178,47 @@ fn a_stream_of_scraps_gives_what_the_whole_gives() {
                 .collect();
             check_cuts(&plan, &text, &mut random);
         }
+    }
+}
+
+/// Detectors find nothing at the triggers that they are not asked about.
+#[test]
+fn what_is_let_out_is_nothing() {
+    let floods = FLOODS.iter().copied();
+    let scraps: Vec<&str> = TEXTS
+        .iter()
+        .flat_map(|text| text.split_inclusive([' ', ':', '@', '-', '.', '=']))
+        .chain(floods)
+        .chain([
+            "ip8.8.4.4",
+            "card 1 4111 - 1111 1111 - 1111 ",
+            "ssn536-22-1234",
+        ])
+        .collect();
+    let marks: Vec<char> = "0123456789 -./:=@_+(xXaAzZwIJKefSsTt\"',\\<>é４|~"
+        .chars()
+        .collect();
+    let mut random = Random::new(23);
+    let plan = restored::plan(r#"{"entities": {"all": "mask"}, "score_min": 1}"#);
+    for round in 0..60_000 {
+        // What is let out has sixteen bytes on both sides.
+        let mut text: String = "said: what is at ".to_owned();
+        for _ in 0..1 + random.below(6) {
+            text.push_str(scraps[random.below(scraps.len())]);
+            match round % 3 {
+                0 => {
+                    text.pop();
+                }
+                1 => text.push(marks[random.below(marks.len())]),
+                _ => {}
+            }
+        }
+        text.push_str(" and so the next is there");
+        let want = whole(&plan, &text);
+        EVERY.set(true);
+        let got = whole(&plan, &text);
+        EVERY.set(false);
+        assert_eq!(got, want, "{text:?}");
     }
 }
 

@@ -27,12 +27,29 @@ impl Set {
     }
 }
 
+/// The same of a vector.
+pub(super) use lanes::{length as length_of, length_back as length_of_back};
+
+/// Whether a letter is among them.
+pub(super) fn has_letter(bytes: &[u8; 16]) -> bool {
+    let small = bytes.map(|byte| u8::from((byte | 0x20).wrapping_sub(b'a') < 26));
+    small.iter().fold(0, |any, is| any | is) != 0
+}
+
+/// How many of eight bytes are digits, from the first on.
+pub(super) fn digits(bytes: &[u8; 8]) -> usize {
+    let values = u64::from_le_bytes(*bytes) ^ 0x3030_3030_3030_3030;
+    // What is more than nine gets its highest bit; a carry touches only what is behind such.
+    let others = (values.wrapping_add(0x7676_7676_7676_7676) | values) & 0x8080_8080_8080_8080;
+    (others.trailing_zeros() / 8) as usize
+}
+
 /// How many bytes at the beginning are in a set.
 pub(super) fn length(bytes: &[u8], set: Set) -> usize {
     let (blocks, rest) = bytes.as_chunks::<16>();
     let mut length: usize = 0;
     for block in blocks {
-        let count = lanes::length(block, set);
+        let count = length_of(block, set);
         length = length.wrapping_add(count);
         if count < block.len() {
             return length;
@@ -47,7 +64,7 @@ pub(super) fn length_back(bytes: &[u8], set: Set) -> usize {
     let (rest, blocks) = bytes.as_rchunks::<16>();
     let mut length: usize = 0;
     for block in blocks.iter().rev() {
-        let count = lanes::length_back(block, set);
+        let count = length_of_back(block, set);
         length = length.wrapping_add(count);
         if count < block.len() {
             return length;
@@ -130,12 +147,12 @@ mod lanes {
         i8x16_bitmask, i8x16_swizzle, u8x16_eq, u8x16_shr, u8x16_splat, u64x2, v128, v128_and,
     };
 
-    pub(super) fn length(block: &[u8; 16], set: Set) -> usize {
+    pub(in crate::redact) fn length(block: &[u8; 16], set: Set) -> usize {
         // The sentinel ends a block that is all in.
         (others(block, set) | 1 << 16).trailing_zeros() as usize
     }
 
-    pub(super) fn length_back(block: &[u8; 16], set: Set) -> usize {
+    pub(in crate::redact) fn length_back(block: &[u8; 16], set: Set) -> usize {
         (others(block, set) << 16 | 1 << 15).leading_zeros() as usize
     }
 
@@ -159,12 +176,12 @@ mod lanes {
 mod lanes {
     use super::Set;
 
-    pub(super) fn length(block: &[u8; 16], set: Set) -> usize {
+    pub(in crate::redact) fn length(block: &[u8; 16], set: Set) -> usize {
         let count = block.iter().position(|&byte| !set.has(byte));
         count.unwrap_or(block.len())
     }
 
-    pub(super) fn length_back(block: &[u8; 16], set: Set) -> usize {
+    pub(in crate::redact) fn length_back(block: &[u8; 16], set: Set) -> usize {
         let count = block.iter().rev().position(|&byte| !set.has(byte));
         count.unwrap_or(block.len())
     }
@@ -194,6 +211,14 @@ mod tests {
         check(Set::LOCAL, |byte| byte.is_ascii_alphanumeric(), b"_-.%&'+");
         check(Set::DOMAIN, |byte| byte.is_ascii_alphanumeric(), b"-.");
         check(Set::DECIMAL, |byte| byte.is_ascii_digit(), b".");
+    }
+
+    #[test]
+    fn digits_end_where_another_byte_stands() {
+        for byte in (0..=u8::MAX).filter(|byte| !byte.is_ascii_digit()) {
+            assert_eq!(digits(&[b'0', b'9', b'5', byte, b'1', 0, 255, b'/']), 3);
+        }
+        assert_eq!(digits(b"01234567"), 8);
     }
 
     #[test]

@@ -50,8 +50,8 @@ struct Matches {
 
 /// A match, or a piece of one whose tail has not ended.
 #[derive(Debug)]
-pub(super) struct Piece {
-    pub(super) candidate: Candidate,
+pub(super) struct Piece<'c> {
+    pub(super) candidate: &'c Candidate,
     /// Where this piece begins: where the one before ended.
     pub(super) from: usize,
     pub(super) to: usize,
@@ -83,7 +83,7 @@ impl Scan {
         view: &View<'_>,
         is_end: bool,
         depth: Depth,
-        found: &mut dyn FnMut(Piece),
+        found: &mut dyn FnMut(Piece<'_>),
     ) -> usize {
         loop {
             if self.matches.open.is_some()
@@ -99,7 +99,7 @@ impl Scan {
                 self.own_next = self.own_next.max(first);
                 break;
             }
-            if !self.find(plan, view, depth, (triggers, first), found) {
+            if !self.find(plan, view, depth, (&mut triggers, first), found) {
                 break;
             }
         }
@@ -113,7 +113,7 @@ impl Scan {
         &mut self,
         view: &View<'_>,
         is_end: bool,
-        found: &mut dyn FnMut(Piece),
+        found: &mut dyn FnMut(Piece<'_>),
     ) -> Option<usize> {
         let (mut open, from) = self.matches.open.take()?;
         let (to, is_over) = open.tail.advance(view, open.end);
@@ -124,7 +124,7 @@ impl Scan {
         self.matches.taken = to;
         self.detected = to;
         found(Piece {
-            candidate: open,
+            candidate: &open,
             from,
             to,
             is_last,
@@ -138,92 +138,108 @@ impl Scan {
 
     /// Finds matches from the first trigger up to one with a tail, or to where the text ends; whether it was the first.
     #[inline(never)] // What has none of them is done sooner.
-    fn find<'t>(
+    fn find(
         &mut self,
         plan: &Plan,
-        view: &View<'t>,
+        view: &View<'_>,
         depth: Depth,
-        (mut triggers, mut trigger): (Triggers<'t>, usize),
-        found: &mut dyn FnMut(Piece),
+        (triggers, mut trigger): (&mut Triggers<'_>, usize),
+        found: &mut dyn FnMut(Piece<'_>),
     ) -> bool {
         let end = view.end();
         let mut sight = Sight::new(view, plan, &mut self.topics, &mut self.seen, self.detected);
         let own = plan.own.as_ref();
-        let mut start = own.map_or(end, |own| own.first(view, self.own_next, &mut self.work));
-        let is_open = loop {
+        let (mut next, mut own_next) = (self.next, self.own_next);
+        let mut start = own.map_or(end, |own| own.first(view, own_next, &mut self.work));
+        // Where it stops, and whether at a match that is open.
+        let (stopped, is_open) = loop {
             let at = trigger.min(start);
             if at >= end {
-                (self.next, self.own_next) = (self.next.max(end), self.own_next.max(end));
-                break false;
+                break (end, false);
             }
-            let (mut best, mut mine) = (None, None);
-            if trigger == at {
-                if sight.detect(&mut self.row, at).is_err() {
-                    sight.forget();
-                    (self.next, self.own_next) = (self.next.max(at), self.own_next.max(at));
-                    break false;
-                }
-                best = sight.best.take();
+            if trigger == at && sight.detect(&mut self.row, at).is_err() {
+                break (at, false);
             }
+            let mut mine = None;
             if let Some(own) = own.filter(|_| start == at) {
                 match own.detect(plan, view, at, depth, &mut self.work) {
                     Ok(candidate) => mine = candidate,
-                    Err(More) => {
-                        sight.forget();
-                        (self.next, self.own_next) = (self.next.max(at), self.own_next.max(at));
-                        break false;
-                    }
+                    Err(More) => break (at, false),
                 }
                 let behind = at.wrapping_add(1);
-                self.own_next = mine.map_or(behind, |it: Candidate| it.end);
-                start = own.first(view, self.own_next, &mut self.work);
+                own_next = mine.map_or(behind, |it: Candidate| it.end);
+                start = own.first(view, own_next, &mut self.work);
             }
             if trigger == at {
                 sight.keep();
-                self.next = sight.skipped(at.wrapping_add(1));
+                next = sight.skipped(at.wrapping_add(1));
             }
-            if let Some(candidate) = best {
-                self.next = self.next.max(candidate.end);
+            if let Some(candidate) = &sight.best {
+                next = next.max(candidate.end);
                 sight.taken = candidate.end;
             }
             if trigger == at {
-                trigger = triggers.next_busy(view, self.next);
+                trigger = triggers.next_busy(view, next);
             }
-            if best.is_none() && mine.is_none() {
-                continue;
+            match (&sight.best, &mine) {
+                (None, None) => continue,
+                (Some(candidate), None) | (None, Some(candidate)) => {
+                    self.matches.take(candidate, found);
+                }
+                (Some(best), Some(mine)) => self.matches.take_both(best, mine, found),
             }
-            for candidate in in_order(best, mine).into_iter().flatten() {
-                self.matches.take(candidate, found);
-            }
+            sight.best = None;
             if self.matches.open.is_some() {
-                break true;
+                break (0, true);
             }
         };
+        sight.forget();
         self.detected = sight.taken;
+        (self.next, self.own_next) = (next.max(stopped), own_next.max(stopped));
         is_open
     }
 }
 
 impl Matches {
-    /// Takes a match in, together with one that it overlaps.
+    /// Takes a match in, together with one that it overlaps. Copies of what was just written are slow, so there is one.
     #[inline(never)]
-    fn take(&mut self, mut candidate: Candidate, found: &mut dyn FnMut(Piece)) {
-        match self.pending.take() {
-            Some(pending) if candidate.start < pending.end => {
-                candidate = pending.merged(candidate);
-            }
-            Some(pending) => {
-                candidate.start = candidate.start.max(pending.end);
+    fn take(&mut self, candidate: &Candidate, found: &mut dyn FnMut(Piece<'_>)) {
+        let mut start = candidate.start.max(self.taken);
+        let mut merged = None;
+        if let Some(pending) = &self.pending {
+            if candidate.start < pending.end {
+                merged = Some(pending.merged(*candidate));
+                start = pending.start.min(candidate.start);
+            } else {
                 found(Piece::whole(pending));
             }
-            None => candidate.start = candidate.start.max(self.taken),
         }
+        let candidate = merged.as_ref().unwrap_or(candidate);
         self.taken = candidate.end;
         if candidate.tail == Tail::None {
-            self.pending = Some(candidate);
+            let pending = self.pending.insert(*candidate);
+            pending.start = start;
         } else {
-            self.open = Some((candidate, candidate.start));
+            self.pending = None;
+            let (open, _) = self.open.insert((*candidate, start));
+            open.start = start;
         }
+    }
+
+    /// Two matches as they come in the text, or one in place of two that overlap.
+    fn take_both(&mut self, best: &Candidate, mine: &Candidate, found: &mut dyn FnMut(Piece<'_>)) {
+        if best.start < mine.end && mine.start < best.end {
+            self.take(&mine.merged(*best), found);
+            return;
+        }
+        let is_mine_first = mine.start < best.start;
+        let (first, second) = if is_mine_first {
+            (mine, best)
+        } else {
+            (best, mine)
+        };
+        self.take(first, found);
+        self.take(second, found);
     }
 
     /// Finds what is pending if nothing can overlap it any more.
@@ -232,42 +248,29 @@ impl Matches {
         view: &View<'_>,
         next: usize,
         is_end: bool,
-        found: &mut dyn FnMut(Piece),
+        found: &mut dyn FnMut(Piece<'_>),
     ) -> usize {
         let start = view.run_of_back(next, START_BYTES_MAX, Set::LOCAL);
         let start = if is_end { view.end() } else { start };
-        match self.pending.take() {
+        match &self.pending {
             Some(pending) if pending.end <= start || is_end => {
                 found(Piece::whole(pending));
+                self.pending = None;
                 start
             }
-            Some(pending) => {
-                self.pending = Some(pending);
-                pending.start.min(start)
-            }
+            Some(pending) => pending.start.min(start),
             None => start.max(self.taken),
         }
     }
 }
 
-impl Piece {
-    const fn whole(candidate: Candidate) -> Self {
+impl<'c> Piece<'c> {
+    const fn whole(candidate: &'c Candidate) -> Self {
         Self {
             candidate,
             from: candidate.start,
             to: candidate.end,
             is_last: true,
         }
-    }
-}
-
-/// Two matches as they come in the text, or one in place of two that overlap.
-fn in_order(best: Option<Candidate>, mine: Option<Candidate>) -> [Option<Candidate>; 2] {
-    match best.zip(mine) {
-        Some((best, mine)) if best.start < mine.end && mine.start < best.end => {
-            [Some(mine.merged(best)), None]
-        }
-        Some((best, mine)) if mine.start < best.start => [Some(mine), Some(best)],
-        _ => [best, mine],
     }
 }

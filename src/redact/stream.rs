@@ -184,7 +184,9 @@ impl Stream {
         let (text_base, tenant) = (self.text_base, self.tenant);
         let decided = self
             .scan
-            .advance(plan, &view, is_end, plan.depth(), &mut |piece: Piece| {
+            .advance(plan, &view, is_end, plan.depth(), &mut |piece: Piece<
+                '_,
+            >| {
                 if blocked.is_some() {
                     return;
                 }
@@ -209,7 +211,7 @@ impl Stream {
                     return;
                 }
                 let span = from..end.wrapping_add(text_base);
-                if let Some(finding) = close(plan, value, &piece.candidate, span, out) {
+                if let Some(finding) = close(plan, value, piece.candidate, span, out) {
                     if finding.action == Action::Block {
                         *blocked = blocked.or(Some(finding.kind));
                     }
@@ -303,11 +305,11 @@ impl Plan {
             #[cfg(test)]
             &folded.steps,
         );
-        Scan::new().advance(self, &view, true, depth, &mut |piece: Piece| {
+        Scan::new().advance(self, &view, true, depth, &mut |piece: Piece<'_>| {
             let span = folded.start(text, piece.from)..folded.end(text, piece.to);
             let value = text.get(span.clone()).unwrap_or_default();
             if !self.is_allowed(piece.candidate.kind, value) {
-                found(piece.candidate, span);
+                found(*piece.candidate, span);
             }
         });
     }

@@ -322,11 +322,220 @@ fn secrets_are_found_however_they_are_given() {
         "var acmeToken string = \"9f8e7d6c5b4a39281706\"",
         "the API key is 9f8e7d6c5b4a39281706, ok",
         "my access key: 9f8e7d6c5b4a39281706",
+        "os.environ[\"ACME_TOKEN\"] = \"9f8e7d6c5b4a39281706\"",
+        "client.setApiKey(\"9f8e7d6c5b4a39281706\")",
+        "ENV ACME_TOKEN 9f8e7d6c5b4a39281706",
+        "#define ACME_TOKEN \"9f8e7d6c5b4a39281706\"",
+        "tool --token '9f8e7d6c5b4a39281706'",
+        "let token: &'static str = \"9f8e7d6c5b4a39281706\";",
+        "token: str = b\"9f8e7d6c5b4a39281706\"",
+        "token: String::from(\"9f8e7d6c5b4a39281706\")",
+        "Dim acmeToken As String = \"9f8e7d6c5b4a39281706\"",
+        "token = get(\"TOKEN\") or \"9f8e7d6c5b4a39281706\"",
+        "process.env.ACME_TOKEN ?? '9f8e7d6c5b4a39281706'",
+        "<add key=\"ApiKey\" value=\"9f8e7d6c5b4a39281706\"/>",
+        "- name: ACME_TOKEN\n  value: 9f8e7d6c5b4a39281706",
+        "variable \"acme_token\" {\n  default = \"9f8e7d6c5b4a39281706\"",
+        "acme_token: |\n  9f8e7d6c5b4a39281706\n",
+        "\\\"token\\\": \\\"9f8e7d6c5b4a39281706\\\"",
+        "| `ACME_TOKEN` | `9f8e7d6c5b4a39281706` |",
+        "if token == \"9f8e7d6c5b4a39281706\":",
+        "Set(\"Authorization\", \"Bearer 9f8e7d6c5b4a39281706\")",
+    ] {
+        check(text, &want);
+    }
+    // It begins as Twilio's do, and is none.
+    check(
+        "api_key = \"ACzw8e7d6c5b4a39281706\"",
+        &["generic_secret:ACzw8e7d6c5b4a39281706"],
+    );
+    let arn = "arn:aws:secretsmanager:us-east-1:1:secret:app/Main-a1b2c3";
+    check(arn, &[]);
+    check(
+        "token: CachedX509Token, key != Socks5.Socks5Key, hash_password::<Sha256>()",
+        &[],
+    );
+    check(
+        "the token is next_page_2_of_3, <token>identifier_1</token>, get(\"token\", \"name1\"), --key value-of-1-thing",
+        &[],
+    );
+}
+
+#[test]
+fn passwords_that_commands_take_are_found() {
+    let want = ["password:corr3ct-h0rse"];
+    for text in [
+        "curl -u bob:corr3ct-h0rse https://a.io",
+        "sshpass -p corr3ct-h0rse ssh x",
+        "docker login -u bob -p 'corr3ct-h0rse' reg.io",
+        "mysql -u root -pcorr3ct-h0rse db",
+        "CREATE USER bob IDENTIFIED BY 'corr3ct-h0rse'",
+        "ALTER ROLE bob WITH PASSWORD 'corr3ct-h0rse'",
+        "machine a.io login bob password corr3ct-h0rse",
+        "the password of the guest network is corr3ct-h0rse",
     ] {
         check(text, &want);
     }
     check(
-        "the token is next_page_2_of_3, <token>identifier_1</token>, get(\"token\", \"name1\"), --key value-of-1-thing",
+        "docker run -p 8080:80 -u bob:staff2, mkdir -p login2 && cp -p a1b2c3d4",
+        &[],
+    );
+}
+
+#[test]
+fn a_user_and_a_password_in_base64_are_known_by_what_they_stand_for() {
+    check(
+        "\"Basic YWRtaW46czNjcjN0\"",
+        &["generic_secret:YWRtaW46czNjcjN0"],
+    );
+    check("\"Basic YWRtaW4tczNjcjN0\", basic: Sha256Sha256Sha2", &[]);
+}
+
+#[test]
+fn keys_are_known_by_marks_behind_their_beginning() {
+    let random = "o6kwtkqjyb5eu5c55er5ga1gjpwn7bj6czccnylom43qwxjbrs12";
+    let devops = format!("{random}JQQJ99BKACAAAAAAAAAAAAASAZDO2a1b");
+    check(&format!("pat {devops}."), &[&format!("azure_key:{devops}")]);
+    check(&format!("pat {devops}x, {random}JQQJ99"), &[]);
+    check(
+        "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",
+        &["service_token: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"],
+    );
+    check(
+        "1/9539026513516038:852b675bd75915fc5779665ef73ef0b5",
+        &["service_token:9539026513516038:852b675bd75915fc5779665ef73ef0b5"],
+    );
+    check(
+        "7910030333392716|Cp3a2UVR7XB1MmYjBxZ8RgVaLQoKoD",
+        &["service_token:7910030333392716|Cp3a2UVR7XB1MmYjBxZ8RgVaLQoKoD"],
+    );
+    check(
+        "00ASeAdG_Fzbu6TBo8u400CszqnvhJdrfr3o4kP3Fw",
+        &["service_token:00ASeAdG_Fzbu6TBo8u400CszqnvhJdrfr3o4kP3Fw"],
+    );
+    check(
+        "patoRVsgnWXKpvTjP.88e400cb10f39a902fc8b57a40e886751ff52fbc07f9f914555fee1730d649ec",
+        &[
+            "database_token:patoRVsgnWXKpvTjP.88e400cb10f39a902fc8b57a40e886751ff52fbc07f9f914555fee1730d649ec",
+        ],
+    );
+    check(
+        "md-checkbox-2-column-10-x, pk_user_id_0123456789_0123456789_0123456789, 00e400cb10f39a902fc8b57a40e886751ff52fbc07, is_mmk",
+        &[],
+    );
+}
+
+#[test]
+fn hardware_addresses_with_dots_have_letters() {
+    check(
+        "aabb.ccdd.ee0f and 3C22.FB9A.017E",
+        &["mac_address:aabb.ccdd.ee0f", "mac_address:3C22.FB9A.017E"],
+    );
+    check("1234.5678.9012, aabb.ccdd.eeff.0011, face.book.cafe", &[]);
+}
+
+#[test]
+fn rows_of_numbers_and_names_with_numbers_stay() {
+    check(
+        "466 100 29 4619 7 and 5 536 363 9449 1 and 66 4367 5320 3147 2",
+        &[],
+    );
+    check(
+        "\"id\": \"to-list-the-accounts-1472503166868\", \"OwnerId\": \"354978882203\", evt-1210263253",
+        &[],
+    );
+    check("7b fa 07 09 33 76 60 fe and isbn 4009950008612", &[]);
+    check("accounts-1472503166868, >=9.18.10.212, ^16.22.23.156", &[]);
+    check("https://user:password@db.example.org/", &[]);
+}
+
+#[test]
+fn addresses_of_mail_have_domains_in_any_script() {
+    for text in [
+        "jane@m\u{fc}ller.de",
+        "jane@\u{4f8b}\u{5b50}.\u{516c}\u{53f8}",
+        "JANE@ABC.XN--P1AI",
+        "jane@[8.8.4.4]",
+    ] {
+        check(&format!("to {text} now"), &[&format!("email:{text}")]);
+    }
+    check("jane@corp.com\u{7ed9}\u{6211}", &["email:jane@corp.com"]);
+    check(
+        "@m\u{fc}ller.de, a@b\u{2026}, x@[1.2.3], http://user:pass@corp.com",
+        &[],
+    );
+}
+
+#[test]
+fn a_card_of_an_unknown_range_is_one_behind_a_word_for_cards() {
+    for number in ["6100123456789011", "6100 1234 5678 9011", "572901476034"] {
+        let found = format!("payment_card:{number}");
+        check(&format!("credit card: {number}, thanks"), &[&found]);
+        check(&format!("part {number}, thanks"), &[]);
+    }
+    check(
+        "credit card: 6100123456789012, SIM card 8931440400000000011",
+        &[],
+    );
+    check("part 3505123456789019", &["payment_card:3505123456789019"]);
+}
+
+#[test]
+fn numbers_are_found_right_behind_words_that_say_what_they_are() {
+    check("VISA4111111111111111", &["payment_card:4111111111111111"]);
+    check(
+        "IBANDE89370400440532013000 ok",
+        &["iban:DE89370400440532013000"],
+    );
+    check(
+        "SSN536-22-1234, ssn536221234",
+        &["us_ssn:536-22-1234", "us_ssn:536221234"],
+    );
+    check("ip93.184.16.34 ip10.1.2", &["ipv4:93.184.16.34"]);
+    check("8.8.4.4-8.8.8.8", &["ipv4:8.8.4.4", "ipv4:8.8.8.8"]);
+    check(
+        "ip:2a00:1450:4001:81b::200e",
+        &["ipv6:2a00:1450:4001:81b::200e"],
+    );
+    check(
+        "VISA4111111111111112, Xcard4111111111111111, SSN666-22-1234",
+        &[],
+    );
+}
+
+#[test]
+fn a_card_is_found_however_its_groups_stand_apart() {
+    for text in [
+        "4111_1111_1111_1111",
+        "4111 - 1111 - 1111 - 1111",
+        "4111\t1111\t1111\t1111",
+        "4111 1111\n1111 1111",
+    ] {
+        check(
+            &format!("card {text} x"),
+            &[&format!("payment_card:{text}")],
+        );
+    }
+    check("4111,1111,1111,1111; card 4111,1111,1111,1112", &[]);
+}
+
+#[test]
+fn phones_are_found_as_nations_write_them() {
+    for text in [
+        "212 555-0143",
+        "030/32066357",
+        "0532 708 78 24",
+        "0044 7724 467217",
+        "070-123 45 67",
+        "11 91234-5678",
+        "8-988-944-04-80",
+        "(212) 555-0143, ext. 12",
+        "212-555-0143 extension 7898",
+    ] {
+        check(&format!("| {text} |"), &[&format!("phone:{text}")]);
+    }
+    check(
+        "01/02/2024, 2024/11/23, 0.532, 007 123 45 67 89, 1300 12",
         &[],
     );
 }

@@ -121,16 +121,33 @@ impl<'t> View<'t> {
     /// The same for a set.
     pub(super) fn run_of(&self, at: usize, max: usize, set: Set) -> Result<usize, More> {
         let rest = self.rest(at);
-        let near = rest.get(..max).unwrap_or(rest);
-        // More than `max` may be read, where that fills a vector.
-        let filled = rest.get(..max.next_multiple_of(16)).unwrap_or(rest);
-        let length = run::length(filled, set).min(near.len());
+        let length = match rest.first_chunk() {
+            // Most runs end in their first bytes.
+            Some(first) => match run::length_of(first, set) {
+                16.. => run::length(rest.get(..max).unwrap_or(rest), set),
+                length => length,
+            },
+            None => run::length(rest, set),
+        };
+        let length = length.min(max);
         #[cfg(test)]
         self.looked(length.saturating_add(1));
-        match length < near.len() || near.len() == max || self.is_end {
+        match length < rest.len() || length == max || self.is_end {
             true => Ok(at.wrapping_add(length)),
             false => Err(More),
         }
+    }
+
+    /// Where the digits that begin at a position end; at most `max` bytes on.
+    #[inline]
+    pub(super) fn digits(&self, at: usize, max: usize) -> Result<usize, More> {
+        let length = self.rest(at).first_chunk().map_or(8, run::digits);
+        if length < 8 {
+            #[cfg(test)]
+            self.looked(length.saturating_add(1));
+            return Ok(at.wrapping_add(length.min(max)));
+        }
+        self.run_of(at, max, Set::DIGIT)
     }
 
     /// The sixteen bytes before a position and those from it on, where there are so many.
@@ -163,9 +180,17 @@ impl<'t> View<'t> {
     pub(super) fn run_of_back(&self, at: usize, max: usize, set: Set) -> usize {
         let end = at.wrapping_sub(self.base);
         let before = self.bytes.get(..end).unwrap_or_default();
-        let first = end.saturating_sub(max.next_multiple_of(16));
-        let filled = before.get(first..).unwrap_or_default();
-        let length = run::length_back(filled, set).min(max);
+        let length = match before.last_chunk() {
+            Some(last) => match run::length_of_back(last, set) {
+                16.. => {
+                    let first = end.saturating_sub(max);
+                    run::length_back(before.get(first..).unwrap_or_default(), set)
+                }
+                length => length,
+            },
+            None => run::length_back(before, set),
+        };
+        let length = length.min(max);
         #[cfg(test)]
         self.looked(length.saturating_add(1));
         at.wrapping_sub(length)
@@ -200,6 +225,8 @@ pub(super) mod class {
     pub(in crate::redact) const WORD: u8 = 1;
     pub(in crate::redact) const NAME: u8 = 2;
     pub(in crate::redact) const BASE64URL: u8 = 4;
+    /// What may stand between a name and the `:` or `=` behind it.
+    pub(in crate::redact) const MARK: u8 = 8;
     pub(in crate::redact) const DOTTED: u8 = 16;
     pub(in crate::redact) const BASE64: u8 = 32;
     pub(in crate::redact) const VALUE: u8 = 64;
@@ -207,7 +234,7 @@ pub(super) mod class {
 }
 
 const CLASSES: [u8; 256] = {
-    use class::{BASE64, BASE64URL, DOTTED, HEX, NAME, VALUE, WORD};
+    use class::{BASE64, BASE64URL, DOTTED, HEX, MARK, NAME, VALUE, WORD};
     let mut table = [0; 256];
     let mut byte = u8::MAX;
     loop {
@@ -225,6 +252,24 @@ const CLASSES: [u8; 256] = {
             b'+' | b'/' | b'=' | b'~' => BASE64,
             _ => 0,
         };
+        let is_mark = matches!(
+            byte,
+            b' ' | b'\t'
+                | b'"'
+                | b'\''
+                | b'`'
+                | b'\\'
+                | b':'
+                | b'['
+                | b']'
+                | b'}'
+                | b'*'
+                | b'?'
+                | b'!'
+        );
+        if is_mark {
+            bits |= MARK;
+        }
         let is_end = byte <= b' '
             || matches!(
                 byte,

@@ -115,6 +115,25 @@ def test_the_other_formats_leave_redacted(placement, redacting, simulator, model
     assert [leaks(each.raw.decode()) for each in sent] == [[]] * 4
 
 
+@pytest.mark.parametrize("model", ["claude", "gpt", "gpt-openai"])
+def test_what_no_format_knows_leaves_redacted(placement, redacting, simulator, model):
+    """Whatever the provider makes of it: what it has got holds no value."""
+    gateway = redacting(placement, MASK)
+    schema = {"type": "object", "properties": {"to": {"type": "string", "enum": [MAIL], "default": MAIL}}}
+    call = {"id": "call_1", "type": "function", "function": {"name": "send", "arguments": json.dumps({"to": MAIL, "card": int(CARD.replace(" ", ""))})}}
+    asked = {"role": "user", "name": MAIL, "content": "x", "note": {"to": [TEXT]}}
+    messages = [asked, {"role": "assistant", "content": None, "tool_calls": [call]}, {"role": "tool", "tool_call_id": "call_1", "content": TEXT}]
+    tools = [{"type": "function", "function": {"name": "send", "description": TEXT, "parameters": schema}}]
+    post(gateway, "/v1/chat/completions", model=model, messages=messages, tools=tools, stop=[MAIL], new={"said": TEXT})
+    typed = {"type": "computer_call", "id": "cu_1", "call_id": "call_1", "status": "completed", "actions": [{"type": "type", "text": TEXT}]}
+    failure = {"type": "mcp_call", "id": "mcp_1", "name": "f", "server_label": "s", "arguments": "{}", "error": {"message": TEXT}}
+    for item in [typed, failure, {"type": "unheard_of", "said": {"to": [TEXT]}}]:
+        post(gateway, "/v1/responses", model=model, input=[{"role": "user", "content": TEXT}, item], new=TEXT)
+    sent = [each.raw.decode() for each in simulator.requests()]
+    assert sent or model == "claude"
+    assert leaks("".join(sent)) == []
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_a_streamed_answer_is_the_whole_one(placement, redacting, model):
     gateway = redacting(placement, ANSWERS)
@@ -247,6 +266,12 @@ def test_no_value_is_told_anywhere_even_at_trace_level(placement, redacting, sim
         for fault in [{"kind": "garbage", "after": 3}, {"kind": "end", "after": 3}, {"kind": "cut", "after": 3}]:
             simulator.fault(upstream, fault)
             answers.append(gateway.chat(model, TEXT, stream=True))
+    # The rule of the second lets its words pass, but not into the log.
+    for upstream, model, words in [("azure", "gpt", TEXT), ("openai", "gpt-openai", "no")]:
+        error = {"message": words, "type": NUMBER, "code": NUMBER, "param": words}
+        simulator.fault(upstream, {"kind": "status", "status": 400, "body": {"error": error}})
+        answers.append(gateway.chat(model, "hello"))
+        assert answers[-1].error["code"] is None
     answers.append(gateway.send("POST", "/v1/chat/completions", f'{{"{TEXT}'))
     assert leaks(gateway.log) == []
     assert leaks(gateway.admin("/stats")) == []

@@ -341,17 +341,17 @@ pub(crate) fn kinds() -> Vec<Kind> {
         "date_of_birth", "date of birth", like!("05/1<1d>/1987" | "1987-05-1<1d>" | "15.05.87" | "1<1d> March 1987" | "1<1d>-Oct-1987" | "March 1<1d>, 1987" | "Mar 1<1d> 1987" | "1<1d>th March 1987" | "1987031<1d>", "35/4<1d>/1987" | "1<1d> marbles 1987"), "without a word; a month by name before the day stays";
         "vin", "vin", checked!(["1HGCM8<1X><1d><1X>3<1A><6d>", "JT<3A><1X><1d><1X><1d><2X><6d>"], vin), "Europe's, which have no check digit";
         "imei", "imei", checked!(["4<14d>", "35<13d>"], luhn), "without a word";
-        "email", "email", like!("<6a>.<5a>@<6a>.com" | "<3a><2d>@<4a>.co.uk" | "<4a>+<3a>@<5a>.io" | "<8x>@example.org", "<5a>@<5a>" | "icon@2x.png" | "@<6a>.<4a>"), "quoted local parts; names in other scripts";
-        "phone", "phone", like!("+49 30 2<6d>" | "+44 20 79<2d> <4d>" | "+1-212-555-01<2d>" | "(415) 555-01<2d>" | "415-555-01<2d>" | "+33 6 <2d> <2d> <2d> <2d>" | "06 <2d> <2d> <2d> <2d>" | "+919<9d>" | "020 79<2d> <4d>" | "415.555.01<2d>" | "044 668 1<1d> <2d>" | "0176 1234<4d>" | "(495) 12<1d>-45-<2d>" | "(11) 98765-4<3d>" | "415-555-01<2d> ext. 12" | "+1-415-555-01<2d>x0512", "+44 <7d>" | "115-555-01<2d>" | "415-155-01<2d>"), "national numbers in one piece without a word";
+        "email", "email", like!("<6a>.<5a>@<6a>.com" | "<3a><2d>@<4a>.co.uk" | "<4a>+<3a>@<5a>.io" | "<8x>@example.org" | "<5a>@m\u{fc}<4a>.de" | "<4a>@\u{4f8b}\u{5b50}.\u{516c}\u{53f8}" | "<5a>@[8.8.<1d>.<1d>]", "<5a>@<5a>" | "icon@2x.png" | "@<6a>.<4a>" | "<5a>@[8.8.<1d>]"), "quoted local parts";
+        "phone", "phone", like!("+49 30 2<6d>" | "+44 20 79<2d> <4d>" | "+1-212-555-01<2d>" | "(415) 555-01<2d>" | "415-555-01<2d>" | "+33 6 <2d> <2d> <2d> <2d>" | "06 <2d> <2d> <2d> <2d>" | "+919<9d>" | "020 79<2d> <4d>" | "415.555.01<2d>" | "044 668 1<1d> <2d>" | "0176 1234<4d>" | "(495) 12<1d>-45-<2d>" | "(11) 98765-4<3d>" | "415-555-01<2d> ext. 12" | "+1-415-555-01<2d>x0512" | "415 555-01<2d>" | "030/32<6d>" | "0532 12<1d> <2d> <2d>" | "0044 7724 4<5d>" | "8-988-12<1d>-<2d>-<2d>" | "1300 12<1d> <3d>", "+44 <7d>" | "115-555-01<2d>" | "415-155-01<2d>"), "national numbers in one piece without a word";
         "ipv4", "host", like!("8.8.<1d>.<1d>" | "93.184.2<1d>.34" | "172.217.<1d>.1<1d>", "127.0.0.1" | "8.8.<1d>.9<2d>" | "203.0.113.9"), "behind a word like version";
         "ipv6", "host", like!("2a00:1450:4001:81<1h>::200e" | "2606:4700:<4h>::6810:84<1h>5" | "684d:1111:<4h>:3333:4444:5555:6:77", "2001:db8::<4h>" | "fe80::1:2:3:4" | "2a00:1450:4001:81<1h>:"), "loopback, link-local, documentation";
-        "mac_address", "mac", like!("3c:22:<2h>:<2h>:<2h>:<2h>" | "3c-22-<2h>-<2h>-<2h>-<2h>", "3c:22:<2h>:<2h>:<2h>" | "3c:22:<2h>:<2h>:<2h>:gg"), "with dots";
+        "mac_address", "mac", like!("3c:22:<2h>:<2h>:<2h>:<2h>" | "3c-22-<2h>-<2h>-<2h>-<2h>" | "3c22.fb<2h>.<4h>", "3c:22:<2h>:<2h>:<2h>" | "3c:22:<2h>:<2h>:<2h>:gg" | "3c22.fb<2h>" | "1<3d>.<4d>.<4d>"), "in one piece; with dots, without letters";
         "private_key", "key", like!("-----BEGIN RSA PRIVATE KEY-----\\n<64x>\\n-----END RSA PRIVATE KEY-----", "-----BEGIN PUBLIC KEY-----\\n<64x>"), "without its BEGIN line";
         "jwt", "session", like!("eyJhbGciOiJIUzI1NiJ9.eyJz<20x>.<43x>", "eyJhbGci.eyJ"), "a header over 512 bytes";
         "url_credentials", "proxy", like!("https://<5a>:<10x>@proxy.<5a>.com/", "https://<5a>.com/<5a>@<4x>"), "a user alone under 20 bytes";
         "connection_string", "database", like!("postgres://<4a>:<12x>@db.<5a>.net:5432/app" | "mongodb+srv://<5a>:<9x>@c0.<5a>.net/", "postgres://localhost:5432/app"), "a user without a password";
         "password", "password", like!("Tr0ub4dor&3<2x>" | "<6x><1d>!<3x>", "required" | "${PASSWORD}"), "letters only, outside assignments and sentences";
-        "generic_secret", "api_key", like!("<1d><2h><1d><16x><1d>" | "<15h><1d><15h><1d>", "aaaaaaaaaaaaaaaa" | "your-api-key" | "$API_KEY"), "outside assignments; under ten characters";
+        "generic_secret", "api_key", like!("<1d><2h><1d><16x><1d>" | "<15h><1d><15h><1d>", "aaaaaaaaaaaaaaaa" | "your-api-key" | "$API_KEY"), "without a name; under ten characters; letters alone but for shuffled ones";
         "aws_access_key", "key id", like!("AKIA<16X>" | "ASIA<16X>", "AKIA<10X>"), "`AROA` and others without a digit";
         "aws_secret_key", "aws_secret_access_key", like!("<40x>", "<20x>/a"), "without its name";
     }
@@ -368,7 +368,7 @@ pub(crate) const TOKENS: &[(&str, &[&str])] = &[
     ("anthropic_key", &["sk-ant-api03-<93x>AA"]),
     ("model_provider_key", &["hf_<34x>", "gsk_<52x>", "xai-<80x>", "pplx-<48x>", "nvapi-<64x>", "r8_<37x>", "tvly-<32x>", "jina_<60x>", "sk_<48h>", "pa-<43x>"]),
     ("github_token", &["ghp_<36x>", "gho_<36x>", "github_pat_<22x>_<59x>"]),
-    ("gitlab_token", &["glpat-<20x>", "glrt-<20x>"]),
+    ("gitlab_token", &["glpat-<20x>", "glrt-<20x>", "glrtr-<20x>", "glwt-<20x>"]),
     ("slack_token", &["xoxb-<12d>-<12d>-<24x>", "xoxp-<12d>-<12d>-<12d>-<32h>", "hooks.slack.com/services/T<8X>/B<8X>/<24x>"]),
     ("discord_token", &["M<23x>.<6x>.<27x>"]),
     ("telegram_token", &["<10d>:AA<33x>"]),
@@ -381,7 +381,96 @@ pub(crate) const TOKENS: &[(&str, &[&str])] = &[
     ("vault_token", &["hvs.<90x>", "dp.pt.<43x>", "dp.scim.<43x>", "A3-<6X>-<11X>-<5X>-<5X>-<5X>"]),
     ("atlassian_token", &["ATATT3<180x>=<8h>", "ATBB<32x>", "ATTA<64h><8X>"]),
     ("monitoring_token", &["glsa_<32x>_<8h>", "NRAK-<27X>", "sntryu_<64h>"]),
-    ("database_token", &["dapi<32h>", "pscale_pw_<43x>", "pcsk_<60x>", "pat<14x>.<64h>", "napi_<60x>", "4b1d<38x>"]),
-    ("service_token", &["lin_api_<40x>", "figd_<40x>", "PMAK-<24h>-<34h>", "CCIPAT_<22x>_<40h>", "tskey-auth-<17x>-<32x>", "API-<26X>", "HRKU-AA<58x>", "sha256~<43x>", "sk.eyJ<60x>.<22x>", "pat.<22x>.<24h>.<20x>", "vercel_blob_rw_<16x>_<30x>", "sdk-<8h>-<4h>-<4h>-<4h>-<12h>", "AQVN<35x>", "p8e-<32x>", "hooks.zapier.com/hooks/catch/<7d>/<7x>/"]),
-    ("azure_key", &["AccountKey=<86x>==", "<3a><1d>Q~<34x>"]),
+    ("database_token", &["dapi<32h>", "pscale_pw_<43x>", "pcsk_<60x>", "pat<14x>.<64h>", "napi_<60x>", "4b1d<38x>", "AVNS_<19x>", "mdb_sa_sk_<40x>"]),
+    ("service_token", &["lin_api_<40x>", "figd_<40x>", "PMAK-<24h>-<34h>", "CCIPAT_<22x>_<40h>", "tskey-auth-<17x>-<32x>", "API-<26X>", "HRKU-AA<58x>", "sha256~<43x>", "sk.eyJ<60x>.<22x>", "pat.<22x>.<24h>.<20x>", "vercel_blob_rw_<16x>_<30x>", "sdk-<8h>-<4h>-<4h>-<4h>-<12h>", "AQVN<35x>", "p8e-<32x>", "hooks.zapier.com/hooks/catch/<7d>/<7x>/", "pk_<8d>_<32X>", "<6x>_<29x>_mmk", "s4t2ud-<64h>", "00<19x>1a_B<17x>", "cfut_<48x>", "1/<16d>:<32h>"]),
+    ("azure_key", &["AccountKey=<86x>==", "<3a><1d>Q~<34x>", "<51x>1JQQJ99<18X>AZDO<4x>"]),
+];
+
+/// How code, commands, files and sentences give a secret (`<v>`) that a name (`TOKEN`, `password`) speaks of.
+pub(crate) const FORMS: &[(&str, &[&str])] = &[
+    (
+        "environments",
+        &[
+            "os.environ[\"APP_TOKEN\"] = \"<v>\"",
+            "ENV['APP_TOKEN'] = '<v>'",
+            "process.env.APP_TOKEN ?? '<v>'",
+            "os.getenv(\"APP_TOKEN\", \"<v>\")",
+            "export APP_TOKEN=<v>",
+            "ENV APP_TOKEN <v>",
+            "set -gx APP_TOKEN <v>",
+            "setx APP_TOKEN \"<v>\"",
+        ],
+    ),
+    (
+        "code",
+        &[
+            "client.setApiKey(\"<v>\")",
+            "#define API_KEY \"<v>\"",
+            "let api_key: &'static str = \"<v>\";",
+            "api_key: String::from(\"<v>\"),",
+            "const apiKey string = \"<v>\"",
+            "apiKey := `<v>`",
+            "private static final String API_KEY = \"<v>\";",
+            ":api_key => \"<v>\"",
+            "define('API_KEY', '<v>');",
+            "$config['api_key'] = '<v>';",
+            "api_key: str = b\"<v>\"",
+            "if api_key == \"<v>\":",
+        ],
+    ),
+    (
+        "files",
+        &[
+            "<add key=\"ApiKey\" value=\"<v>\"/>",
+            "<apiKey><v></apiKey>",
+            "- name: API_KEY\n  value: <v>",
+            "api_key: |\n  <v>\n",
+            "{\"name\": \"API_KEY\", \"value\": \"<v>\"}",
+            "\\\"api_key\\\": \\\"<v>\\\"",
+            "variable \"api_key\" {\n  default = \"<v>\"\n}",
+            "| `API_KEY` | `<v>` |",
+            "machine a.io login bob password <v>",
+        ],
+    ),
+    (
+        "commands",
+        &[
+            "tool --api-key <v> x",
+            "tool --password='<v>'",
+            "curl -u bob:<v> https://a.io",
+            "curl -H 'X-Api-Key: <v>'",
+            "sshpass -p <v> ssh x",
+            "docker login -u bob -p <v> a.io",
+            "CREATE USER bob IDENTIFIED BY '<v>'",
+        ],
+    ),
+    (
+        "headers",
+        &[
+            "Authorization: Bearer <v>",
+            "Authorization: Api-Key <v>",
+            "Authorization: <v>",
+            "Set(\"Authorization\", \"Bearer <v>\")",
+            "{'PRIVATE-TOKEN': '<v>'}",
+        ],
+    ),
+    (
+        "sentences",
+        &[
+            "the access token is <v>.",
+            "my password: <v>",
+            "Use password <v> for it",
+            "the password of the router is <v>",
+            "here is the API key:\n<v>\n",
+        ],
+    ),
+];
+
+/// What stands where a secret would, and is none.
+pub(crate) const NO_SECRETS: &[&str] = &[
+    "${APP_TOKEN}",
+    "your-token-here",
+    "app_settings_name",
+    "required",
+    "getToken(2)",
 ];

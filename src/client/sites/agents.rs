@@ -12,12 +12,21 @@ use super::{At, Events, Holds, Is, Sites, Typed};
 pub static AGENTS: Sites = Sites {
     request: &[
         ("$..*", Holds::Any),
+        // A file may stand in these as text.
+        ("$.input", Holds::Text),
+        ("$.input[*].content", Holds::Text),
+        ("$.input[*].content[*].text", Holds::Text),
+        ("$.events[*].input[*].content", Holds::Text),
+        ("$.events[*].input[*].content[*].text", Holds::Text),
+        ("$.events[*].output", Holds::Text),
+        ("$.events[*].output[*].text", Holds::Text),
         ("$..arguments", Holds::Json),
         (
             "$['model','agent_id','service_tier','review','role_arn','type']",
             Holds::Kept,
         ),
         ("$.vault_ids[*]", Holds::Kept),
+        ("$['agent','tools']..['enum','required'][*]", Holds::Kept),
         ("$.agent['model','service_tier']", Holds::Kept),
         (
             "$.tools[*]['type','name','server_label','server_url','authorization','credential_id']",
@@ -107,6 +116,11 @@ pub static AGENTS: Sites = Sites {
         ),
         (
             "$.data[*].agent.tools[*]['type','name','server_label','server_url']",
+            Holds::Kept,
+        ),
+        ("$.agent.tools[*]..['enum','required'][*]", Holds::Kept),
+        (
+            "$.data[*].agent.tools[*]..['enum','required'][*]",
             Holds::Kept,
         ),
         (

@@ -1,5 +1,6 @@
 //! The places of chat completions.
 //!
+//! Texts of a request are known by their place only so far that a file may stand in them as text.
 //! What stands in a message of an answer comes in pieces: its own strings, whatever they are called, and those that are
 //! listed below them. Any other string is whole where it comes.
 
@@ -8,6 +9,8 @@ use super::{Events, Holds, Sites};
 pub(in crate::client) static CHAT: Sites = Sites {
     request: &[
         ("$..*", Holds::Any),
+        ("$.messages[*].content", Holds::Text),
+        ("$.messages[*].content[*].text", Holds::Text),
         (
             "$.messages[*].tool_calls[*].function.arguments",
             Holds::Json,
@@ -38,6 +41,10 @@ pub(in crate::client) static CHAT: Sites = Sites {
             Holds::Kept,
         ),
         ("$.messages[*].content[*].type", Holds::Kept),
+        (
+            "$['tools','functions','response_format']..['enum','required'][*]",
+            Holds::Kept,
+        ),
         ("$.tools[*].type", Holds::Kept),
         ("$.tools[*]['function','custom'].name", Holds::Kept),
         ("$.functions[*].name", Holds::Kept),

@@ -6,6 +6,10 @@ use super::{At, Events, Holds, Is, Sites, Typed};
 pub(in crate::client) static RESPONSES: Sites = Sites {
     request: &[
         ("$..*", Holds::Any),
+        // A file may stand in these as text.
+        ("$.input", Holds::Text),
+        ("$.input[*]['content','output','input','code']", Holds::Text),
+        ("$.input[*]['content','output'][*].text", Holds::Text),
         ("$.input[*].arguments", Holds::Json),
         (
             "$.input[*].content[?@.type != 'input_text' && @.type != 'output_text' && @.type != 'text' && \
@@ -46,6 +50,8 @@ pub(in crate::client) static RESPONSES: Sites = Sites {
         ),
         ("$.conversation.id", Holds::Kept),
         ("$.tool_choice..*", Holds::Kept),
+        ("$['tools','text']..['enum','required'][*]", Holds::Kept),
+        ("$.input[*].tools[*]..['enum','required'][*]", Holds::Kept),
         (
             "$['user','safety_identifier','prompt_cache_key']",
             Holds::Aside,
@@ -126,6 +132,8 @@ pub(in crate::client) static RESPONSES: Sites = Sites {
         ("$['type','item_id','call_id','obfuscation']", Holds::Kept),
         ("$.conversation.id", Holds::Kept),
         ("$.tool_choice..*", Holds::Kept),
+        ("$['tools','text']..['enum','required'][*]", Holds::Kept),
+        ("$.output[*].tools[*]..['enum','required'][*]", Holds::Kept),
         (
             "$['user','safety_identifier','prompt_cache_key']",
             Holds::Aside,

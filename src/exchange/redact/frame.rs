@@ -3,7 +3,7 @@
 //! A provider's words may be there as well as in the data. The frames of almost all events are as short as they can be, and
 //! told so by their length alone.
 
-use super::Redaction;
+use super::{Redaction, Within};
 use crate::codec::sse;
 use crate::redact::Counts;
 
@@ -12,6 +12,9 @@ const LINE_BYTES: usize = "event: \n\n".len();
 
 /// Whether what stands in a block beside its data may go on.
 pub(super) fn passes(block: &sse::Event<'_>, redaction: &Redaction, counts: &mut Counts) -> bool {
+    if !redaction.rule.redacts_answers {
+        return true;
+    }
     let name = block.name.unwrap_or_default();
     let is_word = |byte: &u8| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'.');
     let lines = [Some(block.data), block.name].into_iter().flatten();
@@ -23,5 +26,5 @@ pub(super) fn passes(block: &sse::Event<'_>, redaction: &Redaction, counts: &mut
     }
     let lines = block.raw.split(|byte| matches!(byte, b'\n' | b'\r'));
     let mut beside = lines.filter(|line| !line.starts_with(b"data:"));
-    !beside.any(|line| redaction.tells(&String::from_utf8_lossy(line), counts))
+    !beside.any(|line| redaction.find_in(&String::from_utf8_lossy(line), counts) == Within::Hidden)
 }

@@ -23,7 +23,7 @@ use crate::fault::{Fault, Invalid, Policy as Blocked, Upstream};
 use crate::limits::{ADMIN_BYTES_MAX, REDACTIONS_MAX};
 use crate::policy::{Policy, RedactionRule, Sides};
 use crate::redact::document::{Media, Redactor, Refusal, hollow};
-use crate::redact::places::{Found, Layout, Places};
+use crate::redact::places::{Found, Layout, Places, integer};
 use crate::redact::select::Matcher;
 use crate::redact::{Action, Counts, Folded, Tenant, Vault};
 use channel::Channel;
@@ -202,8 +202,9 @@ impl Redaction {
                 }
             }
             Found::Number { value } => {
-                let redacted = self.whole(value, false, counts)?;
-                if value != redacted {
+                let digits = integer(value);
+                let redacted = self.whole(digits, false, counts)?;
+                if digits != redacted {
                     let mut string = Vec::new();
                     write_string(&mut string, &redacted);
                     let string = str::from_utf8(&string).unwrap_or("null");
@@ -232,18 +233,23 @@ impl Redaction {
         Ok(redacted)
     }
 
-    /// Whether a name of a provider's holds what must not be told.
-    fn tells(&self, name: &str, counts: &mut Counts) -> bool {
-        if !self.rule.redacts_answers {
-            return false;
-        }
+    /// What a text holds in which nothing can be replaced.
+    fn find_in(&self, text: &str, counts: &mut Counts) -> Within {
         let plan = &self.rule.plan;
-        let mut tells = false;
-        plan.scan(name, &mut Folded::new(), |finding| {
+        let mut within = Within::Nothing;
+        plan.scan(text, &mut Folded::new(), |finding| {
             counts.add(plan, &finding);
-            tells |= finding.action != Action::Report;
+            let found = match finding.action {
+                Action::Report => Within::Reported,
+                Action::Mask
+                | Action::Partial { .. }
+                | Action::Hash
+                | Action::Placeholder
+                | Action::Block => Within::Hidden,
+            };
+            within = within.max(found);
         });
-        tells
+        within
     }
 
     /// What is told of a fault: a provider's words may repeat what it was sent. Where the policy blocks them there are none.
@@ -251,6 +257,7 @@ impl Redaction {
         let Fault::Upstream(mut upstream) = fault else {
             return fault;
         };
+        self.names(&mut upstream, counts);
         if self.is_answer_changed() && self.words(&mut upstream, counts).is_err() {
             let words =
                 "the provider failed, and this gateway's policy blocks what it said of that";
@@ -260,16 +267,20 @@ impl Redaction {
         Fault::Upstream(upstream)
     }
 
-    fn words(&self, upstream: &mut Upstream, counts: &mut Counts) -> Result<(), Fault> {
-        // A code and a type are names, so there is nothing that could stand for a part of them.
+    /// Takes out a code and a type that hold something: they are names, so nothing can stand for a part of them. The log has
+    /// the code too, whichever way is redacted, and also where findings are but reported.
+    fn names(&self, upstream: &mut Upstream, counts: &mut Counts) {
         if let Some(code) = &upstream.code
-            && self.tells(code, counts)
+            && self.find_in(code, counts) != Within::Nothing
         {
             upstream.code = None;
         }
-        if self.tells(&upstream.kind, counts) {
+        if self.find_in(&upstream.kind, counts) != Within::Nothing {
             upstream.kind = "server_error".into();
         }
+    }
+
+    fn words(&self, upstream: &mut Upstream, counts: &mut Counts) -> Result<(), Fault> {
         upstream.message = self.whole(&upstream.message, false, counts)?;
         for (text, is_json) in [(&mut upstream.param, false), (&mut upstream.inner, true)] {
             if let Some(text) = text {
@@ -300,6 +311,16 @@ impl Redaction {
         let entity = self.rule.plan.name(kind).to_owned();
         Fault::Policy(Blocked::Blocked { entity })
     }
+}
+
+/// What was found in a text as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Within {
+    Nothing,
+    /// It may go on.
+    Reported,
+    /// It must not be told.
+    Hidden,
 }
 
 /// Why a walk over an answer stopped.

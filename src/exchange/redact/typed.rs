@@ -57,13 +57,7 @@ impl Flow {
             self.end(&key(&path), event.number, out, counts)?;
         }
         if self.is_failing && row.path.is_empty() {
-            // What was said so far may end in what was held back.
-            for member in Members::new(part).flatten() {
-                if member.key == "output" {
-                    edits.put(event.text, member.value, "[]")?;
-                }
-            }
-            return Ok(());
+            return self.failed(event, part, edits, counts);
         }
         let mut found = Vec::new();
         for part in parts(part)? {
@@ -71,7 +65,7 @@ impl Flow {
             found.append(&mut walked(places.at(path.clone()), part)?);
         }
         let beside = |flow: &Self, edits: &mut Edits, counts: &mut Counts| {
-            flow.beside(event, row, edits, counts)
+            flow.beside(event, part, edits, counts)
         };
         if row.is == Is::Piece {
             let keys: Vec<_> = found.iter().map(|piece| key(&piece.path)).collect();
@@ -198,17 +192,45 @@ impl Flow {
         Ok(())
     }
 
-    /// Takes what an event holds besides its part, at the root of what selectors speak of.
-    fn beside(
+    /// Takes the whole answer as the event of its failure repeats it. What was said so far may end in what was held back.
+    fn failed(
         &self,
         event: &Event<'_>,
-        row: &Typed,
+        part: &str,
         edits: &mut Edits,
         counts: &mut Counts,
     ) -> Result<(), Stop> {
         let rule = self.rule();
         let matcher = &self.redaction.sides(&rule)?.answer;
-        for member in event.members.iter().filter(|it| it.key != *row.member) {
+        for member in Members::new(part) {
+            let Member { key, value, .. } = member?;
+            if key == "output" {
+                edits.put(event.text, value, "[]")?;
+                continue;
+            }
+            let step = Step::Name {
+                name: key,
+                is_known: true,
+            };
+            let places = Places::new(matcher, Layout::default()).at(vec![step]);
+            self.put_all(event, &walked(places, value)?, edits, counts)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what an event holds besides its part, at the root of what selectors speak of: the part's name too, where it
+    /// comes again.
+    fn beside(
+        &self,
+        event: &Event<'_>,
+        part: &str,
+        edits: &mut Edits,
+        counts: &mut Counts,
+    ) -> Result<(), Stop> {
+        let rule = self.rule();
+        let matcher = &self.redaction.sides(&rule)?.answer;
+        let is_other = |it: &&Member<'_>| it.value.as_ptr() != part.as_ptr();
+        for member in event.members.iter().filter(is_other) {
             if member.key == "logprobs" && rule.redacts_answers {
                 edits.put(event.text, member.value, hollow(member.value))?;
                 continue;

@@ -1,12 +1,12 @@
 //! Assignments: a name that speaks of a secret, `:` or `=`, and a value that looks like one.
 //!
-//! In code, logs, JSON, headers and connection strings. The value alone is found, the name stays.
+//! In code, logs, JSON, headers and connection strings; of pairs (`name: TOKEN, value: ...`) the name stands in the value of the
+//! first. The value alone is found, the name stays. Values without a separator before them are looked for in `named.rs`.
 
 use super::Sight;
 use super::token;
 use crate::redact::candidate::{self, Tail};
 use crate::redact::entity::Entity;
-use crate::redact::run::Set;
 use crate::redact::view::{More, View, class, is_in};
 
 /// What of a value decides; the rest is swallowed.
@@ -14,7 +14,7 @@ const VALUE_BYTES: usize = 48;
 
 /// What a name promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Promise {
+pub(super) enum Promise {
     Password,
     Secret,
     AwsSecret,
@@ -29,6 +29,10 @@ enum Promise {
     /// The same, and longer.
     Signature,
     Pin,
+    /// A user and a password in base64.
+    Basic,
+    /// The value of what was named before it.
+    Value,
 }
 
 /// The ends of names, in lower case without `_`, `-` and `.`.
@@ -79,10 +83,34 @@ const NAMES: &[(&[u8], Promise)] = &[
     (b"sig", Promise::Signature),
     (b"code", Promise::Signature),
     (b"pin", Promise::Pin),
+    (b"value", Promise::Value),
+    (b"default", Promise::Value),
+    (b"passwort", Promise::Password),
+    (b"kennwort", Promise::Password),
+    (b"motdepasse", Promise::Password),
+    (b"contrasena", Promise::Password),
+    (b"wachtwoord", Promise::Password),
+    (b"senha", Promise::Password),
+    (b"securestring", Promise::Password),
+    (b"basic", Promise::Basic),
+    (b"contribsyscom", Promise::Secret),
+    (b"sonarlogin", Promise::Secret),
+    (b"amzsignature", Promise::Signature),
+    (b"googsignature", Promise::Signature),
+    (b"presharedkey", Promise::Password),
+    (b"psk", Promise::Password),
+    (b"storepass", Promise::Password),
+    (b"keypass", Promise::Password),
+    (b"requirepass", Promise::Password),
+    (b"changetoken", Promise::Request),
+    (b"clienttoken", Promise::Request),
+    (b"actiontoken", Promise::Request),
 ];
 
 /// Names that count only if they are a whole word of a name.
-const WHOLE: &[&[u8]] = &[b"pass", b"auth", b"sig", b"code", b"pin", b"session"];
+const WHOLE: &[&[u8]] = &[
+    b"pass", b"auth", b"sig", b"code", b"pin", b"session", b"value", b"default", b"psk",
+];
 /// Keys that let nobody in.
 const OPEN_KEYS: &[&[u8]] = &[
     b"publickey",
@@ -97,6 +125,8 @@ const OPEN_KEYS: &[&[u8]] = &[
     b"filekey",
     b"hashkey",
     b"rowkey",
+    b"evaluatedkey",
+    b"startkey",
     b"pubkey",
 ];
 
@@ -110,51 +140,34 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let Some(promise) = promise(&view, at) else {
         return Ok(());
     };
-    let Some((start, is_quoted)) = value_start(&view, at)? else {
+    let Some(place) = value_start(&view, at)? else {
         return Ok(());
     };
-    judge(sight, promise, start, is_quoted)
+    judge(sight, promise, &place)
 }
 
-/// A value that tells by its first digit, behind a name and something else than `:` and `=`: `<token>value`, `("token", "value"`,
-/// `--token value`, `the token is value`.
-pub(super) fn detect_value(sight: &mut Sight<'_, '_>, start: usize) -> Result<(), More> {
-    let view = sight.view;
-    let mark = start.wrapping_sub(1);
-    let (name_end, is_quoted) = match view.before(start) {
-        b'>' => (mark, false),
-        b'"' | b'\'' => {
-            let behind = view.run_back(mark, 2, |byte| byte == b' ');
-            if view.before(behind) != b',' {
-                return Ok(());
-            }
-            (behind.wrapping_sub(1), true)
-        }
-        b' ' => {
-            let name = view.run_of_back(mark, 32, Set::BASE64URL);
-            match view.part(name..mark) {
-                b"is" if view.before(name) == b' ' => (name.wrapping_sub(1), false),
-                [b'-', b'-', ..] => (mark, false),
-                _ => return Ok(()),
-            }
-        }
-        _ => return Ok(()),
-    };
-    match promise(&view, name_end) {
-        Some(promise) if promise != Promise::Header => judge(sight, promise, start, is_quoted),
-        _ => Ok(()),
-    }
+/// Where a value stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) start: usize,
+    pub(super) is_quoted: bool,
+    /// Whether on the line behind its name: then it is all of that line.
+    pub(super) is_below: bool,
 }
 
 /// What is behind a name that promises something.
-fn judge(
+pub(super) fn judge(
     sight: &mut Sight<'_, '_>,
     promise: Promise,
-    start: usize,
-    is_quoted: bool,
+    place: &Place,
 ) -> Result<(), More> {
     let view = sight.view;
     let (until, times) = sight.seen.value;
+    let &Place {
+        start,
+        is_quoted,
+        is_below,
+    } = place;
     if promise == Promise::Header {
         return header(sight, start);
     }
@@ -168,18 +181,20 @@ fn judge(
         },
     );
     let value = view.part(start..end);
-    if promise == Promise::Request && is_uuid(value) {
+    let is_line = || Ok(matches!(view.ahead(end)?, b'\n' | b'\r' | 0) && !value.ends_with(b":"));
+    if promise == Promise::Request && is_uuid(value) || is_below && !is_line()? {
         return Ok(());
     }
     let is_secret = matches!(promise, Promise::Secret | Promise::Request);
     let is_short = value.len() < 6 || is_secret && value.len() < SECRET_BYTES_MIN;
-    if is_short || is_secret && !has_digits(value) {
+    if is_short || is_secret && !has_digits(value) && !is_shuffled(value, is_quoted) {
         return Ok(());
     }
     // A call, a template, an index: not the value itself.
     let is_code =
         !is_quoted && matches!(view.ahead(end)?, b'(' | b'[' | b'{') || is_template(value);
-    if is_code || token::begins(value) {
+    let is_type = promise != Promise::Password && is_type(&view, end);
+    if is_code || is_type || token::begins(value) {
         return Ok(());
     }
     let whole = (start, end);
@@ -194,7 +209,7 @@ fn judge(
             }
         }
         Promise::StorageKey => {
-            if value.len() >= 40 && distinct(value) >= 14 {
+            if value.len() >= 40 && distinct(value) >= 14 && has_digits(value) {
                 sight.offer_open(Entity::AzureKey, start, end, 95, Tail::Base64);
             }
         }
@@ -204,7 +219,12 @@ fn judge(
                 secret(sight, whole, is_quoted);
             }
         }
-        Promise::Header => {}
+        Promise::Basic => {
+            if is_user_and_password(value) {
+                sight.offer_open(Entity::GenericSecret, start, end, 85, Tail::Base64);
+            }
+        }
+        Promise::Header | Promise::Value => {}
     }
     Ok(())
 }
@@ -226,6 +246,33 @@ fn number(sight: &mut Sight<'_, '_>, promise: Promise, (start, end): (usize, usi
     if is_right {
         sight.offer(entity, start, end, score);
     }
+}
+
+/// Whether a value is named as what it would be: `token: CachedX509Token`.
+fn is_type(view: &View<'_>, end: usize) -> bool {
+    known(view, end).is_some_and(|(_, start)| end.wrapping_sub(start) >= 5)
+}
+
+/// base64 of `user:password`.
+fn is_user_and_password(value: &[u8]) -> bool {
+    let (mut bits, mut has_colon) = (0_u32, false);
+    let digits = value.iter().take_while(|&&byte| byte != b'=');
+    let is_text = digits.enumerate().all(|(place, byte)| {
+        let digit = match byte {
+            b'A'..=b'Z' => byte.wrapping_sub(b'A'),
+            b'a'..=b'z' => byte.wrapping_sub(71),
+            b'0'..=b'9' => byte.wrapping_add(4),
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => return false,
+        };
+        bits = bits << 6 | u32::from(digit);
+        // Behind the first digit of four no byte is whole.
+        let [byte, ..] = (bits >> [8, 4, 2, 0].get(place & 3).copied().unwrap_or(0)).to_le_bytes();
+        has_colon |= place & 3 != 0 && byte == b':';
+        place & 3 == 0 || byte >= b' '
+    });
+    value.len() >= 12 && is_text && (has_colon || value.len() == VALUE_BYTES)
 }
 
 /// Whether a value behind a name that says little is long enough, and no name itself.
@@ -289,16 +336,12 @@ pub(super) fn detect_prose(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), M
     let is_marked = marks
         .clone()
         .any(|byte| !matches!(byte, b'-' | b'_' | b'.' | b'/' | b':'));
-    let is_named = NOT_PASSWORDS.iter().any(|name| {
-        let head = value.get(..name.len());
-        head.is_some_and(|head| head.eq_ignore_ascii_case(name))
-    });
     let is_secret = match (letters, digits) {
         (true, 0) => is_marked && value.len() >= 8,
         (true, _) => value.len() >= 6,
         (false, _) => digits >= 4 && digits == value.len(),
     };
-    if is_secret && !is_named && !is_template(value) && !token::begins(value) {
+    if is_secret && !is_said_of_passwords(value) && !is_template(value) && !token::begins(value) {
         sight.offer(Entity::Password, from, end, 65);
     }
     Ok(())
@@ -309,6 +352,13 @@ const NOT_PASSWORDS: &[&[u8]] = &[
     b"base64", b"base32", b"sha", b"md5", b"utf", b"argon2", b"pbkdf2", b"bcrypt", b"rot13",
     b"aes", b"http", b"rfc", b"ascii", b"i18n", b"oauth", b"the", b"not", b"in-", b"<",
 ];
+
+pub(super) fn is_said_of_passwords(value: &[u8]) -> bool {
+    NOT_PASSWORDS.iter().any(|name| {
+        let head = value.get(..name.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(name))
+    })
+}
 
 fn is_uuid(value: &[u8]) -> bool {
     let is_in_place = |(at, byte): (usize, &u8)| match at {
@@ -330,37 +380,76 @@ fn is_bic(value: &[u8]) -> bool {
 /// Whether the bytes before a separator may be a name that promises something: what else stands there is told by three letters.
 #[inline]
 pub(super) fn may_begin(before: &[u8; 16]) -> bool {
-    let is_mark = |byte| matches!(byte, b' ' | b'"' | b'\'' | b'\\' | b':');
-    let &[.., d, c, b, a] = before;
-    match (is_mark(a), is_mark(b)) {
-        (true, true) => true,
-        // The type of `token string`.
-        (true, false) => b == b'g' || may_end([d, c, b]),
-        _ => a == b'g' || may_end([c, b, a]),
-    }
+    let &[.., e, d, c, b, a] = before;
+    let letters = if !is_mark(a) {
+        [c, b, a]
+    } else if !is_mark(b) {
+        [d, c, b]
+    } else if !is_mark(c) {
+        [e, d, c]
+    } else {
+        return true;
+    };
+    // The type of `token string`, `token: &str`.
+    matches!(letters, [_, b'n', b'g'] | [_, b't', b'r']) || may_end(letters)
 }
 
 /// What the name before a separator promises.
 fn promise(view: &View<'_>, at: usize) -> Option<Promise> {
     let mut end = at;
-    let before = view.before(at);
-    if !before.is_ascii_alphabetic() {
-        if !matches!(before, b' ' | b'"' | b'\'' | b'\\' | b':') {
+    if !view.before(at).is_ascii_alphabetic() {
+        end = view.run_back(at, 8, is_mark);
+        if end == at {
             return None;
         }
-        for mark in [b' ', b'"', b'\'', b'\\', b':', b' '] {
-            if view.before(end) == mark {
-                end = end.wrapping_sub(1);
-            }
-        }
     }
-    // `token string = "value"`: its type is no part of the name.
-    if view.before(end) == b'g' {
-        let start = ends_with(view, end, b"string").unwrap_or(end);
-        if start < end && matches!(view.before(start), b' ' | b':') {
-            end = view.run_back(start, 2, |byte| matches!(byte, b' ' | b':'));
-        }
+    let end = untyped(view, end);
+    let (row, start) = name(view, end)?;
+    // `arn:aws:secretsmanager:us-east-1:1:secret:name` names no value, `password::<Sha256>` neither.
+    let is_path = view.rest(at).first() == Some(&b':')
+        && (view.before(at) == b':' || view.before(start) == b':' && end == at);
+    (!is_path).then_some(row)
+}
+
+/// What the name that ends here promises, and where the part of it begins that does.
+pub(super) fn name(view: &View<'_>, end: usize) -> Option<(Promise, usize)> {
+    let (promise, start) = known(view, end)?;
+    if promise != Promise::Value {
+        return Some((promise, start));
     }
+    // `name: TOKEN, value: ...`, `key="token" value="..."`.
+    let end = view.run_back(start, 16, |byte| !byte.is_ascii_alphanumeric());
+    known(view, end).filter(|&(promise, _)| end < start && promise != Promise::Value)
+}
+
+/// What stands between a name and its separator.
+fn is_mark(byte: u8) -> bool {
+    is_in(byte, class::MARK)
+}
+
+/// `token string = "value"`, `token: &'static str = "value"`: its type is no part of a name.
+fn untyped(view: &View<'_>, end: usize) -> usize {
+    let is_between = |byte: u8| matches!(byte, b' ' | b':' | b'&' | b'\'');
+    let mut start = match view.before(end) {
+        b'g' => ends_with(view, end, b"string"),
+        b'r' => ends_with(view, end, b"str"),
+        _ => None,
+    }
+    .unwrap_or(end);
+    if start == end || !is_between(view.before(start)) {
+        return end;
+    }
+    for word in [&b"static"[..], b"as"] {
+        let behind = view.run_back(start, 4, is_between);
+        start = ends_with(view, behind, word)
+            .filter(|&start| is_between(view.before(start)))
+            .unwrap_or(start);
+    }
+    view.run_back(start, 4, is_between)
+}
+
+/// The row of the name that ends here.
+fn known(view: &View<'_>, end: usize) -> Option<(Promise, usize)> {
     // Most separators stand behind something else.
     let last = [2, 1, 0].map(|back| view.before(end.wrapping_sub(back)));
     if !may_end(last) {
@@ -369,26 +458,22 @@ fn promise(view: &View<'_>, at: usize) -> Option<Promise> {
     let end_of_name = tail(last);
     let rows = NAMES.iter().zip(&TAILS);
     let rows = rows.filter(|&(_, &tail)| tail == end_of_name);
-    let rows = rows.filter(|((known, _), _)| ends_with(view, end, known).is_some());
-    let (row, _) = rows.max_by_key(|((known, _), _)| known.len())?;
+    let rows = rows
+        .filter_map(|(&(known, promise), _)| Some((known, promise, ends_with(view, end, known)?)));
+    let (known, promise, start) = rows.max_by_key(|(known, ..)| known.len())?;
+    let is_any = |names: &[&[u8]]| {
+        names
+            .iter()
+            .any(|name| ends_with(view, end, name).is_some())
+    };
     // Where reading goes on is no secret.
-    let is_cursor = row.0.ends_with(b"token")
-        && CURSORS
-            .iter()
-            .any(|cursor| ends_with(view, end, cursor).is_some());
-    let is_whole = row.1 != Promise::Bic || {
-        let start = ends_with(view, end, row.0)?;
-        !is_name_byte(view.before(start)) || ends_with(view, end, b"bicswift").is_some()
-    };
-    let is_open = row.1 == Promise::Key
-        && OPEN_KEYS
-            .iter()
-            .any(|key| ends_with(view, end, key).is_some());
-    let is_cut = WHOLE.contains(&row.0) && {
-        let start = ends_with(view, end, row.0)?;
-        view.before(start).is_ascii_alphanumeric()
-    };
-    (!is_cursor && is_whole && !is_open && !is_cut).then_some(row.1)
+    let is_cursor = known.ends_with(b"token") && is_any(CURSORS);
+    let is_whole = promise != Promise::Bic
+        || !is_name_byte(view.before(start))
+        || ends_with(view, end, b"bicswift").is_some();
+    let is_open = promise == Promise::Key && is_any(OPEN_KEYS);
+    let is_cut = WHOLE.contains(&known) && view.before(start).is_ascii_alphanumeric();
+    (!is_cursor && is_whole && !is_open && !is_cut).then_some((promise, start))
 }
 
 const CURSORS: &[&[u8]] = &[
@@ -397,6 +482,11 @@ const CURSORS: &[&[u8]] = &[
     b"continuationtoken",
     b"synctoken",
     b"csrftoken",
+    b"paginationtoken",
+    b"resumetoken",
+    b"cursortoken",
+    // Codecov's for a picture, in public pages.
+    b"svg?token",
 ];
 
 const fn is_name_byte(byte: u8) -> bool {
@@ -459,25 +549,54 @@ fn ends_with(view: &View<'_>, end: usize, name: &[u8]) -> Option<usize> {
     Some(at)
 }
 
-/// Where the value behind a separator begins, and whether in quotes.
-fn value_start(view: &View<'_>, at: usize) -> Result<Option<(usize, bool)>, More> {
+/// Where the value behind a separator begins.
+fn value_start(view: &View<'_>, at: usize) -> Result<Option<Place>, More> {
     let mut start = at.wrapping_add(1);
-    // `:=`, `=>`; but `==` compares and `::` is a path.
+    let mut is_compared = false;
+    // `:=`, `=>`, `==`; but `::` is a path.
     match view.ahead(start)? {
-        b'=' if view.ahead(at)? == b'=' => return Ok(None),
+        b'=' if view.ahead(at)? == b'=' => {
+            is_compared = true;
+            start = view.run(start, 2, |byte| byte == b'=')?;
+        }
+        _ if view.before(at) == b'!' => is_compared = true,
         b':' => return Ok(None),
         b'=' | b'>' => start = start.wrapping_add(1),
         _ => {}
     }
     start = view.run(start, 3, |byte| matches!(byte, b' ' | b'\t'))?;
-    if view.ahead(start)? == b'\\' {
-        start = start.wrapping_add(1);
+    let line = match view.ahead(start)? {
+        // YAML's blocks.
+        b'|' | b'>' => view.run(start, 2, |byte| matches!(byte, b'|' | b'>' | b'-'))?,
+        _ => start,
+    };
+    let is_below = view.ahead(at)? == b':' && matches!(view.ahead(line)?, b'\n' | b'\r');
+    if is_below {
+        start = view.run(line, 12, |byte| {
+            matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+        })?;
     }
+    start = match view.ahead(start)? {
+        b'\\' => view.run(start, 3, |byte| byte == b'\\')?,
+        b'<' => start.wrapping_add(1),
+        b'S' if view.has(start, b"String::from(")? => start.wrapping_add(13),
+        b'S' if view.has(start, b"Some(")? => start.wrapping_add(5),
+        b'b' | b'f' | b'r' | b'u' | b'@' => {
+            let quote = start.wrapping_add(1);
+            let is_prefix = matches!(view.ahead(quote)?, b'"' | b'\'');
+            if is_prefix { quote } else { start }
+        }
+        _ => start,
+    };
     let is_quoted = matches!(view.ahead(start)?, b'"' | b'\'' | b'`');
-    Ok(Some((
-        start.wrapping_add(usize::from(is_quoted)),
+    if is_compared && !is_quoted {
+        return Ok(None);
+    }
+    Ok(Some(Place {
+        start: start.wrapping_add(usize::from(is_quoted)),
         is_quoted,
-    )))
+        is_below,
+    }))
 }
 
 fn is_value(byte: u8, is_quoted: bool) -> bool {
@@ -523,6 +642,7 @@ fn is_template(value: &[u8]) -> bool {
         b"config.",
         b"required",
         b"...",
+        b"urn:",
     ];
     NOTHING.iter().any(|nothing| value.starts_with(nothing))
 }
@@ -552,11 +672,27 @@ fn password(sight: &mut Sight<'_, '_>, (start, end): (usize, usize), is_quoted: 
     sight.offer_open(Entity::Password, start, end, score, value_tail(is_quoted));
 }
 
-pub(super) const SECRET_BYTES_MIN: usize = 10;
+const SECRET_BYTES_MIN: usize = 10;
 
 /// Two at least.
 fn has_digits(value: &[u8]) -> bool {
     value.iter().filter(|byte| byte.is_ascii_digit()).count() > 1
+}
+
+/// Capitals and small letters, a third of each at least: no words, even without digits.
+fn is_shuffled(value: &[u8], is_quoted: bool) -> bool {
+    let capitals = value
+        .iter()
+        .filter(|byte| byte.is_ascii_uppercase())
+        .count();
+    let small = value
+        .iter()
+        .filter(|byte| byte.is_ascii_lowercase())
+        .count();
+    let least = if is_quoted { 16 } else { 24 };
+    value.len() >= least
+        && value.iter().all(u8::is_ascii_alphanumeric)
+        && capitals.min(small).saturating_mul(3) >= value.len()
 }
 
 /// A value of high entropy: about 3.5 bits in each character.
@@ -573,9 +709,14 @@ fn secret(sight: &mut Sight<'_, '_>, (start, end): (usize, usize), is_quoted: bo
     let is_alphabet = is_alphabet || is_quoted && value.len() >= 32;
     // A path in code.
     let is_alphabet = is_alphabet && (is_quoted || !value.windows(2).any(|two| two == b"::"));
-    let is_dense = entropy(value) >= if value.len() < 20 { 3.0 } else { 3.3 };
+    let is_dense = || entropy(value) >= if value.len() <= 32 { 3.0 } else { 3.3 };
     let is_numeric = digits == value.len();
-    if value.len() >= SECRET_BYTES_MIN && digits >= 2 && is_alphabet && is_dense && !is_numeric {
+    if value.len() >= SECRET_BYTES_MIN
+        && (digits >= 2 || is_shuffled(value, is_quoted))
+        && is_alphabet
+        && !is_numeric
+        && is_dense()
+    {
         sight.offer_open(Entity::GenericSecret, start, end, 75, value_tail(is_quoted));
     }
 }
@@ -595,8 +736,61 @@ fn entropy(value: &[u8]) -> f32 {
         }
     }
     let total = f32::from(u8::try_from(value.len()).unwrap_or(u8::MAX));
-    total.log2() - sum / total
+    LOGARITHMS.get(value.len()).copied().unwrap_or(0.0) - sum / total
 }
+
+/// `log2 n`.
+const LOGARITHMS: [f32; VALUE_BYTES + 1] = [
+    0.0,
+    0.0,
+    1.0,
+    1.584_962_5,
+    2.0,
+    2.321_928,
+    2.584_962_5,
+    2.807_355,
+    3.0,
+    3.169_925,
+    3.321_928,
+    3.459_431_6,
+    3.584_962_5,
+    3.700_439_7,
+    3.807_355,
+    3.906_890_6,
+    4.0,
+    4.087_463,
+    4.169_925,
+    4.247_927_5,
+    4.321_928,
+    4.392_317_4,
+    4.459_431_6,
+    4.523_562,
+    4.584_962_5,
+    4.643_856,
+    4.700_44,
+    4.754_887_5,
+    4.807_355,
+    4.857_981,
+    4.906_890_6,
+    4.954_196_3,
+    5.0,
+    5.044_394,
+    5.087_463,
+    5.129_283,
+    5.169_925,
+    5.209_453_4,
+    5.247_927_5,
+    5.285_402_2,
+    5.321_928,
+    5.357_552,
+    5.392_317_4,
+    5.426_265,
+    5.459_431_6,
+    5.491_853,
+    5.523_562,
+    5.554_589,
+    5.584_962_5,
+];
 
 /// `n log2 n` up to the longest value that is looked at.
 const TERMS: [f32; VALUE_BYTES + 1] = [
@@ -611,30 +805,38 @@ const TERMS: [f32; VALUE_BYTES + 1] = [
 /// `Authorization: Bearer ...`; the scheme stays.
 fn header(sight: &mut Sight<'_, '_>, start: usize) -> Result<(), More> {
     let view = sight.view;
-    for scheme in [
-        &b"Bearer "[..],
-        b"bearer ",
-        b"Basic ",
-        b"basic ",
-        b"Token ",
-        b"token ",
-        b"SSWS ",
-        b"ApiKey ",
-        b"Bot ",
-    ] {
-        if !view.has(start, scheme)? {
-            continue;
-        }
-        let from = start.wrapping_add(scheme.len());
-        let end = view.run(from, VALUE_BYTES, |byte| is_value(byte, false))?;
-        let value = view.part(from..end);
-        let is_secret = value.len() >= 12
-            && distinct(value) >= 7
-            && !is_template(value)
-            && !token::begins(value);
-        if is_secret {
-            sight.offer_open(Entity::GenericSecret, from, end, 80, Tail::Value);
-        }
+    let scheme = view.run(start, 16, |byte| {
+        byte.is_ascii_alphanumeric() || byte == b'-'
+    })?;
+    let is_scheme = view.ahead(scheme)? == b' ' && scheme > start;
+    let from = match is_scheme {
+        true => scheme.wrapping_add(1),
+        false => start,
+    };
+    let end = view.run(from, VALUE_BYTES, |byte| is_value(byte, false))?;
+    let value = view.part(from..end);
+    let least = if is_scheme { 12 } else { 20 };
+    // `Digest username="..."` and the like name what they hold.
+    let text = value.len().saturating_sub(3);
+    let is_named = value.iter().take(text).any(|&byte| byte == b'=');
+    let is_secret = value.len() >= least
+        && !is_named
+        && !is_type(&view, end)
+        && is_random(value)
+        && distinct(value) >= 7
+        && !is_template(value)
+        && !token::begins(value);
+    if is_secret {
+        sight.offer_open(Entity::GenericSecret, from, end, 80, Tail::Value);
     }
     Ok(())
+}
+
+/// Digits, or capitals and small letters in turns: no word.
+fn is_random(value: &[u8]) -> bool {
+    let turns = value.windows(2).filter(|two| {
+        let [one, next] = two else { return false };
+        one.is_ascii_lowercase() && next.is_ascii_uppercase()
+    });
+    value.iter().any(u8::is_ascii_digit) || turns.count() >= 3
 }

@@ -6,8 +6,9 @@
     reason = "sums over at most 40 characters with small weights"
 )]
 
-use super::identity::{is_chinese, is_finnish};
-use super::{Sight, Topic, assignment, is_edge, token, wallet};
+use super::identity::{self, is_chinese, is_finnish};
+use super::number::Prefix;
+use super::{Sight, Topic, address, card, is_edge, named, token, wallet};
 use crate::redact::checksum::{is_date, mod_97};
 use crate::redact::entity::Entity;
 use crate::redact::run::Set;
@@ -24,14 +25,30 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
     let start = view.run_of_back(at, 64, Set::LETTER);
     let before = view.before(start);
-    if before.is_ascii_digit() || before == b'_' {
+    let letters = at - start;
+    if before.is_ascii_digit() {
         return Ok(());
     }
-    let letters = at - start;
-    if letters == 2 {
-        iban(sight, start)?;
-    }
     let end = view.run_of(at, WORD_BYTES_MAX, Set::WORD)?;
+    let length = end - start;
+    // Names of code are shorter; and what goes on with `@` is asked there.
+    let is_value = length >= if before == b'_' { 10 } else { 5 };
+    if is_value && !(length < 10 && view.ahead(end)? == b'@') {
+        named::detect(sight, at)?;
+    }
+    if before == b'_' {
+        return Ok(());
+    }
+    match view.part(start..at) {
+        [_, _] => iban(sight, start)?,
+        [a, b, c, d, _, _] if [a, b, c, d].map(u8::to_ascii_lowercase) == *b"iban" => {
+            iban(sight, at - 2)?;
+        }
+        _ => {}
+    }
+    if matches!(letters, 2 | 3) || letters <= 10 && end - at >= 13 {
+        glued(sight, start, at)?;
+    }
     let word = view.part(start..end);
     sight.note().word = end;
     if word.len() == 8 && view.ahead(end)? == b'-' && is_uuid(&view, start)? {
@@ -40,9 +57,6 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     }
     token::detect_word(sight, start, end)?;
     token::detect_ended(sight, start, end)?;
-    if word.len() >= assignment::SECRET_BYTES_MIN {
-        assignment::detect_value(sight, start)?;
-    }
     if word.len() < 6 || word.len() > 64 || !is_edge(view.ahead(end)?) {
         if letters == 0 && matches!(word.len(), 1 | 2 | 4) {
             return grouped(sight, start, end);
@@ -53,6 +67,56 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     if view.ahead(end)? != b'@' {
         wallet::detect(sight, start, end);
         identity(sight, start, word);
+    }
+    Ok(())
+}
+
+/// A number right behind the word that says what it is: `VISA4111111111111111`, `SSN536-22-1234`, `ip8.8.4.4`.
+fn glued(sight: &mut Sight<'_, '_>, start: usize, at: usize) -> Result<(), More> {
+    const CARDS: &[&[u8]] = &[
+        b"visa",
+        b"mc",
+        b"cc",
+        b"amex",
+        b"card",
+        b"pan",
+        b"mastercard",
+        b"discover",
+        b"ccn",
+    ];
+    let view = sight.view;
+    let word = view.part(start..at);
+    let is = |name: &[u8]| name.eq_ignore_ascii_case(word);
+    if is(b"ip") {
+        return address::detect_ipv4(sight, at);
+    }
+    let is_long = view.ahead(at + 3)?.is_ascii_digit() && view.ahead(at + 12)?.is_ascii_digit();
+    let is_ssn = is(b"ssn");
+    if !(is_ssn || is_long && CARDS.iter().any(|name| is(name))) {
+        return Ok(());
+    }
+    let mut digits = [0; 19];
+    let (mut count, mut end) = (0, at);
+    for digit in &mut digits {
+        end += usize::from(is_ssn && matches!(count, 3 | 5) && view.ahead(end)? == b'-');
+        let byte = view.ahead(end)?;
+        if !byte.is_ascii_digit() {
+            break;
+        }
+        *digit = byte & 15;
+        count += 1;
+        end += 1;
+    }
+    if is_edge(view.ahead(end)?) {
+        let digits = digits.get(..count).unwrap_or_default();
+        let number = Prefix {
+            end,
+            ..Prefix::bare(at, digits, false)
+        };
+        match is_ssn {
+            true => identity::detect(sight, &number),
+            false => card::detect(sight, &number),
+        }
     }
     Ok(())
 }
@@ -166,13 +230,15 @@ fn identity(sight: &mut Sight<'_, '_>, start: usize, word: &[u8]) {
 /// Ids without a check that could tell, by the words before.
 fn by_words(sight: &mut Sight<'_, '_>, start: usize, word: &[u8]) {
     let end = start + word.len();
-    let is_hex = word.starts_with(b"0x") || sight.view.before(start) == b'-';
-    if word.len() > 16 || is_hex {
+    if word.len() > 16 || word.starts_with(b"0x") {
         return;
     }
     let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
     let letters = word.len() - digits;
-    if letters == 0 || digits < 4 {
+    let before = sight.view.before(start);
+    // A part of something longer.
+    let is_part = before != 0 && !b" \t\n\"'`:=#(>*|,".contains(&before);
+    if letters == 0 || digits < 4 || is_part {
         return;
     }
     if word.len() == 9 && letters <= 2 && is_dea(word) && sight.has(start, &[Topic::Dea]) {
@@ -196,6 +262,10 @@ fn grouped(sight: &mut Sight<'_, '_>, start: usize, end: usize) -> Result<(), Mo
     let mut cuts = 0_u16;
     let is_rut = end - start < 4;
     let separators: &[u8] = if is_rut { b".-" } else { b"-" };
+    // Of one digit or two three more follow.
+    if !separators.contains(&view.ahead(end)?) || is_rut && view.digits(end + 1, 3)? != end + 4 {
+        return Ok(());
+    }
     for slot in &mut word {
         let byte = view.ahead(at)?;
         let is_separator = separators.contains(&byte);

@@ -1,9 +1,10 @@
 //! E-mail addresses: a local part, and a domain whose last label could be a top-level domain.
 
 use super::Sight;
+use super::address::is_ipv4;
 use crate::redact::entity::Entity;
 use crate::redact::run::Set;
-use crate::redact::view::{More, is_word};
+use crate::redact::view::{More, View, class, is_in, is_word};
 
 /// RFC 5321, section 4.5.3.1; of a longer local part the last bytes are taken.
 pub(in crate::redact) const LOCAL_BYTES_MAX: usize = 64;
@@ -23,16 +24,32 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let behind = at.wrapping_add(1);
     // What was found before is not a part of an address too: the password of a URL.
     let last = view.before(at);
-    if sight.taken == at || !is_word(last) && !matches!(last, b'_' | b'-' | b'+') {
+    if sight.taken == at || !may_stand(last, view.ahead(behind)?) {
         return Ok(());
     }
-    let mut end = view.run_of(behind, DOMAIN_BYTES_MAX, Set::DOMAIN)?;
-    while end > behind && !is_word(view.before(end)) {
-        end = end.wrapping_sub(1);
+    let mut end = domain_end(
+        &view,
+        view.run_of(behind, DOMAIN_BYTES_MAX, Set::DOMAIN)?,
+        behind,
+    );
+    let mut is_address = is_domain(view.part(behind..end));
+    if !is_address && view.ahead(end)? >= 0x80 {
+        // In letters of other scripts. Other text may stand behind an address in ours.
+        end = domain_end(
+            &view,
+            view.run(behind, DOMAIN_BYTES_MAX, is_foreign)?,
+            behind,
+        );
+        is_address = is_domain(view.part(behind..end));
+    } else if end == behind && view.ahead(behind)? == b'[' {
+        // RFC 5321, section 4.1.3.
+        end = view.run(behind, 17, |byte| {
+            byte.is_ascii_digit() || matches!(byte, b'.' | b'[')
+        })?;
+        is_address = view.ahead(end)? == b']' && is_ipv4(&view, behind.wrapping_add(1))?;
+        end = end.wrapping_add(1);
     }
-    // Most of what is no address has no last label.
-    let top = view.run_of_back(end, TOP_BYTES_MAX.wrapping_add(1), Set::WORD);
-    if top < behind.wrapping_add(2) || end.wrapping_sub(top) < 2 {
+    if !is_address {
         return Ok(());
     }
     let mut start = view.run_of_back(at, LOCAL_BYTES_MAX, Set::LOCAL);
@@ -42,13 +59,42 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     if start == at {
         return Ok(());
     }
-    let domain = view.part(behind..end);
+    // The password of a URL whose name and password are of an example.
+    if view.before(start) == b':' {
+        let user = view.run_of_back(start.wrapping_sub(1), LOCAL_BYTES_MAX, Set::LOCAL);
+        if view.part(user.wrapping_sub(3)..user) == b"://" {
+            return Ok(());
+        }
+    }
     // `git@github.com:owner/repo` is an address of a machine.
     let is_remote = view.part(start..at) == b"git" && matches!(view.ahead(end)?, b':' | b'/');
-    if is_domain(domain) && !is_remote {
+    if !is_remote {
         sight.offer(Entity::Email, start, end, 90);
     }
     Ok(())
+}
+
+/// What may stand beside the `@` of an address.
+pub(super) const fn may_stand(last: u8, next: u8) -> bool {
+    (is_word(last) || matches!(last, b'_' | b'-' | b'+')) && (is_label(next) || next == b'[')
+}
+
+/// Where a domain ends: with a letter or digit.
+fn domain_end(view: &View<'_>, mut end: usize, from: usize) -> usize {
+    while end > from && !is_label(view.before(end)) {
+        end = end.wrapping_sub(1);
+    }
+    end
+}
+
+/// What domains are made of, and bytes of letters that are not ASCII: but for blocks that hold marks.
+fn is_foreign(byte: u8) -> bool {
+    let is_letter = byte >= 0x80 && !matches!(byte, 0xC2 | 0xE2 | 0xEF);
+    is_letter || is_in(byte, class::DOTTED) && byte != b'_'
+}
+
+const fn is_label(byte: u8) -> bool {
+    is_word(byte) || byte >= 0x80
 }
 
 /// Labels of letters, digits and dashes, the last of them no file's.
@@ -58,17 +104,20 @@ fn is_domain(domain: &[u8]) -> bool {
     };
     let (labels, top) = domain.split_at(dot);
     let top = top.get(1..).unwrap_or_default();
-    let is_name =
-        (2..=TOP_BYTES_MAX).contains(&top.len()) && top.iter().all(u8::is_ascii_alphabetic);
-    let is_label = |label: &[u8]| {
+    let is_name = (2..=TOP_BYTES_MAX).contains(&top.len())
+        && top
+            .iter()
+            .all(|&byte| byte.is_ascii_alphabetic() || byte >= 0x80);
+    let is_known = |label: &[u8]| {
         let edges = [label.first(), label.last()];
         label.len() <= 63
             && edges
                 .iter()
-                .all(|edge| edge.is_some_and(|&byte| is_word(byte)))
+                .all(|edge| edge.is_some_and(|&byte| is_label(byte)))
     };
-    (is_name && !(top.len() <= 8 && PACKED.contains(&packed(top))) || top.starts_with(b"xn--"))
-        && labels.split(|&byte| byte == b'.').all(is_label)
+    let is_coded = top.starts_with(b"xn--") || top.starts_with(b"XN--");
+    (is_name && !(top.len() <= 8 && PACKED.contains(&packed(top))) || is_coded)
+        && labels.split(|&byte| byte == b'.').all(is_known)
 }
 
 /// The names of [`FILES`] as numbers.

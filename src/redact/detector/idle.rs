@@ -3,7 +3,7 @@
 //! Most triggers are a name's colon, a dot between words, a small number. Whatever is let out here no detector would find
 //! anything at, or keep anything of; so it makes no difference but time where these bytes are not all there.
 
-use super::{assignment, token};
+use super::{assignment, email, may_end_value, named, token};
 use crate::redact::run::{self, Set};
 use crate::redact::view::{class, is_in, is_name, is_word};
 
@@ -17,7 +17,9 @@ pub(in crate::redact) fn is_idle(before: &[u8; 16], behind: &[u8; 16]) -> bool {
         b'0'..=b'9' => is_idle_number(before, behind),
         b':' => is_idle_colon(before, behind),
         b'=' => !assignment::may_begin(before),
-        b'_' | b'.' => !token::may_begin(before, byte),
+        b'_' => !behind.starts_with(b"_mmk") && !token::may_begin(before, byte),
+        // Else perhaps a MAC address with dots.
+        b'.' => !(token::may_begin(before, byte) || is_hex(last) && behind[5] == b'.'),
         b'-' if !is_word(last) => [next, second] != *b"--",
         b'-' => {
             let is_vault = [earlier, last] == *b"A3";
@@ -25,7 +27,11 @@ pub(in crate::redact) fn is_idle(before: &[u8; 16], behind: &[u8; 16]) -> bool {
             let is_mac = is_pair(earlier, last) && is_pair(next, second) && behind[3] == b'-';
             !is_token && (!is_mac || is_word(third) || third == b'-')
         }
-        b'@' => !is_word(next) || !is_word(last) && !matches!(last, b'_' | b'-' | b'+'),
+        b'@' => {
+            let may_be_domain = Set::DOMAIN.has(second) || second >= 0x80;
+            let may_be_mail = may_be_domain || next >= 0x80 || next == b'[';
+            !email::may_stand(last, next) || !may_be_mail && !named::may_begin(before)
+        }
         b'I' => !matches!((earlier, last), (b'A', _) | (b'T', b'A')),
         b'J' => [earlier, last] != *b"ey",
         b'K' => last != b'A' && [earlier, last] != *b"BS",
@@ -57,7 +63,9 @@ fn is_idle_colon(before: &[u8; 16], behind: &[u8; 16]) -> bool {
 fn may_be_address(before: &[u8; 16], behind: &[u8; 16]) -> bool {
     let first = run::length_back(before, Set::HEX);
     let edge = before.iter().rev().nth(first);
-    if first > 4 || edge.is_none_or(|&edge| is_name(edge) || edge == b':') {
+    let is_label = before.iter().rev().nth(first.wrapping_add(1));
+    let is_label = is_label.is_none_or(u8::is_ascii_alphabetic);
+    if first > 4 || edge.is_none_or(|&edge| is_name(edge) || edge == b':' && !is_label) {
         return false;
     }
     let mut groups = behind.get(1..).unwrap_or_default();
@@ -75,18 +83,23 @@ fn may_be_address(before: &[u8; 16], behind: &[u8; 16]) -> bool {
 /// A few digits that are no part of a date, of an address or of a number in groups.
 fn is_idle_number(before: &[u8; 16], behind: &[u8; 16]) -> bool {
     let &[.., earlier, last] = before;
-    let length = digits(behind);
+    let length = behind.first_chunk().map_or(8, run::digits);
     let Some(&[next, second]) = behind.get(length..).and_then(<[u8]>::first_chunk) else {
         return false;
     };
-    if length > 7 {
+    let is_short = length < 3;
+    if length > 7 || !is_short && may_end_value(earlier, last) {
         return false;
     }
-    let is_short = length < 3;
     // Inside a row of groups.
     match last {
-        b'/' | b'-' | b'.' if earlier.is_ascii_digit() => return true,
+        b'-' if earlier.is_ascii_digit() => return length > 3 || next != b'.',
+        b'/' | b'.' if earlier.is_ascii_digit() => return true,
         b' ' if earlier.is_ascii_digit() && is_short => return next != b'.',
+        b' ' if earlier.is_ascii_digit() && is_joint(next) && length < 7 => {
+            let may_be_address = length == 3 && next == b'.';
+            return !may_be_address && !may_be_split(length, behind) && !may_go_on(length, behind);
+        }
         _ => {}
     }
     if length == 4 && next == b'-' {
@@ -110,6 +123,37 @@ fn is_idle_number(before: &[u8; 16], behind: &[u8; 16]) -> bool {
     }
 }
 
+/// Whether a group behind another may be the first of a number; see [`super::number::may_go_on`].
+fn may_go_on(length: usize, behind: &[u8; 16]) -> bool {
+    // As many as seven if that cannot be told.
+    let group = |at: usize| {
+        let rest = behind.get(at..).unwrap_or_default();
+        let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if length < rest.len() { length } else { 7 }
+    };
+    let second = group(length.wrapping_add(1));
+    let third = || group(length.wrapping_add(second).wrapping_add(2));
+    match (length, second) {
+        (3, 2..=4) => matches!(third(), 4 | 7),
+        (4, 4) => matches!(third(), 4 | 7) && !matches!(behind[0], b'0' | b'1' | b'7'),
+        (4, 5 | 6) => true,
+        (3 | 4, _) => second > 6,
+        _ => false,
+    }
+}
+
+/// Whether a group may be a card's whose groups stand apart by several marks; see [`super::card::detect_split`].
+fn may_be_split(length: usize, behind: &[u8; 16]) -> bool {
+    let second = behind.get(5..).unwrap_or_default();
+    let second = second.iter().take_while(|byte| byte.is_ascii_digit());
+    length == 4 && matches!(behind[0], b'2'..=b'6') && matches!(second.count(), 0 | 4)
+}
+
+/// What may stand between groups.
+const fn is_joint(byte: u8) -> bool {
+    matches!(byte, b' ' | b'-' | b'.' | b'/')
+}
+
 /// A date that goes on with a letter: `2026-11-23T`.
 fn is_time(behind: &[u8; 16]) -> bool {
     let &[_, _, _, _, b'-', a, b, b'-', c, d, letter, ..] = behind else {
@@ -131,26 +175,18 @@ fn is_idle_word(before: &[u8; 16], behind: &[u8; 16]) -> bool {
     let letters = run::length_back(before, Set::LETTER);
     let length = run::length(behind, Set::WORD);
     let place = before.len().wrapping_sub(letters).wrapping_sub(1);
-    let (Some(&earlier), Some(&next)) = (before.get(place), behind.get(length)) else {
-        return false;
-    };
-    if earlier.is_ascii_digit() || earlier == b'_' {
-        return true;
-    }
     let all = letters.wrapping_add(length);
-    let may_be_iban = letters == 2 && behind[1].is_ascii_digit();
+    let next = match (before.get(place), behind.get(length)) {
+        (Some(b'0'..=b'9'), _) => return true,
+        (Some(b'_'), _) if all < 10 => return true,
+        (Some(_), Some(&next)) => next,
+        _ => return false,
+    };
+    // An IBAN, or an address behind `ip`.
+    let may_be_pair = letters == 2 && behind[1].is_ascii_digit();
     // A name in an address of mail is read from its `@`.
     let is_short = all < 5 || all < 10 && next == b'@' && !token::begins_word(before, letters);
-    is_short && !may_be_iban && next != b'~'
-}
-
-/// How many digits stand at the beginning, up to eight.
-fn digits(bytes: &[u8; 16]) -> usize {
-    let [a, b, c, d, e, f, g, h, ..] = *bytes;
-    let values = u64::from_le_bytes([a, b, c, d, e, f, g, h]) ^ 0x3030_3030_3030_3030;
-    // What is more than nine gets its highest bit; a carry touches only what is behind such.
-    let others = (values.wrapping_add(0x7676_7676_7676_7676) | values) & 0x8080_8080_8080_8080;
-    (others.trailing_zeros() / 8) as usize
+    is_short && !may_be_pair && next != b'~'
 }
 
 fn is_pair(one: u8, other: u8) -> bool {

@@ -11,6 +11,7 @@ mod code;
 mod email;
 mod identity;
 mod idle;
+mod named;
 mod number;
 mod phone;
 mod token;
@@ -143,7 +144,7 @@ impl<'s, 't> Sight<'s, 't> {
             strength,
             tail,
         };
-        if self.best.is_none_or(|best| candidate.beats(&best)) {
+        if self.best.as_ref().is_none_or(|best| candidate.beats(best)) {
             self.best = Some(candidate);
         }
     }
@@ -169,7 +170,18 @@ impl<'s, 't> Sight<'s, 't> {
 fn detect(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize, byte: u8) -> Result<(), More> {
     match byte {
         b'0'..=b'9' => detect_digit(sight, row, at),
-        b'@' => email::detect(sight, at),
+        b'@' => {
+            let view = sight.view;
+            if email::may_stand(view.before(at), view.ahead(at.wrapping_add(1))?) {
+                named::detect(sight, at)?;
+            }
+            email::detect(sight, at)
+        }
+        b'_' if sight.view.has(at, b"_mmk")? => token::detect_suffix(sight, at),
+        b'.' if is_in(sight.view.before(at), class::HEX) => {
+            address::detect_dotted(sight, at)?;
+            token::detect(sight, at)
+        }
         b'_' | b'.' => token::detect(sight, at),
         b'-' => {
             let view = sight.view;
@@ -219,7 +231,7 @@ fn detect_colon(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
         return Ok(());
     }
     let group = view.run_of_back(at, 5, Set::HEX);
-    if view.before(group) != b':' {
+    if view.before(group) != b':' || address::is_label(&view, group) {
         address::detect_ipv6(sight, at)?;
         address::detect_mac(sight, at)?;
     }
@@ -233,18 +245,25 @@ fn detect_digit(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize) -> Result<(
     if before.is_ascii_alphabetic() {
         return code::detect(sight, at);
     }
-    let is_inner = view.before(at.wrapping_sub(1)).is_ascii_digit();
+    let earlier = view.before(at.wrapping_sub(1));
+    let is_inner = earlier.is_ascii_digit();
     if is_inner
-        && matches!(before, b'/' | b'-' | b'.')
+        && matches!(before, b'/' | b'.')
         && !view.ahead(at.wrapping_add(1))?.is_ascii_digit()
     {
         return Ok(());
     }
-    let length = view.run_of(at, 20, Set::DIGIT)?.wrapping_sub(at);
+    let length = view.digits(at, 20)?.wrapping_sub(at);
+    if length > 2 && may_end_value(earlier, before) {
+        named::detect(sight, at)?;
+    }
     // Inside a row of groups only one that could be a card's or a phone's first is tried again.
     if is_inner {
         match before {
             b' ' if length < 3 && view.ahead(at.wrapping_add(length))? == b'.' => {
+                return address::detect_ipv4(sight, at);
+            }
+            b'-' if length < 4 && view.ahead(at.wrapping_add(length))? == b'.' => {
                 return address::detect_ipv4(sight, at);
             }
             b' ' if length < 3 => return Ok(()),
@@ -259,6 +278,12 @@ fn detect_digit(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize) -> Result<(
     let next = view.ahead(behind)?;
     if length <= 2 && matches!(next, b' ' | b'-' | b'.' | b',' | b's' | b'n' | b'r' | b't') {
         identity::detect_month(sight, at, behind)?;
+    }
+    if length == 4 && matches!(view.ahead(at)?, b'2'..=b'6') {
+        card::detect_split(sight, at)?;
+    }
+    if next == b'|' && matches!(length, 15 | 16) {
+        token::detect_app(sight, at, behind)?;
     }
     if matches!(next, b' ' | b'-' | b'.' | b'/' | b'x') {
         if next == b'.' && length <= 3 {
@@ -289,6 +314,11 @@ fn detect_digit(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize) -> Result<(
     Ok(())
 }
 
+/// Whether digits behind these two may be the end of a value that began with letters: `correct-horse-42`.
+const fn may_end_value(earlier: u8, last: u8) -> bool {
+    earlier.is_ascii_alphabetic() && matches!(last, b'-' | b'.' | b'+' | b'%')
+}
+
 /// Digits in groups.
 #[inline(never)] // What calls it is optimized sooner.
 fn grouped(
@@ -299,11 +329,10 @@ fn grouped(
 ) -> Result<(), More> {
     let number = row.number(&sight.view, at)?;
     if number.count() > 2 && (!is_inner || number.may_stand_behind()) {
-        for prefix in number.prefixes() {
-            if prefix.digits.len() >= 12 || !is_part(&prefix) {
-                detect_number(sight, &prefix)?;
-            }
-        }
+        number
+            .prefixes()
+            .filter(|prefix| prefix.digits.len() >= 12 || !is_part(prefix))
+            .try_for_each(|prefix| detect_number(sight, &prefix))?;
         identity::detect_letter(sight, &number)?;
     }
     Ok(())

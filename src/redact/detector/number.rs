@@ -3,7 +3,7 @@
 //! A [`Row`] is all groups in a row, read once whatever asks about it; a [`Number`] begins with one of its groups; a [`Prefix`]
 //! is a number's first groups, since what follows may be another. One separator stands between two groups.
 
-use crate::redact::run::Set;
+use crate::redact::run::{self, Set};
 use crate::redact::view::{More, View, is_name};
 
 const DIGITS_MAX: usize = 64;
@@ -18,6 +18,8 @@ pub(in crate::redact) struct Row {
     digits: [u8; DIGITS_MAX],
     groups: [Group; GROUPS_MAX],
     count: usize,
+    /// The group that was last asked about: those before it are not asked about again.
+    last: usize,
     /// Whether it ends because no other group follows, and not because it is long.
     is_whole: bool,
 }
@@ -82,6 +84,7 @@ impl Row {
             digits: [0; DIGITS_MAX],
             groups: [Group::NONE; GROUPS_MAX],
             count: 0,
+            last: 0,
             is_whole: false,
         }
     }
@@ -101,6 +104,7 @@ impl Row {
                 0
             }
         };
+        self.last = place;
         let before = place.checked_sub(1).and_then(|last| self.groups.get(last));
         let passed = before.map_or(0, |group| group.sum);
         Ok(Number {
@@ -117,10 +121,9 @@ impl Row {
         let offset = at.checked_sub(self.start)?;
         let (groups, _) = self.groups.split_at_checked(self.count)?;
         let all = groups.last()?.sum;
-        let place = groups
-            .iter()
-            .position(|group| usize::from(group.end.wrapping_sub(group.length)) == offset)?;
-        let group = groups.get(place)?;
+        let mut near = groups.iter().enumerate().skip(self.last);
+        let (place, group) =
+            near.find(|(_, group)| usize::from(group.end.wrapping_sub(group.length)) == offset)?;
         let rest = all.wrapping_sub(group.sum).wrapping_add(group.length);
         (self.is_whole || rest >= NUMBER_DIGITS_MAX).then_some(place)
     }
@@ -134,15 +137,10 @@ impl Row {
         self.is_whole = true;
         for group in &mut self.groups {
             let from = sum;
-            for digit in self.digits.iter_mut().skip(from) {
-                let byte = view.ahead(at)?;
-                if !byte.is_ascii_digit() {
-                    break;
-                }
-                *digit = byte & 15;
-                sum = sum.wrapping_add(1);
-                at = at.wrapping_add(1);
-            }
+            let room = self.digits.get_mut(from..).unwrap_or_default();
+            let length = copy_digits(view, at, room)?;
+            sum = sum.wrapping_add(length);
+            at = at.wrapping_add(length);
             let next = view.ahead(at)?;
             if sum == from || next.is_ascii_digit() {
                 // No room for all of it.
@@ -189,6 +187,30 @@ impl Row {
         self.count = count;
         Ok(())
     }
+}
+
+/// Copies the digits from a position on, as far as there is room. Tells how many they are.
+fn copy_digits(view: &View<'_>, at: usize, room: &mut [u8]) -> Result<usize, More> {
+    // What is behind a short group is written over or not read.
+    if let (Some(near), Some(room)) = (view.rest(at).first_chunk(), room.first_chunk_mut()) {
+        let length = run::digits(near);
+        if length < 8 {
+            #[cfg(test)]
+            view.looked(length.saturating_add(1));
+            *room = near.map(|byte| byte & 15);
+            return Ok(length);
+        }
+    }
+    let mut length: usize = 0;
+    for digit in room {
+        let byte = view.ahead(at.wrapping_add(length))?;
+        if !byte.is_ascii_digit() {
+            break;
+        }
+        *digit = byte & 15;
+        length = length.wrapping_add(1);
+    }
+    Ok(length)
 }
 
 impl<'r> Number<'r> {
@@ -312,7 +334,7 @@ pub(super) fn may_go_on(view: &View<'_>, end: usize, length: usize) -> Result<bo
         return Ok(false);
     }
     let second = end.wrapping_add(1);
-    let second_end = view.run_of(second, 7, Set::DIGIT)?;
+    let second_end = view.digits(second, 7)?;
     let second = second_end.wrapping_sub(second);
     if !matches!((length, second), (3, 2..=4) | (4, 4..=6)) {
         return Ok(false);
@@ -323,7 +345,7 @@ pub(super) fn may_go_on(view: &View<'_>, end: usize, length: usize) -> Result<bo
         return Ok(false);
     }
     let third = second_end.wrapping_add(1);
-    let third = view.run_of(third, 7, Set::DIGIT)?.wrapping_sub(third);
+    let third = view.digits(third, 7)?.wrapping_sub(third);
     Ok(matches!(
         (length, second, third),
         (3, _, 4) | (4, 4, 4) | (4, 6, 4 | 5) | (4, 5, 1 | 6)

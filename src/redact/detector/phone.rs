@@ -2,7 +2,7 @@
 //!
 //! A number that only could be one counts when the words before speak of phones.
 
-use super::number::Prefix;
+use super::number::{MIXED, Prefix};
 use super::{Sight, Topic, address, is_edge};
 use crate::redact::entity::Entity;
 use crate::redact::view::{More, View, is_name};
@@ -140,13 +140,14 @@ fn is_planned(digits: &[u8]) -> bool {
 fn extended(view: &View<'_>, end: usize) -> Result<Option<usize>, More> {
     let mut at = end;
     let next = view.ahead(end)?;
-    if !matches!(next, b' ' | b'x' | b'e') {
+    if !matches!(next, b' ' | b',' | b'x' | b'e') {
         return Ok(is_edge(next).then_some(end));
     }
-    if next == b' ' && matches!(view.ahead(at.wrapping_add(1))?, b'x' | b'e') {
-        at = at.wrapping_add(1);
+    let gap = view.run(at, 2, |byte| matches!(byte, b' ' | b','))?;
+    if matches!(view.ahead(gap)?, b'x' | b'e') {
+        at = gap;
     }
-    for mark in [&b"x"[..], b"ext. ", b"ext "] {
+    for mark in [&b"x"[..], b"ext. ", b"ext ", b"extension "] {
         if view.has(at, mark)? {
             let from = at.wrapping_add(mark.len());
             let to = view.run(from, 6, |byte| byte.is_ascii_digit())?;
@@ -172,14 +173,20 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) -> Result<(
     if !(7..=14).contains(&count) || sight.plan.strength(Entity::Phone, 90).is_none() {
         return Ok(());
     }
-    if matches!(number.shape, 0x422 | 0x224) || number.separator == b'/' {
+    // `030/1234567`; dates are no phones.
+    let is_area = matches!(number.digits, [0, 1..=9, ..])
+        && matches!(number.shape, 0x35..=0x38 | 0x45..=0x48 | 0x55..=0x57);
+    if matches!(number.shape, 0x422 | 0x224) || number.separator == b'/' && !is_area {
         return Ok(());
     }
     let view = sight.view;
     if number.is_bare() && (view.before(number.start) == b'-' || is_constant(&view, number.start)) {
         return Ok(());
     }
-    let alone = alone(number);
+    let alone = match number.separator == b' ' && is_listed(&view, number) {
+        true => 0,
+        false => alone(&view, number),
+    };
     let score = if is_possible(number) && sight.has(number.start, PHONE) {
         let is_other = number.is_bare() && sight.has(number.start, &[Topic::Commerce]);
         if is_other { alone } else { alone.max(70) }
@@ -193,6 +200,18 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, number: &Prefix<'_>) -> Result<(
         sight.offer(Entity::Phone, number.start, end, score);
     }
     Ok(())
+}
+
+/// Whether a number with spaces stands among others: other numbers, or pairs of hexadecimal digits.
+fn is_listed(view: &View<'_>, number: &Prefix<'_>) -> bool {
+    if number.is_followed || view.before(number.start) != b' ' {
+        return number.is_followed;
+    }
+    let end = number.start.wrapping_sub(1);
+    let words =
+        view.part(view.run_back(end, 5, |byte| byte == b' ' || byte.is_ascii_hexdigit())..end);
+    view.before(end).is_ascii_digit()
+        || matches!(words, [_, _, b' ', last @ ..] if !last.contains(&b' '))
 }
 
 /// Whether a number is the value of a constant in code: `X: u32 = 7`.
@@ -219,9 +238,27 @@ fn is_possible(number: &Prefix<'_>) -> bool {
 }
 
 /// What it is worth by its shape.
-fn alone(number: &Prefix<'_>) -> u8 {
+fn alone(view: &View<'_>, number: &Prefix<'_>) -> u8 {
     let digits = number.digits;
     let separator = number.separator;
+    let first = view
+        .rest(number.start)
+        .iter()
+        .find(|byte| !byte.is_ascii_digit());
+    if separator == MIXED {
+        // `212 555-0143`, `070-123 45 67`, `11 91234-5678`.
+        let last = view.before(number.end.wrapping_sub(4));
+        return match (number.shape, digits) {
+            (0x334, _) if last == b'-' && is_american(digits) => 60,
+            (0x3322 | 0x334, [0, 1..=9, ..]) if first == Some(&b'-') => 55,
+            (0x344, [0, 1..=9, ..]) if last == b'-' => 55,
+            (0x254, [1..=9, 1..=9, 9, ..]) if last == b'-' => 60,
+            _ => 0,
+        };
+    }
+    if separator == b'/' {
+        return if digits.len() > 8 { 60 } else { 0 };
+    }
     if !number.is_separated_by(b"- .") {
         return 0;
     }
@@ -238,16 +275,33 @@ fn alone(number: &Prefix<'_>) -> u8 {
         };
     }
     match (number.shape, digits) {
-        // Switzerland.
-        (0x3322, [0, 1..=9, ..]) => 60,
+        // Switzerland, Turkey, Belgium, Hungary; Russia; Australia's for services.
+        (0x3322 | 0x4322 | 0x4222, [0, 1..=9, ..]) => 60,
+        (0x2234, [0, 6, ..]) => 60,
+        (0x13322, [8, 9, ..]) => 60,
+        (0x433, [1, 3 | 8, 0, 0, ..]) => 60,
         // China, India.
         (0x344, [1, 3..=9, ..]) => 60,
         (0x55, [6..=9, ..]) if separator != b'.' => 55,
         // France.
         (0x22222, [0, 1..=9, ..]) if !number.is_followed => 65,
+        // Ireland, New Zealand, Korea.
+        (0x234, [0, 1..=9, ..]) if separator != b'.' => 55,
         (shape, [0, 1..=9, ..]) if is_trunk(shape, digits.len()) && separator != b'.' => 60,
+        // `0044 ...`: a country's plan.
+        (_, [0, 0, rest @ ..])
+            if first == Some(&separator) && is_dialled(number) && is_planned(rest) =>
+        {
+            65
+        }
         _ => 0,
     }
+}
+
+/// Whether the first group is `00` and a country's code.
+fn is_dialled(number: &Prefix<'_>) -> bool {
+    let first = number.lengths_back().last();
+    matches!(first, Some(4 | 5)) && number.shape > 0xFF && number.digits.len() > 10
 }
 
 /// A national number behind 0: an area of two to five digits, and groups of three or more.

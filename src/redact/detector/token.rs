@@ -22,22 +22,27 @@ enum Alphabet {
     Hex,
     /// Capitals and digits.
     Upper,
+    /// The same, and `_`.
+    Loud,
+    /// As `Url`, with capitals, small letters and digits in it: behind prefixes that names in code have too.
+    Mixed,
     /// What values are made of: the rest of an address.
     Link,
     /// The lines of a private key.
     Lines,
 }
 
-use Alphabet::{Base64, Dotted, Hex, Lines, Link, Upper, Url};
+use Alphabet::{Base64, Dotted, Hex, Lines, Link, Loud, Mixed, Upper, Url};
 
 impl Alphabet {
     fn has(self, byte: u8) -> bool {
         match self {
-            Url => is_base64url(byte),
+            Url | Mixed => is_base64url(byte),
             Dotted => is_in(byte, class::DOTTED),
             Base64 => is_in(byte, class::BASE64),
             Hex => is_in(byte, class::HEX) || byte == b'-',
             Upper => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
+            Loud => byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_',
             Link => is_in(byte, class::VALUE),
             Lines => is_in(byte, class::BASE64) || byte.is_ascii_whitespace(),
         }
@@ -45,7 +50,7 @@ impl Alphabet {
 
     const fn tail(self) -> Tail {
         match self {
-            Url | Hex | Upper => Tail::Base64Url,
+            Url | Hex | Upper | Loud | Mixed => Tail::Base64Url,
             Dotted => Tail::Dotted,
             Base64 => Tail::Base64,
             Link => Tail::Value,
@@ -269,6 +274,51 @@ const PREFIXES: &[Row] = &[
     ("vercel_blob_rw_", ServiceToken, Url, 40),
     ("webhook.office.com/webhookb2/", ServiceToken, Link, 60),
     ("xau_", DatabaseToken, Url, 40),
+    ("AVNS_", DatabaseToken, Url, 19),
+    ("CCDB1_", DatabaseToken, Url, 40),
+    ("Mid-server-", PaymentToken, Url, 20),
+    ("NRRA-", MonitoringToken, Hex, 40),
+    ("NRSP-", MonitoringToken, Url, 28),
+    ("PMAT-", ServiceToken, Upper, 26),
+    ("amzn.mws.", AwsSecretKey, Hex, 36),
+    ("amzn1.oa2-cs.v1.", AwsSecretKey, Hex, 60),
+    ("cal_live_", ServiceToken, Hex, 32),
+    ("cfat_", ServiceToken, Url, 40),
+    ("cfk_", ServiceToken, Url, 40),
+    ("cfut_", ServiceToken, Url, 40),
+    ("da2-", ServiceToken, Url, 26),
+    ("dt0s01.", MonitoringToken, Dotted, 60),
+    ("dt0s16.", MonitoringToken, Dotted, 60),
+    ("e2b_", ModelProviderKey, Hex, 40),
+    ("fc-", ModelProviderKey, Hex, 32),
+    ("glrtr-", GitLabToken, Url, 20),
+    ("glwt-", GitLabToken, Url, 20),
+    ("hcaik_", MonitoringToken, Url, 50),
+    ("lin_wh_", ServiceToken, Url, 40),
+    ("live_", PaymentToken, Mixed, 30),
+    ("llx-", ModelProviderKey, Url, 40),
+    ("md-", MailToken, Mixed, 22),
+    ("mdb_sa_sk_", DatabaseToken, Url, 40),
+    ("mlsn.", MailToken, Hex, 60),
+    ("nfc_", ServiceToken, Url, 36),
+    ("nyk_v0_", MailToken, Url, 60),
+    ("pat-ap1-", ServiceToken, Hex, 32),
+    ("pat-na2-", ServiceToken, Hex, 32),
+    ("pdl_", PaymentToken, Url, 40),
+    ("pk_", ServiceToken, Loud, 40),
+    ("polar_", PaymentToken, Url, 40),
+    ("s4t2af-", ServiceToken, Hex, 60),
+    ("s4t2ud-", ServiceToken, Hex, 60),
+    ("secret-live-", ServiceToken, Url, 36),
+    ("sgd_", ServiceToken, Hex, 60),
+    ("shptka_", ShopifyToken, Hex, 32),
+    ("slk_", ServiceToken, Hex, 60),
+    ("snyk_sat.", PackageToken, Dotted, 40),
+    ("snyk_uat.", PackageToken, Dotted, 40),
+    ("xnd_production_", PaymentToken, Url, 40),
+    ("xsmtpsib-", MailToken, Url, 60),
+    ("xwfp-", SlackToken, Url, 20),
+    ("y0_", ServiceToken, Url, 50),
 ];
 
 /// Prefixes without a separator: the word has a digit, which calls. The last number is the word's length, 0 for any.
@@ -284,9 +334,12 @@ const WORDS: &[(&str, Entity, Alphabet, usize, usize)] = &[
     ("ATCTT3", AtlassianToken, Base64, 60, 0),
     ("EAACEdEose0cBA", ServiceToken, Url, 10, 0),
     ("EAAA", PaymentToken, Url, 58, 0),
-    ("EAAB", ServiceToken, Url, 60, 0),
-    ("EAAC", ServiceToken, Url, 60, 0),
-    ("EAAM", ServiceToken, Url, 60, 0),
+    ("EAA", ServiceToken, Url, 80, 0),
+    ("GOOG1E", GoogleKey, Upper, 50, 61),
+    ("IQoJb3JpZ2lu", AwsSecretKey, Base64, 60, 0),
+    ("3MVG9", ServiceToken, Dotted, 60, 0),
+    ("dG9rOj", ServiceToken, Base64, 40, 0),
+    ("cflt", DatabaseToken, Base64, 60, 0),
     ("EZAK", MailToken, Url, 54, 0),
     ("EZTK", MailToken, Url, 54, 0),
     ("GR1348941", GitLabToken, Url, 20, 0),
@@ -299,7 +352,7 @@ const WORDS: &[(&str, Entity, Alphabet, usize, usize)] = &[
     ("YC", ServiceToken, Url, 38, 40),
     ("ZXlK", Jwt, Base64, 60, 0),
     ("4b1d", DatabaseToken, Url, 38, 42),
-    ("AAAAAAAAAAAAAAAAAAAAA", ServiceToken, Base64, 60, 0),
+    ("AAAAAAAAAAAAAAAAAAAAA", ServiceToken, Link, 60, 0),
     ("dapi", DatabaseToken, Hex, 32, 0),
     ("oy2", PackageToken, Url, 40, 46),
 ];
@@ -473,13 +526,26 @@ fn body(
     }
     let end = view.run(from, least, |byte| alphabet.has(byte))?;
     let text = view.part(from..end);
-    let is_found = text.len() == least && (matches!(alphabet, Upper) || is_random(text));
+    let is_right = match alphabet {
+        Upper => true,
+        Mixed => is_mixed(text),
+        Url | Dotted | Base64 | Hex | Loud | Link | Lines => is_random(text),
+    };
+    let is_found = text.len() == least && is_right;
     if is_found {
         sight.offer_open(entity, start, end, 95, alphabet.tail());
     } else if text.len() > 8 {
         sight.note().token = end;
     }
     Ok(is_found)
+}
+
+/// Capitals, small letters and digits.
+fn is_mixed(text: &[u8]) -> bool {
+    text.iter().any(u8::is_ascii_uppercase)
+        && text.iter().any(u8::is_ascii_lowercase)
+        && text.iter().any(u8::is_ascii_digit)
+        && is_random(text)
 }
 
 /// Not a name in code: digits, or small letters and capitals mixed, and not a single character over and over.
@@ -517,7 +583,7 @@ fn private_key(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     Ok(())
 }
 
-/// Terraform's and Discord's, known by what stands between dots.
+/// Terraform's, Airtable's and Discord's, known by what stands between dots.
 fn middle(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
     if view.has(at, b".atlasv1.")? {
@@ -528,6 +594,10 @@ fn middle(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     }
     let start = view.run_of_back(at, 28, Set::BASE64URL);
     let user = view.part(start..at);
+    if user.len() == 17 && user.starts_with(b"pat") {
+        body(sight, start, at.wrapping_add(1), DatabaseToken, Hex, 64)?;
+        return Ok(());
+    }
     let stamp = at.wrapping_add(1);
     if !(24..=27).contains(&user.len()) || !user.first().is_some_and(|first| b"MNO".contains(first))
     {
@@ -592,14 +662,19 @@ fn json_token(sight: &mut Sight<'_, '_>, start: usize) -> Result<(), More> {
     Ok(())
 }
 
-/// A bot's token of Telegram: its number, a colon, 35 characters.
+/// A bot's token of Telegram: its number, a colon, 35 characters; and Asana's, `1/` and a longer number, a colon, 32 hexadecimal digits.
 pub(super) fn detect_telegram(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
-    let start = view.run_of_back(at, 11, Set::DIGIT);
-    if !(8..=10).contains(&at.wrapping_sub(start)) || is_word(view.before(start)) {
+    let start = view.run_of_back(at, 19, Set::DIGIT);
+    let from = at.wrapping_add(1);
+    let digits = at.wrapping_sub(start);
+    if (15..19).contains(&digits) && view.before(start) == b'/' {
+        body(sight, start, from, ServiceToken, Hex, 32)?;
         return Ok(());
     }
-    let from = at.wrapping_add(1);
+    if !(8..=10).contains(&digits) || is_word(view.before(start)) {
+        return Ok(());
+    }
     let end = view.run_of(from, 36, Set::BASE64URL)?;
     let text = view.part(from..end);
     if (34..=35).contains(&text.len()) && is_random(text) {
@@ -616,16 +691,26 @@ pub(super) fn begins_word(before: &[u8; 16], letters: usize) -> bool {
 }
 
 /// How the words of [`WORDS`] begin.
-const KEYS_BEGIN: &[u8] = b"AEGSYZcdo4";
+const KEYS_BEGIN: &[u8] = b"AEGISYZcdo034";
 
 /// A word with a digit in it that begins as a vendor's keys do.
 pub(super) fn detect_word(sight: &mut Sight<'_, '_>, start: usize, end: usize) -> Result<(), More> {
     let word = sight.view.part(start..end);
+    if word.get(52..58) == Some(b"JQQJ99") || word.get(76..80) == Some(b"AZDO") {
+        return marked(sight, start);
+    }
     let may_begin = word.first().is_some_and(|first| KEYS_BEGIN.contains(first));
     if word.len() < 5 || !may_begin {
         return Ok(());
     }
+    if word.starts_with(b"00") {
+        return okta(sight, start);
+    }
     for &(prefix, entity, alphabet, least, length) in WORDS {
+        // Zeros in base64.
+        if matches!(alphabet, Link) && matches!(sight.view.before(start), b'/' | b'+') {
+            continue;
+        }
         let is_length = length == 0 || length == word.len();
         if is_length && word.starts_with(prefix.as_bytes()) {
             let from = start.wrapping_add(prefix.len());
@@ -635,7 +720,49 @@ pub(super) fn detect_word(sight: &mut Sight<'_, '_>, start: usize, end: usize) -
     Ok(())
 }
 
-/// Words whose end tells whose they are: Mailchimp's, Mailgun's, Azure's, OpenShift's.
+/// Okta's: 42 characters of which the first two are zeros.
+fn okta(sight: &mut Sight<'_, '_>, start: usize) -> Result<(), More> {
+    let view = sight.view;
+    let end = view.run(start, 43, is_base64url)?;
+    let text = view.part(start..end);
+    let is_inner =
+        matches!(view.before(start), b'/' | b'+' | b'.') || is_base64url(view.before(start));
+    if text.len() == 42 && is_mixed(text) && !is_inner {
+        sight.offer(ServiceToken, start, end, 85);
+    }
+    Ok(())
+}
+
+/// Microsoft's keys of 84 characters, which bear its mark behind 52 of them, and who gave them out behind 76.
+fn marked(sight: &mut Sight<'_, '_>, start: usize) -> Result<(), More> {
+    let end = sight.view.run(start, 85, is_word)?;
+    if end == start.wrapping_add(84) {
+        sight.offer(AzureKey, start, end, 95);
+    }
+    Ok(())
+}
+
+/// MaxMind's: `_mmk` behind 29 characters, `_` and six.
+pub(super) fn detect_suffix(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
+    let view = sight.view;
+    let start = at.wrapping_sub(36);
+    if at < 36 || view.before(start.wrapping_add(7)) != b'_' {
+        return Ok(());
+    }
+    let end = at.wrapping_add(4);
+    if view.run_back(at, 37, is_base64url) == start && !is_word(view.ahead(end)?) {
+        sight.offer(ServiceToken, start, end, 95);
+    }
+    Ok(())
+}
+
+/// An app's token of Facebook: its number, `|`, 27 characters or more.
+pub(super) fn detect_app(sight: &mut Sight<'_, '_>, start: usize, end: usize) -> Result<(), More> {
+    body(sight, start, end.wrapping_add(1), ServiceToken, Mixed, 27)?;
+    Ok(())
+}
+
+/// Words whose end tells whose they are: Mailchimp's, Mailgun's, Azure's, OpenShift's, Salesforce's.
 pub(super) fn detect_ended(
     sight: &mut Sight<'_, '_>,
     start: usize,
@@ -662,8 +789,8 @@ pub(super) fn detect_ended(
                 }
             }
         }
-        b'.' if word.len() == 17 && word.starts_with(b"pat") => {
-            body(sight, start, end.wrapping_add(1), DatabaseToken, Hex, 64)?;
+        b'!' if matches!(word.len(), 15 | 18) && word.starts_with(b"00D") => {
+            body(sight, start, end.wrapping_add(1), ServiceToken, Dotted, 60)?;
         }
         b'~' => {
             let from = end.wrapping_add(1);
@@ -702,9 +829,20 @@ pub(super) fn begins(text: &[u8]) -> bool {
         .iter()
         .position(|&byte| !is_word(byte))
         .unwrap_or(text.len());
-    let is_row =
-        |row: &Row| is_prefix(row.0) && text.len() > row.0.len().saturating_add(row.3.min(30));
-    rows(text.get(..word).unwrap_or_default()).any(is_row)
-        || text.len() >= 20 && WORDS.iter().any(|row| is_prefix(row.0))
-        || more.iter().any(|prefix| is_prefix(prefix))
+    // As much of it as there is has to fit.
+    let fits = |prefix: &str, alphabet: Alphabet, least: usize| {
+        let body = text.get(prefix.len()..).unwrap_or_default();
+        let body = body.get(..least).unwrap_or(body);
+        is_prefix(prefix)
+            && body.len() >= least.min(30)
+            && body.iter().all(|&byte| alphabet.has(byte))
+            && is_random(body)
+    };
+    let begins_with = |keys: &[u8]| text.first().is_some_and(|first| keys.contains(first));
+    rows(text.get(..word).unwrap_or_default()).any(|row| fits(row.0, row.2, row.3))
+        || begins_with(KEYS_BEGIN)
+            && WORDS
+                .iter()
+                .any(|row| (row.4 == 0 || row.4 == word) && fits(row.0, row.2, row.3))
+        || begins_with(b"eAL-") && more.iter().any(|prefix| is_prefix(prefix))
 }

@@ -29,6 +29,9 @@ const STORES: &[&[u8]] = &[
     b"pymysql",
 ];
 
+/// Passwords of examples.
+const PLACEHOLDERS: &[&[u8]] = &[b":pass", b":password", b":pw", b":passwd"];
+
 pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     let view = sight.view;
     if !view.before(at).is_ascii_alphanumeric() || !view.has(at, b"://")? {
@@ -62,8 +65,11 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
         .position(|&byte| byte == b':')
         .is_some_and(|at| at.wrapping_add(1) < user.len());
     // `${USER}:${PASSWORD}` and `<user>` are no one's.
-    let is_template = user == b"username:password"
-        || user.starts_with(b"[")
+    let is_template = PLACEHOLDERS.iter().any(|placeholder| {
+        let tail = user.len().checked_sub(placeholder.len());
+        let tail = tail.and_then(|at| user.get(at..));
+        tail.is_some_and(|tail| tail.eq_ignore_ascii_case(placeholder))
+    }) || user.starts_with(b"[")
         || user.starts_with(b"$")
         || user.starts_with(b"{")
         || user.contains(&b'*');
