@@ -84,6 +84,19 @@ const FLOODS: &[(&str, &str)] = &[
     ("base64", ""),
 ];
 
+/// What comes near to the patterns and the list of [`OWN`].
+const NEAR: &[(&str, &str)] = &[
+    ("letters", "a"),
+    ("digits", "1234567890"),
+    ("nearly", "TKT-12345 host-1.corp 1234 "),
+    ("codes", "AB12345 "),
+    ("words", "falcom blue harbo "),
+    ("heads", "blue "),
+    ("badges", "12345 "),
+    ("exits", "abc-1 "),
+    ("hashes", "a #"),
+];
+
 fn main() {
     let wanted = std::env::args().skip(1).find(|word| !word.starts_with('-'));
     let wanted = wanted.unwrap_or_default();
@@ -118,19 +131,33 @@ fn main() {
             &mut stream(&message),
         );
     }
+    for (name, text) in [("english", ENGLISH), ("code", CODE), ("records", &records)]
+        .iter()
+        .chain(NEAR)
+    {
+        let text = repeated(text, TEXT_BYTES);
+        bench(&format!("own {name}"), TEXT_BYTES, &mut own(OWN, &text));
+        bench(&format!("bare {name}"), TEXT_BYTES, &mut scan(&text));
+    }
+    let many = many();
+    // Names of the lists, near misses of them, and what makes patterns read on in vain.
+    let late = format!("{}0", "a ".repeat(45));
     for (name, text) in [
         ("english", ENGLISH),
         ("code", CODE),
         ("records", &records),
-        ("letters", "a"),
-        ("digits", "1234567890"),
-        ("nearly", "TKT-12345 host-1.corp 1234 "),
-        ("codes", "AB12345 "),
-        ("words", "falcom blue harbo "),
+        ("words", "bakeli nomasi "),
+        ("shorts", "ba no "),
+        ("phrases", "ba ba "),
+        ("late", &late),
+        ("tickets", "AB12-345 "),
     ] {
         let text = repeated(text, TEXT_BYTES);
-        bench(&format!("own {name}"), TEXT_BYTES, &mut own(&text));
+        bench(&format!("many {name}"), TEXT_BYTES, &mut own(&many, &text));
     }
+    bench("many compile", many.len(), &mut || {
+        usize::from(plan(black_box(&many)).is_some())
+    });
     for &(name, unit) in FLOODS {
         let text = if unit.is_empty() {
             base64()
@@ -207,27 +234,73 @@ fn scan(text: &str) -> impl FnMut() -> usize {
     }
 }
 
-/// Patterns and a list beside the detectors.
-fn own(text: &str) -> impl FnMut() -> usize {
-    let section = br#"{"entities": {"all": "mask"}, "on_overrun": "skip",
-        "patterns": [
-            {"name": "ticket", "pattern": "\\bTKT-\\d{6}\\b", "action": "mask"},
-            {"name": "badge", "pattern": "\\b\\d{5}\\b", "action": "mask", "context": ["badge"]},
-            {"name": "host", "pattern": "\\b[a-z]{2,12}-\\d{2}\\.corp\\b", "action": "mask"},
-            {"name": "code", "pattern": "[A-Z]{2}\\d{6}", "action": "mask"},
-            {"name": "greedy", "pattern": "[a-z1-9 ]{1,200}#", "action": "mask"}
-        ],
-        "lists": [{"name": "projects", "words": ["Falcon", "Blue Harbor", "Nightjar", "Osprey"], "action": "mask"}]
-    }"#;
-    let root = tollgate::document::parse(section);
-    let plan = root.ok().and_then(|root| {
-        tollgate::document::read(&root, |fields| Plan::read(fields, &|_| None)).ok()
-    });
+/// Patterns and a list, one of them made to read far.
+const OWN: &str = r#"{"entities": {"all": "mask"}, "on_overrun": "skip",
+    "patterns": [
+        {"name": "ticket", "pattern": "\\bTKT-\\d{6}\\b", "action": "mask"},
+        {"name": "badge", "pattern": "\\b\\d{5}\\b", "action": "mask", "context": ["badge"]},
+        {"name": "host", "pattern": "\\b[a-z]{2,12}-\\d{2}\\.corp\\b", "action": "mask"},
+        {"name": "code", "pattern": "[A-Z]{2}\\d{6}", "action": "mask"},
+        {"name": "greedy", "pattern": "[a-z1-9 ]{1,200}#", "action": "mask"}
+    ],
+    "lists": [{"name": "projects", "words": ["Falcon", "Blue Harbor", "Nightjar", "Osprey"], "action": "mask"}]
+}"#;
+
+/// As many patterns and lists as a policy may have; of the lists every fourth has words that may stand inside others.
+fn many() -> String {
+    const SYLLABLES: &[&str] = &["ba", "ke", "li", "no", "ma", "si", "to", "ru"];
+    let mut section =
+        r#"{"entities": {"all": "mask"}, "on_overrun": "skip", "patterns": ["#.to_owned();
+    for number in 0..64_u8 {
+        let [one, other] = [b'A' + number / 8, b'A' + number % 8].map(char::from);
+        let pattern = match number % 16 {
+            0 => format!("[a-z ]{{{},250}}0", 100 + number),
+            _ => format!(r"\\b{one}{other}\\d{{2}}-\\d{{4,8}}\\b"),
+        };
+        let comma = if number == 0 { "" } else { ", " };
+        section +=
+            &format!(r#"{comma}{{"name": "p{number}", "pattern": "{pattern}", "action": "mask"}}"#);
+    }
+    section += r#"], "lists": ["#;
+    for list in 0..16_usize {
+        let words = (0..4_096).map(|word: usize| {
+            let syllable = |place: usize| {
+                let at = (word >> (3 * place)) + list * place;
+                SYLLABLES.get(at % SYLLABLES.len()).copied().unwrap_or("")
+            };
+            let gap = if list % 5 == 0 { " " } else { "" };
+            format!(
+                r#""{}{gap}{}{}{}x""#,
+                syllable(0),
+                syllable(1),
+                syllable(2),
+                syllable(3)
+            )
+        });
+        let words: Vec<String> = words.collect();
+        let comma = if list == 0 { "" } else { ", " };
+        section += &format!(
+            r#"{comma}{{"name": "l{list}", "words": [{}], "action": "mask", "whole_words": {}}}"#,
+            words.join(", "),
+            list % 4 != 3
+        );
+    }
+    section + "]}"
+}
+
+fn plan(section: &str) -> Option<Plan> {
+    let root = tollgate::document::parse(section.as_bytes()).ok()?;
+    tollgate::document::read(&root, |fields| Plan::read(fields, &|_| None)).ok()
+}
+
+/// What an admin describes beside the detectors.
+fn own(section: &str, text: &str) -> impl FnMut() -> usize {
+    let plan = plan(section);
     let mut folded = Folded::new();
     move || {
         let mut found = 0;
         if let Some(plan) = &plan {
-            plan.scan(black_box(text), &mut folded, |_| found += 1);
+            plan.scan(black_box(text), &mut folded, &mut |_| found += 1);
         }
         found
     }

@@ -44,7 +44,7 @@ use tollgate::budget::{
     Verdict, WhenDown, Window, Zone,
 };
 use tollgate::codec::json::{self, Edits, Members};
-use tollgate::codec::{event_stream, sse};
+use tollgate::codec::{event_stream, percent, sse};
 use tollgate::document;
 use tollgate::policy::{Placement, Policy};
 use tollgate::redact::{Action, Escaping, Folded, Plan, Restore, Stream, Tenant, Vault};
@@ -1123,6 +1123,38 @@ fn event_stream_messages() {
             assert_eq!(message.headers().len(), *headers);
             assert_eq!(message.payload().as_ref(), payload);
         }
+    });
+}
+
+/// What is decoded is no longer than what was read, is the same piece by piece where no escape is cut, and nothing is lost:
+/// encoded again, byte by byte, it is decoded to itself.
+#[test]
+fn percent_encoded() {
+    let seed = b"/a%20b?q=jane%40corp.com&x=%C3%A9%25%4%zz%%41";
+    fuzz("percent encoded", inputs(), |random, input| {
+        input.extend_from_slice(seed);
+        mutate(random, input, b"%2F%+1%G0%%");
+        let mut out = Vec::new();
+        let is_encoded = percent::decode(input, &mut out);
+        assert!(out.len() <= input.len());
+        assert_eq!(is_encoded, out.len() < input.len());
+        if !input.contains(&b'%') {
+            assert_eq!(out, *input);
+        }
+        let at = random.below(input.len() + 1);
+        let (head, tail) = input.split_at(at);
+        if !head[head.len().saturating_sub(2)..].contains(&b'%') {
+            let mut pieces = Vec::new();
+            let is_either = percent::decode(head, &mut pieces) | percent::decode(tail, &mut pieces);
+            assert_eq!((is_either, pieces), (is_encoded, out.clone()));
+        }
+        let again: String = out.iter().map(|byte| format!("%{byte:02x}")).collect();
+        let mut decoded = Vec::new();
+        assert_eq!(
+            percent::decode(again.as_bytes(), &mut decoded),
+            !out.is_empty()
+        );
+        assert_eq!(decoded, out);
     });
 }
 

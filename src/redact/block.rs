@@ -3,7 +3,13 @@
 
 pub(super) const BLOCK_BYTES: usize = 64;
 
-pub(super) use lanes::Block;
+pub(super) use lanes::{Block, Sieved};
+
+/// A block and two bytes behind it.
+pub(super) const SIEVED_BYTES: usize = BLOCK_BYTES + 2;
+
+/// Classes of bytes, a bit for each, as two look-ups tell them: by the low half of a byte, and by the high one.
+pub(super) type Halves = [[u8; 16]; 2];
 
 /// Classes of bytes, a bit for each.
 pub(super) mod class {
@@ -66,7 +72,7 @@ const fn mask(is: bool, class: u8) -> u8 {
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod lanes {
-    use super::{BLOCK_BYTES, class_of};
+    use super::{BLOCK_BYTES, Halves, SIEVED_BYTES, class_of};
     use core::arch::wasm32::{
         i8x16_bitmask, i8x16_shl, i8x16_sub, i8x16_swizzle, u8x16_eq, u8x16_le, u8x16_ne,
         u8x16_shr, u8x16_splat, u64x2, v128, v128_and, v128_any_true, v128_or,
@@ -141,6 +147,78 @@ mod lanes {
         }
     }
 
+    /// A block of places by what stands at each and behind it.
+    pub(in crate::redact) struct Sieved {
+        bytes: [v128; 4],
+        passed: [v128; 4],
+    }
+
+    impl Sieved {
+        /// What is of the classes of one table at a place, of those of the next one behind it, and so on.
+        #[inline]
+        pub(in crate::redact) fn new(window: &[u8; SIEVED_BYTES], tables: &[Halves; 3]) -> Self {
+            let tables = tables.each_ref().map(|halves| halves.each_ref().map(table));
+            let lane = |from: usize| {
+                let word = |from: usize| {
+                    let eight = window.get(from..).and_then(|rest| rest.first_chunk());
+                    eight.copied().map_or(0, u64::from_le_bytes)
+                };
+                u64x2(word(from), word(from.wrapping_add(8)))
+            };
+            let passed = [0, 16, 32, 48].map(|from: usize| {
+                let [a, b, c] = tables;
+                let of = |[low, high]: [v128; 2], ahead: usize| {
+                    let bytes = lane(from.wrapping_add(ahead));
+                    let low = i8x16_swizzle(low, v128_and(bytes, u8x16_splat(15)));
+                    v128_and(low, i8x16_swizzle(high, u8x16_shr(bytes, 4)))
+                };
+                v128_and(v128_and(of(a, 0), of(b, 1)), of(c, 2))
+            });
+            Self {
+                bytes: [0, 16, 32, 48].map(lane),
+                passed,
+            }
+        }
+
+        /// Where any of these classes passed.
+        #[inline]
+        pub(in crate::redact) fn of(&self, classes: u8) -> u64 {
+            bits(self.passed.map(|lane| {
+                let own = v128_and(lane, u8x16_splat(classes));
+                u8x16_ne(own, u8x16_splat(0))
+            }))
+        }
+
+        /// Where a byte stands that is of any class of a table.
+        #[inline]
+        pub(in crate::redact) fn any(&self, halves: &Halves) -> u64 {
+            let [low, high] = halves.each_ref().map(table);
+            bits(self.bytes.map(|lane| {
+                let low = i8x16_swizzle(low, v128_and(lane, u8x16_splat(15)));
+                let own = v128_and(low, i8x16_swizzle(high, u8x16_shr(lane, 4)));
+                u8x16_ne(own, u8x16_splat(0))
+            }))
+        }
+
+        /// Where a byte beyond ASCII stands.
+        #[inline]
+        pub(in crate::redact) fn high(&self) -> u64 {
+            bits(self.bytes)
+        }
+
+        /// Where a letter or digit of any script, or an underscore stands.
+        #[inline]
+        pub(in crate::redact) fn words(&self) -> u64 {
+            bits(self.bytes.map(|lane| {
+                let small = v128_or(lane, u8x16_splat(0x20));
+                let letter = u8x16_le(i8x16_sub(small, u8x16_splat(b'a')), u8x16_splat(25));
+                let digit = u8x16_le(i8x16_sub(lane, u8x16_splat(b'0')), u8x16_splat(9));
+                let line = u8x16_eq(lane, u8x16_splat(b'_'));
+                v128_or(v128_or(letter, digit), v128_or(line, lane))
+            }))
+        }
+    }
+
     /// A class is a product of high and low halves of bytes; so two look-ups in tables of sixteen tell it.
     #[inline]
     fn classes(bytes: v128) -> v128 {
@@ -206,7 +284,7 @@ mod lanes {
 
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 mod lanes {
-    use super::{BLOCK_BYTES, class_of};
+    use super::{BLOCK_BYTES, Halves, SIEVED_BYTES, class_of};
 
     pub(in crate::redact) struct Block {
         bytes: [u8; BLOCK_BYTES],
@@ -263,6 +341,62 @@ mod lanes {
                     .bytes
                     .map(|byte| u8::from((byte == b' ') | (byte == b'/'))),
             )
+        }
+    }
+
+    /// A block of places by what stands at each and behind it.
+    pub(in crate::redact) struct Sieved {
+        bytes: [u8; BLOCK_BYTES],
+        passed: [u8; BLOCK_BYTES],
+    }
+
+    impl Sieved {
+        /// What is of the classes of one table at a place, of those of the next one behind it, and so on.
+        pub(in crate::redact) fn new(window: &[u8; SIEVED_BYTES], tables: &[Halves; 3]) -> Self {
+            let mut sieved = Self {
+                bytes: [0; BLOCK_BYTES],
+                passed: [u8::MAX; BLOCK_BYTES],
+            };
+            for (ahead, [low, high]) in tables.iter().enumerate() {
+                let window = window.get(ahead..).unwrap_or_default();
+                for (passed, byte) in sieved.passed.iter_mut().zip(window) {
+                    let half = |half: &[u8; 16], at: u8| half.get(usize::from(at)).copied();
+                    let low = half(low, byte & 15).unwrap_or(0);
+                    *passed &= low & half(high, byte >> 4).unwrap_or(0);
+                }
+            }
+            let [bytes @ .., _, _] = window;
+            sieved.bytes = *bytes;
+            sieved
+        }
+
+        /// Where any of these classes passed.
+        pub(in crate::redact) fn of(&self, classes: u8) -> u64 {
+            bits(&self.passed.map(|passed| u8::from(passed & classes != 0)))
+        }
+
+        /// Where a byte stands that is of any class of a table.
+        pub(in crate::redact) fn any(&self, [low, high]: &Halves) -> u64 {
+            let half = |half: &[u8; 16], at: u8| half.get(usize::from(at)).copied().unwrap_or(0);
+            bits(
+                &self
+                    .bytes
+                    .map(|byte| u8::from(half(low, byte & 15) & half(high, byte >> 4) != 0)),
+            )
+        }
+
+        /// Where a byte beyond ASCII stands.
+        pub(in crate::redact) fn high(&self) -> u64 {
+            bits(&self.bytes.map(|byte| byte >> 7))
+        }
+
+        /// Where a letter or digit of any script, or an underscore stands.
+        pub(in crate::redact) fn words(&self) -> u64 {
+            bits(&self.bytes.map(|byte| {
+                let is_letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+                let is_digit = byte.wrapping_sub(b'0') < 10;
+                u8::from(is_letter | is_digit | (byte == b'_') | (byte >= 0x80))
+            }))
         }
     }
 

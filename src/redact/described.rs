@@ -93,6 +93,30 @@ fn a_context_is_one_of_its_words_before() {
     check(section, &far, &far);
 }
 
+/// The farthest place where a word of the context may begin, in a stream that is cut before, in and behind it.
+#[test]
+fn a_context_is_seen_wherever_a_stream_is_cut() {
+    let section = r#"{"entities": {"all": "off"}, "patterns": [{"name": "p", "pattern": "\\b\\d{5}\\b", "action": "mask", "context": ["badge"]}]}"#;
+    let plan = plan(section);
+    for (gap, is_found) in [(51, true), (52, false)] {
+        let text = format!("{}badge{}12345.", ". ".repeat(400), " ".repeat(gap));
+        let want = if is_found { "[P]." } else { "12345." };
+        for (at, _) in text.char_indices() {
+            let (head, tail) = text.split_at(at);
+            for piece in [1, 7, 1_000] {
+                let (mut stream, mut out) = (Stream::default(), String::new());
+                stream.push(&plan, head, &mut out, &mut |_| {});
+                for piece in tail.as_bytes().chunks(piece) {
+                    let piece = str::from_utf8(piece).unwrap();
+                    stream.push(&plan, piece, &mut out, &mut |_| {});
+                }
+                stream.finish(&plan, &mut out, &mut |_| {});
+                assert!(out.ends_with(want), "{out} of {head:?}|{tail:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_score_below_the_least_does_not_count() {
     let section = r#""score_min": 60, "patterns": [{"name": "p", "pattern": "ab", "action": "mask", "score": 59}, {"name": "q", "pattern": "cd", "action": "mask", "score": 60}]"#;
@@ -209,6 +233,11 @@ fn lists_find_whole_words_in_any_disguise() {
 fn a_list_repeats_no_word_in_its_problems() {
     check_refused(
         r#""lists": [{"name": "l", "words": ["x"], "action": "mask"}]"#,
+        "lists[0].words[0]: must have 2 to 64 bytes\nlists[0].words: must be 1 to 65536",
+    );
+    // Folded it is one letter.
+    check_refused(
+        r#""lists": [{"name": "l", "words": ["Ａ"], "action": "mask"}]"#,
         "lists[0].words[0]: must have 2 to 64 bytes\nlists[0].words: must be 1 to 65536",
     );
 }

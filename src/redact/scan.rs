@@ -150,7 +150,7 @@ impl Scan {
         let mut sight = Sight::new(view, plan, &mut self.topics, &mut self.seen, self.detected);
         let own = plan.own.as_ref();
         let (mut next, mut own_next) = (self.next, self.own_next);
-        let mut start = own.map_or(end, |own| own.first(view, own_next, &self.work));
+        let mut start = own.map_or(end, |own| own.first(view, own_next, &mut self.work));
         // Where it stops, and whether at a match that is open.
         let (stopped, is_open) = loop {
             let at = trigger.min(start);
@@ -168,7 +168,7 @@ impl Scan {
                 }
                 let behind = at.wrapping_add(1);
                 own_next = mine.map_or(behind, |it: Candidate| it.end);
-                start = own.first(view, own_next, &self.work);
+                start = own.first(view, own_next, &mut self.work);
             }
             if trigger == at {
                 sight.keep();

@@ -1,26 +1,29 @@
-//! A pattern as a table: one look-up for each byte, from where a match may begin.
+//! Patterns as a table: one look-up for each byte, from where a match may begin, whatever their number.
 //!
 //! It runs from one place and its matches are bounded, so it has no loops: no input makes it run longer than the longest
 //! match. Its size is bounded when the policy is read, and what is too large is refused there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::syntax::{Bytes, Node, Refused};
 
 /// Entries of one table, two bytes each.
-const ENTRIES_MAX: usize = 32 * 1024;
+pub(super) const ENTRIES_MAX: usize = 32 * 1024;
 const STATES_MAX: usize = 4_096;
+const LARGE: Refused = "is too large to run; use fewer alternatives or smaller bounds";
 
-/// A deterministic automaton. State 0 is no match any more, state 1 the beginning.
+/// A deterministic automaton of some patterns. Row 0 is no match any more, the next one the beginning.
 #[derive(Debug)]
 pub(super) struct Automaton {
-    /// What bytes are alike, at least to this pattern.
+    /// What bytes are alike, at least to these patterns.
     classes: Box<[u8; 256]>,
     class_count: usize,
-    /// States with what they say in the two lowest bits.
+    /// Where in `next` the row of the state behind a byte of a class begins, with what that state says in the two lowest bits.
     next: Vec<u16>,
-    /// What bytes mean to it, if it has bytes of which each match has one.
-    means: Option<Box<[Means; 256]>>,
+    /// How long a row is: a multiple of four.
+    stride: usize,
+    /// By row, patterns that have a match there: a bit for each.
+    accepted: Vec<u64>,
 }
 
 /// What a byte means to whoever looks for a match ahead.
@@ -36,66 +39,83 @@ pub(super) enum Means {
 
 impl Automaton {
     pub(super) const DEAD: u16 = Self::LAST;
-    pub(super) const START: u16 = 1 << Self::BITS;
-    const BITS: u32 = 2;
     /// In this state there is a match.
     const MATCH: u16 = 1;
     /// From this state no byte leads on.
     const LAST: u16 = 2;
+    const SAYS: u16 = Self::MATCH | Self::LAST;
 
-    pub(super) fn new(node: &Node) -> Result<Self, Refused> {
-        let mut steps = Steps {
-            all: vec![Step::Match],
-        };
-        let start = steps.add(node, 0)?;
+    /// Makes a table of patterns, each with its bit.
+    pub(super) fn new(patterns: &[(&Node, u64)], entries_max: usize) -> Result<Self, Refused> {
+        let mut steps = Steps { all: Vec::new() };
+        let mut starts = Vec::with_capacity(patterns.len());
+        for (node, bit) in patterns {
+            let end = steps.push(Step::Match(*bit))?;
+            starts.push(steps.add(node, end)?);
+        }
         let (classes, class_count) = steps.classes();
         let mut automaton = Self {
             classes,
             class_count,
-            next: vec![0; class_count],
-            means: steps.means(start),
+            next: Vec::new(),
+            stride: class_count.next_multiple_of(4),
+            accepted: Vec::new(),
         };
-        automaton.determine(&steps, start)?;
+        automaton.determine(&steps, &starts, entries_max)?;
         Ok(automaton)
     }
 
+    /// The same for its one pattern under another bit.
+    pub(super) fn of(mut self, bit: u64) -> Self {
+        for accepted in &mut self.accepted {
+            *accepted = if *accepted == 0 { 0 } else { bit };
+        }
+        self
+    }
+
     /// Makes a state of every set of steps that can be reached.
-    fn determine(&mut self, steps: &Steps, start: usize) -> Result<(), Refused> {
-        const LARGE: Refused = "is too large to run; use fewer alternatives or smaller bounds";
+    fn determine(
+        &mut self,
+        steps: &Steps,
+        starts: &[usize],
+        entries_max: usize,
+    ) -> Result<(), Refused> {
         let samples = self.samples();
-        let mut known: BTreeMap<BTreeSet<usize>, u16> = BTreeMap::new();
-        let mut sets = vec![BTreeSet::new(), steps.closure([start])];
-        known.insert(BTreeSet::new(), 0);
-        known.extend(sets.get(1).cloned().map(|set| (set, 1)));
+        let mut closure = Closure::new(steps);
+        let start = closure.of(starts.iter().copied());
+        let mut known = BTreeMap::from([(Vec::new(), 0), (start.clone(), 1)]);
+        let mut sets = vec![Vec::new(), start];
         // What each state says, known once all that follows it is.
-        let mut says = vec![Self::LAST];
-        let mut at = 1;
+        let mut says = Vec::new();
+        let mut at = 0;
         while let Some(set) = sets.get(at).cloned() {
             at = at.saturating_add(1);
             let mut is_last = true;
             for &byte in &samples {
-                let reached = set.iter().filter_map(|&step| steps.after(step, byte));
-                let reached = steps.closure(reached);
+                let reached = closure.of(set.iter().filter_map(|&step| steps.after(step, byte)));
                 is_last &= reached.is_empty();
                 let fresh = u16::try_from(sets.len()).ok().ok_or(LARGE)?;
-                let state = *known.entry(reached).or_insert_with_key(|reached| {
-                    sets.push(reached.clone());
+                let state = known.get(&reached).copied().unwrap_or_else(|| {
+                    known.insert(reached.clone(), fresh);
+                    sets.push(reached);
                     fresh
                 });
                 self.next.push(state);
             }
-            if self.next.len() > ENTRIES_MAX {
+            if at.saturating_mul(self.class_count) > entries_max {
                 return Err(LARGE);
             }
-            let is_match = u16::from(set.contains(&0)).wrapping_mul(Self::MATCH);
+            let stride = at.saturating_mul(self.stride);
+            self.next.resize(stride, 0);
+            let accepted = set.iter().fold(0, |all, &step| all | steps.accepted(step));
+            self.accepted.push(accepted);
+            let is_match = u16::from(accepted != 0).wrapping_mul(Self::MATCH);
             says.push(is_match | u16::from(is_last).wrapping_mul(Self::LAST));
         }
-        if says.len() > usize::from(u16::MAX >> Self::BITS) {
-            return Err(LARGE);
-        }
+        let stride = u16::try_from(self.stride).ok().ok_or(LARGE)?;
         for entry in &mut self.next {
             let says = says.get(usize::from(*entry)).copied().unwrap_or(0);
-            *entry = *entry << Self::BITS | says;
+            *entry = entry.checked_mul(stride).ok_or(LARGE)? | says;
         }
         Ok(())
     }
@@ -109,12 +129,21 @@ impl Automaton {
         (0..self.class_count).map(class).collect()
     }
 
+    pub(super) fn start(&self) -> u16 {
+        u16::try_from(self.stride).unwrap_or(0)
+    }
+
     #[inline]
     pub(super) fn next(&self, state: u16, byte: u8) -> u16 {
         let class = self.classes.get(usize::from(byte)).copied().unwrap_or(0);
-        let row = usize::from(state >> Self::BITS).wrapping_mul(self.class_count);
+        let row = usize::from(state & !Self::SAYS);
         let entry = self.next.get(row.wrapping_add(usize::from(class)));
         entry.copied().unwrap_or(Self::DEAD)
+    }
+
+    /// Whether a state says anything.
+    pub(super) const fn says(state: u16) -> bool {
+        state & Self::SAYS != 0
     }
 
     pub(super) const fn is_match(state: u16) -> bool {
@@ -126,21 +155,17 @@ impl Automaton {
         state & Self::LAST != 0
     }
 
-    pub(super) const fn has_must(&self) -> bool {
-        self.means.is_some()
-    }
-
-    #[inline]
-    pub(super) fn means(&self, byte: u8) -> Means {
-        let means = self.means.as_ref();
-        let own = means.and_then(|means| means.get(usize::from(byte)));
-        own.copied().unwrap_or(Means::Must)
+    /// Patterns that have a match in a state.
+    pub(super) fn accepted(&self, state: u16) -> u64 {
+        let row = usize::from(state & !Self::SAYS).checked_div(self.stride);
+        let accepted = row.and_then(|row| self.accepted.get(row));
+        accepted.copied().unwrap_or(0)
     }
 
     /// The states in which so many bytes may leave it, or one of a match if it may be over before.
     pub(super) fn after(&self, bytes: usize) -> Vec<u16> {
         let samples = self.samples();
-        let mut states = vec![Self::START];
+        let mut states = vec![self.start()];
         for _ in 0..bytes {
             let mut reached = Vec::new();
             for &state in &states {
@@ -163,20 +188,45 @@ impl Automaton {
         states.iter().any(may)
     }
 
+    /// The states in which words of these bytes may leave it.
+    pub(super) fn within(&self, is_in: impl Fn(u8) -> bool) -> Vec<u16> {
+        let inside: Vec<u8> = (0..=u8::MAX).filter(|&byte| is_in(byte)).collect();
+        let mut states = Vec::new();
+        let mut open = vec![self.start()];
+        while let Some(state) = open.pop() {
+            let mut reached: Vec<u16> = inside.iter().map(|&byte| self.next(state, byte)).collect();
+            reached.sort_unstable();
+            reached.dedup();
+            reached.retain(|&state| state != Self::DEAD && !states.contains(&state));
+            states.extend(&reached);
+            open.append(&mut reached);
+        }
+        states
+    }
+
     /// How large the table is.
     pub(super) fn entries(&self) -> usize {
-        self.next.len()
+        self.accepted.len().saturating_mul(self.class_count)
     }
+}
+
+/// What bytes mean to a pattern, if there are bytes of which each match has one.
+pub(super) fn means(node: &Node) -> Option<Box<[Means; 256]>> {
+    let mut steps = Steps { all: Vec::new() };
+    let end = steps.push(Step::Match(1)).ok()?;
+    let start = steps.add(node, end).ok()?;
+    steps.means(start)
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    Match,
+    /// The match of patterns with these bits.
+    Match(u64),
     One(Bytes, usize),
     Either(usize, usize),
 }
 
-/// The pattern as steps that lead to each other. Step 0 is the match.
+/// Patterns as steps that lead to each other.
 struct Steps {
     all: Vec<Step>,
 }
@@ -220,28 +270,18 @@ impl Steps {
         }
     }
 
-    fn after(&self, step: usize, byte: u8) -> Option<usize> {
-        match self.all.get(step)? {
+    fn after(&self, step: u16, byte: u8) -> Option<usize> {
+        match self.all.get(usize::from(step))? {
             Step::One(bytes, next) if bytes.has(byte) => Some(*next),
-            Step::One(..) | Step::Match | Step::Either(..) => None,
+            Step::One(..) | Step::Match(_) | Step::Either(..) => None,
         }
     }
 
-    /// All steps that can be reached without a byte.
-    fn closure(&self, from: impl IntoIterator<Item = usize>) -> BTreeSet<usize> {
-        let (mut open, mut closed): (Vec<usize>, _) = (from.into_iter().collect(), BTreeSet::new());
-        let mut seen = BTreeSet::new();
-        while let Some(step) = open.pop() {
-            if !seen.insert(step) {
-                continue;
-            }
-            if let Some(Step::Either(one, other)) = self.all.get(step) {
-                open.extend([*one, *other]);
-            } else {
-                closed.insert(step);
-            }
+    fn accepted(&self, step: u16) -> u64 {
+        match self.all.get(usize::from(step)) {
+            Some(Step::Match(bits)) => *bits,
+            _ => 0,
         }
-        closed
     }
 
     /// What bytes mean, by the rarest of those that no match does without.
@@ -283,7 +323,7 @@ impl Steps {
             };
             *seen = true;
             match self.all.get(step) {
-                Some(Step::Match) => return true,
+                Some(Step::Match(_)) => return true,
                 Some(Step::One(bytes, next)) if bytes != without => open.push(*next),
                 Some(Step::Either(one, other)) => open.extend([*one, *other]),
                 Some(Step::One(..)) | None => {}
@@ -311,5 +351,44 @@ impl Steps {
             count = split.len();
         }
         (classes, count)
+    }
+}
+
+/// Finds all steps that can be reached without a byte.
+struct Closure<'s> {
+    steps: &'s Steps,
+    open: Vec<usize>,
+    /// By step, in which round it was seen.
+    seen: Vec<u32>,
+    round: u32,
+}
+
+impl<'s> Closure<'s> {
+    fn new(steps: &'s Steps) -> Self {
+        Self {
+            steps,
+            open: Vec::new(),
+            seen: vec![0; steps.all.len()],
+            round: 0,
+        }
+    }
+
+    fn of(&mut self, from: impl Iterator<Item = usize>) -> Vec<u16> {
+        self.open.extend(from);
+        self.round = self.round.wrapping_add(1);
+        let mut closed = Vec::new();
+        while let Some(step) = self.open.pop() {
+            let round = self.round;
+            let seen = self.seen.get_mut(step).filter(|seen| **seen != round);
+            let Some(seen) = seen else { continue };
+            *seen = round;
+            if let Some(Step::Either(one, other)) = self.steps.all.get(step) {
+                self.open.extend([*one, *other]);
+            } else {
+                closed.extend(u16::try_from(step));
+            }
+        }
+        closed.sort_unstable();
+        closed
     }
 }

@@ -1,13 +1,17 @@
 //! Reads `patterns`, `lists`, `on_overrun` and `decode` of the section.
 
-use super::automaton::Automaton;
+use super::automaton::{Automaton, ENTRIES_MAX as TABLE_ENTRIES_MAX};
 use super::decode::{Depth, is_base64, is_url};
 use super::list::{List, WORD_BYTES_MAX, WORD_BYTES_MIN};
-use super::syntax;
-use super::{Own, Pattern, Start};
+use super::lists::Lists;
+use super::pattern::{Pattern, Patterns};
+use super::sieve::{Buckets, Shape, Sieve};
+use super::syntax::{self, Bytes};
+use super::{Own, begins};
 use crate::document::Fields;
 use crate::redact::action::{Action, Treatment};
 use crate::redact::entity::{Entity, Group};
+use crate::redact::fold::Folded;
 use crate::redact::kind::Kind;
 use crate::redact::placeholder::{LETTERS, LETTERS_COUNT};
 
@@ -61,12 +65,13 @@ pub(in crate::redact) fn read(fields: &mut Fields<'_>) -> Option<(Own, Vec<Treat
     read.names.push(OVERRUN.into());
     read.treatments
         .push(overrun.unwrap_or(Action::Block).into());
+    let patterns = Patterns::new(patterns);
     let own = Own {
-        starts: starts(&patterns, &lists, depth),
-        follows: follows(&patterns),
+        sieve: sieve(&patterns, &lists, depth),
+        begins: begins(&lists, depth),
         names: read.names,
         patterns,
-        lists,
+        lists: Lists::new(lists),
         depth,
     };
     Some((own, read.treatments))
@@ -93,7 +98,7 @@ impl Read {
             .require("pattern", "write what to find")
             .parsed("pattern", |text| {
                 let pattern = syntax::parse(text, ignores_case)?;
-                let automaton = Automaton::new(&pattern.node)?;
+                let automaton = Automaton::new(&[(&pattern.node, 1)], TABLE_ENTRIES_MAX)?;
                 Ok::<_, syntax::Refused>((pattern, automaton))
             });
         let ((kind, score), (pattern, automaton)) = common.zip(compiled)?;
@@ -101,11 +106,10 @@ impl Read {
         Some(Pattern {
             kind,
             score,
-            bytes_max: pattern.node.bytes_max(),
+            node: pattern.node,
             automaton,
             is_edge_before: pattern.is_edge_before,
             is_edge_behind: pattern.is_edge_behind,
-            context_bytes_max: context.as_ref().map_or(0, List::longest),
             context,
         })
     }
@@ -198,55 +202,54 @@ fn is_name(name: &str) -> Result<&str, &'static str> {
 }
 
 fn word(word: &str) -> Result<&str, &'static str> {
-    match word.len() {
-        WORD_BYTES_MIN..=WORD_BYTES_MAX => Ok(word),
-        _ => Err("must have 2 to 64 bytes"),
+    let mut folded = Folded::new();
+    folded.fold(word);
+    let is_fine = |bytes: &[u8]| (WORD_BYTES_MIN..=WORD_BYTES_MAX).contains(&bytes.len());
+    match is_fine(word.as_bytes()) && is_fine(folded.bytes(word)) {
+        true => Ok(word),
+        false => Err("must have 2 to 64 bytes"),
     }
 }
 
-/// What may begin with each byte.
-fn starts(patterns: &[Pattern], lists: &[(Kind, u8, List)], depth: Depth) -> Box<[Start; 256]> {
-    let mut starts = Box::new([Start::default(); 256]);
-    for (byte, start) in (0..=u8::MAX).zip(starts.iter_mut()) {
-        for (bit, pattern) in (0_u32..).zip(patterns) {
-            if pattern.automaton.next(Automaton::START, byte) == Automaton::DEAD {
-                continue;
-            }
-            let own = 1_u64.checked_shl(bit).unwrap_or(0);
-            start.patterns |= own;
-            if pattern.is_edge_before && super::is_word(byte) {
-                start.at_words |= own;
-            }
+/// Where anything may begin.
+fn sieve(patterns: &Patterns, lists: &[(Kind, u8, List)], depth: Depth) -> Sieve {
+    let mut buckets = Buckets::default();
+    patterns.sift(&mut buckets);
+    for (.., list) in lists {
+        for (is_edge, shape) in list.shapes() {
+            buckets.add_words(&shape, is_edge);
         }
-        for (_, _, list) in lists.iter().filter(|(_, _, list)| list.may_begin(byte)) {
-            start.places |= match list.is_whole() {
-                true => Start::WORD,
-                false => Start::ANYWHERE,
+    }
+    let mut add_runs = |is_in: fn(u8) -> bool| {
+        // Even the shortest run of a URL has three bytes: what is encoded in it.
+        let places = [(); 3].map(|()| Bytes::of(is_in));
+        buckets.add_encoded(&Shape { places });
+    };
+    if depth.base64 > 0 {
+        add_runs(is_base64);
+    }
+    if depth.url > 0 {
+        add_runs(is_url);
+    }
+    Sieve::new(&buckets)
+}
+
+/// What else than patterns may begin with each byte.
+fn begins(lists: &[(Kind, u8, List)], depth: Depth) -> Box<[u8; 256]> {
+    let mut all = Box::new([0; 256]);
+    for (byte, bits) in (0..=u8::MAX).zip(all.iter_mut()) {
+        for (.., list) in lists.iter().filter(|(.., list)| list.may_begin(byte)) {
+            *bits |= match list.is_whole() {
+                true => begins::WORD,
+                false => begins::ANYWHERE,
             };
         }
         if depth.base64 > 0 && is_base64(byte) {
-            start.places |= Start::BASE64;
+            *bits |= begins::BASE64;
         }
         if depth.url > 0 && is_url(byte) {
-            start.places |= Start::URL;
+            *bits |= begins::URL;
         }
     }
-    starts
-}
-
-/// Which patterns may go on with each byte in the second place and in the third.
-fn follows(patterns: &[Pattern]) -> Box<[[u64; 2]; 256]> {
-    let mut follows = Box::new([[0; 2]; 256]);
-    for (bit, pattern) in (0_u32..).zip(patterns) {
-        let own = 1_u64.checked_shl(bit).unwrap_or(0);
-        let places = [1, 2].map(|place| pattern.automaton.after(place));
-        for (byte, row) in (0..=u8::MAX).zip(follows.iter_mut()) {
-            for (slot, states) in row.iter_mut().zip(&places) {
-                if pattern.automaton.may_go_on(states, byte) {
-                    *slot |= own;
-                }
-            }
-        }
-    }
-    follows
+    all
 }

@@ -11,7 +11,7 @@ pub(super) const MATCH_BYTES_MAX: usize = 256;
 const PATTERN_BYTES_MAX: usize = 512;
 const DEPTH_MAX: u8 = 16;
 
-/// A set of bytes. None holds 0, which stands for the end of the text.
+/// A set of bytes. None of a pattern holds 0, which stands for the end of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Bytes([u128; 2]);
 
@@ -26,10 +26,16 @@ impl Bytes {
         bytes
     }
 
-    fn insert(&mut self, byte: u8) {
+    pub(super) fn insert(&mut self, byte: u8) {
         let [low, high] = &mut self.0;
         let half = if byte < 128 { low } else { high };
         *half |= 1_u128 << (byte & 127);
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        for (own, more) in self.0.iter_mut().zip(other.0) {
+            *own |= more;
+        }
     }
 
     /// How much of ordinary text is made of these.
