@@ -96,7 +96,7 @@ fn is_idle_number(before: &[u8; 16], behind: &[u8; 16]) -> bool {
         b'/' | b'.' if earlier.is_ascii_digit() => return true,
         b' ' if earlier.is_ascii_digit() && is_short => return next != b'.',
         b' ' if earlier.is_ascii_digit() && is_joint(next) && length < 7 => {
-            return !(length == 3 && next == b'.') && !may_go_on(length, behind);
+            return !(may_go_on(length, behind) || length == 3 && next == b'.');
         }
         _ => {}
     }

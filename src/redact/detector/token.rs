@@ -424,7 +424,7 @@ const fn word_length(prefix: &[u8]) -> usize {
 
 /// Two bytes as a number of ten bits: no two letters have the same.
 const fn pair(earlier: u8, last: u8) -> u16 {
-    (earlier & 31) as u16 * 32 + (last & 31) as u16
+    (earlier as u16 & 31) << 5 | last as u16 & 31
 }
 
 const fn separator_bit(separator: u8) -> u8 {
