@@ -279,7 +279,7 @@ fn detect_digit(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize) -> Result<(
     if length <= 2 && matches!(next, b' ' | b'-' | b'.' | b',' | b's' | b'n' | b'r' | b't') {
         identity::detect_month(sight, at, behind)?;
     }
-    if length == 4 && matches!(view.ahead(at)?, b'2'..=b'6') {
+    if length == 4 && !is_inner && matches!(view.ahead(at)?, b'2'..=b'6') {
         card::detect_split(sight, at)?;
     }
     if next == b'|' && matches!(length, 15 | 16) {
