@@ -63,9 +63,13 @@ fn is_idle_colon(before: &[u8; 16], behind: &[u8; 16]) -> bool {
 fn may_be_address(before: &[u8; 16], behind: &[u8; 16]) -> bool {
     let first = run::length_back(before, Set::HEX);
     let edge = before.iter().rev().nth(first);
-    let is_label = before.iter().rev().nth(first.wrapping_add(1));
-    let is_label = is_label.is_none_or(u8::is_ascii_alphabetic);
-    if first > 4 || edge.is_none_or(|&edge| is_name(edge) || edge == b':' && !is_label) {
+    // The word of `host:2a00:1450::1`; see [`super::address::is_label`].
+    let mut label = before.iter().rev().skip(first.wrapping_add(1)).take(8);
+    let mut is_label = || {
+        let other = label.find(|&&byte| !is_hex(byte));
+        other.is_some_and(u8::is_ascii_alphabetic)
+    };
+    if first > 4 || edge.is_none_or(|&edge| is_name(edge) || edge == b':' && !is_label()) {
         return false;
     }
     let mut groups = behind.get(1..).unwrap_or_default();
