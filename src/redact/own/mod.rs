@@ -31,8 +31,8 @@ use pattern::{Ends, Patterns, RUN_BYTES_MAX, SLEEPERS_MAX, Sleep};
 use sieve::{Passed, Sieve};
 
 /// What all patterns may do before the first byte: a tenth of a thousandth of a second.
-const STEPS_MIN: usize = 64 * 1024;
-const STEPS_PER_BYTE: usize = 4;
+const STEPS_MIN: usize = 128 * 1024;
+const STEPS_PER_BYTE: usize = 6;
 
 /// Everything that is the admin's own.
 #[derive(Debug)]
