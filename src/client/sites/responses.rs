@@ -3,14 +3,70 @@
 use super::At::{Name, Number};
 use super::{At, Events, Holds, Is, Sites, Typed};
 
+/// The places of a body: its own, then those that a request and an answer have alike, whose items and tools stand where it says.
+macro_rules! places {
+    (items: $items:literal, tools: [$($tools:literal),+], [$($own:expr,)+]) => {
+        &[
+            ("$..*", Holds::Any),
+            $($own,)+
+            ("$.conversation.id", Holds::Kept),
+            ("$.tool_choice..*", Holds::Kept),
+            ("$.text..['enum','required'][*]", Holds::Kept),
+            ("$.prompt['id','version']", Holds::Kept),
+            ("$['user','safety_identifier','prompt_cache_key']", Holds::Aside),
+            ("$.metadata.*", Holds::Aside),
+            (concat!($items, ".arguments"), Holds::Json),
+            (concat!($items, ".content[*].logprobs"), Holds::Shadow),
+            (
+                concat!($items, "['id','call_id','type','role','status','phase']"),
+                Holds::Kept,
+            ),
+            (concat!($items, "['name','namespace','server_label']"), Holds::Kept),
+            (
+                concat!($items, "['approval_request_id','container_id','encrypted_content','fingerprint']"),
+                Holds::Kept,
+            ),
+            (concat!($items, ".caller.caller_id"), Holds::Kept),
+            (concat!($items, ".content[*].type"), Holds::Kept),
+            (
+                concat!($items, ".content[*].annotations[*]['type','file_id','container_id']"),
+                Holds::Kept,
+            ),
+            (concat!($items, ".results[*].file_id"), Holds::Kept),
+            $(
+                (concat!($tools, "..['enum','required'][*]"), Holds::Kept),
+                (
+                    concat!(
+                        $tools,
+                        "['type','name','server_label','server_url','authorization','tunnel_id','container']"
+                    ),
+                    Holds::Kept,
+                ),
+                (concat!($tools, ".headers..*"), Holds::Kept),
+                (concat!($tools, "['allowed_tools','require_approval']..*"), Holds::Kept),
+                (concat!($tools, ".vector_store_ids[*]"), Holds::Kept),
+                (concat!($tools, "['container','environment'].file_ids[*]"), Holds::Kept),
+                (
+                    concat!(
+                        $tools,
+                        "['container','environment'].network_policy.domain_secrets[*].value"
+                    ),
+                    Holds::Kept,
+                ),
+                (concat!($tools, ".environment.container_id"), Holds::Kept),
+                (concat!($tools, ".environment.skills[*].skill_id"), Holds::Kept),
+                (concat!($tools, ".tools[*]['type','name']"), Holds::Kept),
+            )+
+        ]
+    };
+}
+
 pub(in crate::client) static RESPONSES: Sites = Sites {
-    request: &[
-        ("$..*", Holds::Any),
+    request: places!(items: "$.input[*]", tools: ["$.tools[*]", "$.input[*].tools[*]"], [
         // A file may stand in these as text.
         ("$.input", Holds::Text),
         ("$.input[*]['content','output','input','code']", Holds::Text),
         ("$.input[*]['content','output'][*].text", Holds::Text),
-        ("$.input[*].arguments", Holds::Json),
         (
             "$.input[*].content[?@.type != 'input_text' && @.type != 'output_text' && @.type != 'text' && \
              @.type != 'refusal' && @.type != 'reasoning_text' && @.type != 'summary_text']",
@@ -20,191 +76,27 @@ pub(in crate::client) static RESPONSES: Sites = Sites {
             "$.input[*].output[?@.type && @.type != 'input_text' && @.type != 'output_text' && @.type != 'text']",
             Holds::Media(1),
         ),
-        (
-            "$.input[?@.type == 'computer_call_output'].output",
-            Holds::Media(0),
-        ),
-        (
-            "$.input[?@.type == 'image_generation_call'].result",
-            Holds::Media(0),
-        ),
+        ("$.input[?@.type == 'computer_call_output'].output", Holds::Media(0)),
+        ("$.input[?@.type == 'image_generation_call'].result", Holds::Media(0)),
         ("$.input[*].outputs[?@.type == 'image']", Holds::Media(0)),
         (
             "$.prompt.variables[?@.type == 'input_image' || @.type == 'input_file']",
             Holds::Media(0),
         ),
         ("$.tools[*].input_image_mask", Holds::Media(0)),
-        (
-            "$.tools[*].environment.skills[*].source.data",
-            Holds::Media(0),
-        ),
+        ("$.tools[*].environment.skills[*].source.data", Holds::Media(0)),
         ("$.input[*].tools[*].input_image_mask", Holds::Media(0)),
-        (
-            "$.input[*].tools[*].environment.skills[*].source.data",
-            Holds::Media(0),
-        ),
-        ("$.input[*].content[*].logprobs", Holds::Shadow),
-        (
-            "$['model','previous_response_id','conversation']",
-            Holds::Kept,
-        ),
-        ("$.conversation.id", Holds::Kept),
-        ("$.tool_choice..*", Holds::Kept),
-        ("$['tools','text']..['enum','required'][*]", Holds::Kept),
-        ("$.input[*].tools[*]..['enum','required'][*]", Holds::Kept),
-        (
-            "$['user','safety_identifier','prompt_cache_key']",
-            Holds::Aside,
-        ),
-        ("$.metadata.*", Holds::Aside),
-        (
-            "$.input[*]['id','call_id','type','role','status','phase']",
-            Holds::Kept,
-        ),
-        ("$.input[*]['name','namespace','server_label']", Holds::Kept),
-        (
-            "$.input[*]['approval_request_id','container_id','encrypted_content','fingerprint']",
-            Holds::Kept,
-        ),
-        ("$.input[*].caller.caller_id", Holds::Kept),
-        ("$.input[*].content[*].type", Holds::Kept),
-        (
-            "$.input[*].content[*].annotations[*]['type','file_id','container_id']",
-            Holds::Kept,
-        ),
-        ("$.input[*].results[*].file_id", Holds::Kept),
-        (
-            "$.tools[*]['type','name','server_label','server_url','authorization','tunnel_id','container']",
-            Holds::Kept,
-        ),
-        ("$.tools[*].headers..*", Holds::Kept),
-        (
-            "$.tools[*]['allowed_tools','require_approval']..*",
-            Holds::Kept,
-        ),
-        ("$.tools[*].vector_store_ids[*]", Holds::Kept),
-        (
-            "$.tools[*]['container','environment'].file_ids[*]",
-            Holds::Kept,
-        ),
-        (
-            "$.tools[*]['container','environment'].network_policy.domain_secrets[*].value",
-            Holds::Kept,
-        ),
-        ("$.tools[*].environment.container_id", Holds::Kept),
-        ("$.tools[*].environment.skills[*].skill_id", Holds::Kept),
-        ("$.tools[*].tools[*]['type','name']", Holds::Kept),
-        (
-            "$.input[*].tools[*]['type','name','server_label','server_url','authorization','tunnel_id','container']",
-            Holds::Kept,
-        ),
-        ("$.input[*].tools[*].headers..*", Holds::Kept),
-        (
-            "$.input[*].tools[*]['allowed_tools','require_approval']..*",
-            Holds::Kept,
-        ),
-        ("$.input[*].tools[*].vector_store_ids[*]", Holds::Kept),
-        (
-            "$.input[*].tools[*]['container','environment'].file_ids[*]",
-            Holds::Kept,
-        ),
-        (
-            "$.input[*].tools[*]['container','environment'].network_policy.domain_secrets[*].value",
-            Holds::Kept,
-        ),
-        ("$.input[*].tools[*].environment.container_id", Holds::Kept),
-        (
-            "$.input[*].tools[*].environment.skills[*].skill_id",
-            Holds::Kept,
-        ),
-        ("$.input[*].tools[*].tools[*]['type','name']", Holds::Kept),
-        ("$.prompt['id','version']", Holds::Kept),
-    ],
-    answer: &[
-        ("$..*", Holds::Any),
-        ("$.output[*].arguments", Holds::Json),
-        ("$.output[*].content[*].logprobs", Holds::Shadow),
+        ("$.input[*].tools[*].environment.skills[*].source.data", Holds::Media(0)),
+        ("$['model','previous_response_id','conversation']", Holds::Kept),
+    ]),
+    answer: places!(items: "$.output[*]", tools: ["$.tools[*]", "$.output[*].tools[*]"], [
         (
             "$['id','model','object','status','service_tier','previous_response_id']",
             Holds::Kept,
         ),
         // Of events.
         ("$['type','item_id','call_id','obfuscation']", Holds::Kept),
-        ("$.conversation.id", Holds::Kept),
-        ("$.tool_choice..*", Holds::Kept),
-        ("$['tools','text']..['enum','required'][*]", Holds::Kept),
-        ("$.output[*].tools[*]..['enum','required'][*]", Holds::Kept),
-        (
-            "$['user','safety_identifier','prompt_cache_key']",
-            Holds::Aside,
-        ),
-        ("$.metadata.*", Holds::Aside),
-        (
-            "$.output[*]['id','call_id','type','role','status','phase']",
-            Holds::Kept,
-        ),
-        (
-            "$.output[*]['name','namespace','server_label']",
-            Holds::Kept,
-        ),
-        (
-            "$.output[*]['approval_request_id','container_id','encrypted_content','fingerprint']",
-            Holds::Kept,
-        ),
-        ("$.output[*].caller.caller_id", Holds::Kept),
-        ("$.output[*].content[*].type", Holds::Kept),
-        (
-            "$.output[*].content[*].annotations[*]['type','file_id','container_id']",
-            Holds::Kept,
-        ),
-        ("$.output[*].results[*].file_id", Holds::Kept),
-        (
-            "$.tools[*]['type','name','server_label','server_url','authorization','tunnel_id','container']",
-            Holds::Kept,
-        ),
-        ("$.tools[*].headers..*", Holds::Kept),
-        (
-            "$.tools[*]['allowed_tools','require_approval']..*",
-            Holds::Kept,
-        ),
-        ("$.tools[*].vector_store_ids[*]", Holds::Kept),
-        (
-            "$.tools[*]['container','environment'].file_ids[*]",
-            Holds::Kept,
-        ),
-        (
-            "$.tools[*]['container','environment'].network_policy.domain_secrets[*].value",
-            Holds::Kept,
-        ),
-        ("$.tools[*].environment.container_id", Holds::Kept),
-        ("$.tools[*].environment.skills[*].skill_id", Holds::Kept),
-        ("$.tools[*].tools[*]['type','name']", Holds::Kept),
-        (
-            "$.output[*].tools[*]['type','name','server_label','server_url','authorization','tunnel_id','container']",
-            Holds::Kept,
-        ),
-        ("$.output[*].tools[*].headers..*", Holds::Kept),
-        (
-            "$.output[*].tools[*]['allowed_tools','require_approval']..*",
-            Holds::Kept,
-        ),
-        ("$.output[*].tools[*].vector_store_ids[*]", Holds::Kept),
-        (
-            "$.output[*].tools[*]['container','environment'].file_ids[*]",
-            Holds::Kept,
-        ),
-        (
-            "$.output[*].tools[*]['container','environment'].network_policy.domain_secrets[*].value",
-            Holds::Kept,
-        ),
-        ("$.output[*].tools[*].environment.container_id", Holds::Kept),
-        (
-            "$.output[*].tools[*].environment.skills[*].skill_id",
-            Holds::Kept,
-        ),
-        ("$.output[*].tools[*].tools[*]['type','name']", Holds::Kept),
-        ("$.prompt['id','version']", Holds::Kept),
-    ],
+    ]),
     events: Events::Typed(TYPED),
     parts: &["", r#"{"type":"input_text","text":"[removed]"}"#],
     others: &[
