@@ -160,6 +160,56 @@ fn a_policy_in_json_is_one_too() {
     );
 }
 
+/// Two rules with every field that says for whom and where.
+const RULES: &str = r#"
+redaction:
+  - { providers: [bedrock], models: [claude], entities: { all: "off" } }
+  - consumers: ["*"]
+    entities: { all: mask, secrets: block }
+    directions: [request, answer]
+    select: { request: { exclude: ["$.messages[?@.role=='system']"] } }
+    media: refuse
+    header: true
+"#;
+
+#[test]
+fn for_whom_and_where_a_rule_holds_is_no_matter_here() {
+    let path = policy("places.yaml", RULES);
+    let arguments = ["redact", "--redacted", "--policy", &path];
+    check(&arguments, "jane@corp.com", "jane@corp.com");
+    let second = [&arguments[..], &["--rule", "1"]].concat();
+    check(&second, "jane@corp.com", "[EMAIL]");
+    let third = [&arguments[..], &["--rule", "2"]].concat();
+    check_fails(
+        &third,
+        "",
+        "there is no redaction[2]; rules in the section: 2",
+    );
+}
+
+#[test]
+fn a_field_that_no_rule_has_is_refused() {
+    let path = policy(
+        "unknown.yaml",
+        "redaction: { entities: { all: mask }, pattern: [] }",
+    );
+    check_fails(
+        &["redact", "--policy", &path],
+        "",
+        "redaction.pattern: unknown field; did you mean 'patterns'?",
+    );
+}
+
+#[test]
+fn what_the_policy_blocks_ends_the_text_and_is_a_failure() {
+    let path = policy("rules.yaml", RULES);
+    let arguments = ["redact", "--redacted", "--policy", &path, "--rule", "1"];
+    let input = "to jane@corp.com: ghp_16C7e42F292c6912E7710c838347Ae178B4a and more";
+    let said = run(&arguments, input.as_bytes());
+    assert_eq!((said.is_success, &*said.out), (false, "to [EMAIL]: "));
+    check_fails(&arguments, input, "holds something of 'github_token'");
+}
+
 #[test]
 fn a_policy_with_problems_is_refused_with_all_of_them() {
     let path = policy(
@@ -196,12 +246,19 @@ fn what_it_cannot_do_it_says() {
     check_fails(
         &["redact", "--policy", &policy("none.yaml", "version: 1\n")],
         "",
-        "missing field `redaction`",
+        "no `redaction` section",
     );
     check_fails(
         &["redact", "--jsonl", "--redacted"],
         "",
         "--redacted works on text",
+    );
+    check_fails(&["redact", "--rule", "0"], "", "--rule needs a --policy");
+    check_fails(&["redact", "--rule", "first"], "", "--rule needs a number");
+    check_fails(
+        &["redact", "--policy", &policy("text.yaml", "just words")],
+        "",
+        "no `redaction` section",
     );
     check_fails(&["redact", "--jsonl"], "{\"a\":1}\n{\"jane\n", "line 2: ");
     check_fails(&[], "", "usage: tollgate redact");

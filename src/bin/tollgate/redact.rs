@@ -3,16 +3,16 @@
 //! Text is read in blocks and redacted as a stream, so it may be of any size; bytes that are no UTF-8 are passed on and
 //! end whatever they stand in. Of JSON lines each string is a text of its own, unescaped; keys and numbers are not looked at.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _, Read as _, Write};
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use tollgate::document::{self, Fields, Kind};
 use tollgate::redact::{Action, Finding, Folded, Plan, Stream};
 
 pub(crate) const USAGE: &str = "\
-tollgate redact [--jsonl] [--redacted] [--policy FILE]
+tollgate redact [--jsonl] [--redacted] [--policy FILE [--rule N]]
 
 Reads text from stdin and writes one JSON line for each finding:
   {\"entity\":\"email\",\"start\":5,\"end\":21,\"score\":0.90,\"action\":\"mask\"}
@@ -21,8 +21,21 @@ start and end count bytes of the input; the value is never written.
   --jsonl        stdin is JSON lines; findings also name the line (from 1) and the
                  string's path, and count bytes of the string without its escapes
   --redacted     write the redacted text instead (not with --jsonl)
-  --policy FILE  YAML or JSON with a `redaction` section, of which the first rule is taken;
-                 without it everything is masked";
+                 what the policy blocks ends it, and is a failure
+  --policy FILE  YAML or JSON with a `redaction` section; without it everything is masked
+  --rule N       which rule of the section is taken, counted from 0 as in redaction[0];
+                 0 unless set";
+
+/// A rule's fields that say for whom and where it holds; here it is for all.
+const ASIDE: &[&str] = &[
+    "consumers",
+    "models",
+    "providers",
+    "directions",
+    "select",
+    "media",
+    "header",
+];
 
 type Failure = String;
 
@@ -43,17 +56,25 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), Fai
         is_redacted: false,
         plan: Plan::all(Action::Mask),
     };
+    let mut policy = None;
+    let mut rule = None;
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--jsonl" => options.is_jsonl = true,
             "--redacted" => options.is_redacted = true,
-            "--policy" => {
-                let path = arguments.next().ok_or("--policy needs a file")?;
-                options.plan = read_plan(&path)?;
+            "--policy" => policy = Some(arguments.next().ok_or("--policy needs a file")?),
+            "--rule" => {
+                let number = arguments.next().and_then(|number| number.parse().ok());
+                rule = Some(number.ok_or("--rule needs a number, such as 0")?);
             }
             "--help" | "-h" => return help(),
             _ => return Err(format!("unknown argument '{argument}'\n\n{USAGE}")),
         }
+    }
+    match (policy, rule) {
+        (Some(path), rule) => options.plan = read_plan(&path, rule.unwrap_or(0))?,
+        (None, Some(_)) => return Err("--rule needs a --policy that has it".to_owned()),
+        (None, None) => {}
     }
     let mut out = io::BufWriter::new(io::stdout().lock());
     match (options.is_jsonl, options.is_redacted) {
@@ -64,33 +85,36 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), Fai
     out.flush().map_err(shown)
 }
 
-/// The `redaction` section of a policy; the file may hold the rest of the policy too.
-fn read_plan(path: &str) -> Result<Plan, Failure> {
-    #[derive(Deserialize, serde::Serialize)]
-    struct Section {
-        redaction: serde_yaml_ng::Value,
-    }
+/// The rule `number` of a policy's `redaction` section; the file may hold the rest of the policy too.
+fn read_plan(path: &str, number: usize) -> Result<Plan, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
-    // YAML takes JSON too.
-    let section: Section =
-        serde_yaml_ng::from_str(&text).map_err(|error| format!("{path}: {error}"))?;
-    let json = serde_json::to_vec(&section).map_err(shown)?;
-    let root = document::parse(&json).map_err(shown)?;
+    // YAML takes JSON too. What it says of a mistake may repeat the file, but where it is.
+    let policy: serde_yaml_ng::Value = serde_yaml_ng::from_str(&text)
+        .map_err(|error| format!("{path}: neither YAML nor JSON: {error}"))?;
+    let section = policy.get("redaction").ok_or_else(|| {
+        format!("{path}: no `redaction` section; write one, or leave --policy out")
+    })?;
+    let json = serde_json::to_vec(&BTreeMap::from([("redaction", section)])).map_err(shown)?;
+    let root = document::parse(&json).map_err(|problem| format!("{path}: {problem}"))?;
     let variable = |name: &str| std::env::var(name).ok();
-    let plan = document::read(&root, |fields| {
-        // A rule's other fields say for whom and where; here it is for all.
+    let rules = document::read(&root, |fields| {
         let read = |fields: &mut Fields<'_>| {
-            let plan = Plan::read(fields, &variable);
-            fields.skip_rest();
-            plan
+            for name in ASIDE {
+                fields.node(name);
+            }
+            Plan::read(fields, &variable)
         };
-        if fields.kind("redaction") == Some(Kind::List) {
-            let rules = fields.maps("redaction", |_, fields| read(fields));
-            return rules.into_iter().next();
-        }
-        fields.map("redaction", read)
+        Some(if fields.kind("redaction") == Some(Kind::List) {
+            fields.maps("redaction", |_, fields| read(fields))
+        } else {
+            fields.map("redaction", read).into_iter().collect()
+        })
     });
-    plan.map_err(|problems| format!("{path}:\n{problems}"))
+    let rules = rules.map_err(|problems| format!("{path}:\n{problems}"))?;
+    let count = rules.len();
+    rules.into_iter().nth(number).ok_or_else(|| {
+        format!("{path}: there is no redaction[{number}]; rules in the section: {count}")
+    })
 }
 
 fn scan_text(options: &Options, out: &mut impl Write) -> Result<(), Failure> {
@@ -166,51 +190,46 @@ impl Text {
 
     fn push(&mut self, text: &str, options: &Options, out: &mut impl Write) -> Result<(), Failure> {
         self.pushed = self.pushed.saturating_add(text.len());
-        let mut lines = String::new();
-        let base = self.base;
-        self.stream
-            .push(&options.plan, text, &mut self.redacted, &mut |finding| {
-                write_finding(
-                    options.plan.name(finding.kind),
-                    &finding,
-                    base,
-                    "",
-                    &mut lines,
-                );
-            });
-        self.write(&lines, options, out)
+        self.write(options, out, |stream, redacted, found| {
+            stream.push(&options.plan, text, redacted, found);
+        })
     }
 
     fn finish(&mut self, options: &Options, out: &mut impl Write) -> Result<(), Failure> {
-        let mut lines = String::new();
-        let base = self.base;
-        self.stream
-            .finish(&options.plan, &mut self.redacted, &mut |finding| {
-                write_finding(
-                    options.plan.name(finding.kind),
-                    &finding,
-                    base,
-                    "",
-                    &mut lines,
-                );
-            });
-        self.write(&lines, options, out)
+        self.write(options, out, |stream, redacted, found| {
+            stream.finish(&options.plan, redacted, found);
+        })
     }
 
+    /// Writes what one step of the stream makes of the text, or finds in it.
     fn write(
         &mut self,
-        lines: &str,
         options: &Options,
         out: &mut impl Write,
+        step: impl FnOnce(&mut Stream, &mut String, &mut dyn FnMut(Finding)),
     ) -> Result<(), Failure> {
+        let mut lines = String::new();
+        let mut blocked = None;
+        step(&mut self.stream, &mut self.redacted, &mut |finding| {
+            let name = options.plan.name(finding.kind);
+            if finding.action == Action::Block {
+                blocked = Some(name);
+            }
+            write_finding(name, &finding, self.base, "", &mut lines);
+        });
         let written = if options.is_redacted {
             self.redacted.as_str()
         } else {
-            lines
+            lines.as_str()
         };
-        let result = out.write_all(written.as_bytes()).map_err(shown);
+        out.write_all(written.as_bytes()).map_err(shown)?;
         self.redacted.clear();
-        result
+        match blocked {
+            Some(name) if options.is_redacted => Err(format!(
+                "the policy blocks this text, for it holds something of '{name}'"
+            )),
+            _ => Ok(()),
+        }
     }
 }
 
