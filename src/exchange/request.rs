@@ -162,9 +162,7 @@ impl Exchange {
                 .identify(&headers, &|path| host.property(path))?;
             self.report.consumer = caller.name().map(str::to_owned);
             if let Some(status) = self.status(&caller, &headers, host) {
-                effects.push(status);
-                self.state = State::Over;
-                return Ok(Flow::Hold);
+                return Ok(self.reply(status, effects));
             }
             let client = match Endpoint::find(&headers)? {
                 Endpoint::Turn(client) => client,
@@ -172,14 +170,12 @@ impl Exchange {
                     return self.passage_head(caller, headers, ends, host, effects);
                 }
                 Endpoint::Models => {
-                    effects.push(self.models(&caller));
-                    self.state = State::Over;
-                    return Ok(Flow::Hold);
+                    let models = self.models(&caller);
+                    return Ok(self.reply(models, effects));
                 }
                 Endpoint::Model(name) => {
-                    effects.push(self.one_model(&caller, name)?);
-                    self.state = State::Over;
-                    return Ok(Flow::Hold);
+                    let model = self.one_model(&caller, name)?;
+                    return Ok(self.reply(model, effects));
                 }
             };
             self.check_length(&headers)?;
@@ -574,7 +570,7 @@ impl Exchange {
     }
 
     /// How the budgets stand, for whom the policy lets see it. To others the path is like any other.
-    fn status(&self, caller: &Caller, headers: &Headers, host: &dyn Host) -> Option<Effect> {
+    fn status(&self, caller: &Caller, headers: &Headers, host: &dyn Host) -> Option<Vec<u8>> {
         let path = headers.text(":path")?.split('?').next()?;
         let is_asked = headers.text(":method") == Some(GET);
         if !is_asked || !self.policy.shows_budgets(path, caller) {
@@ -583,21 +579,36 @@ impl Exchange {
         let mut body = Vec::new();
         let now_ms = host.now().unix_ms;
         write_status(&self.policy.budgets, now_ms, host.shared(), &mut body);
-        Some(found(body))
+        Some(body)
     }
 
-    fn models(&self, caller: &Caller) -> Effect {
+    fn models(&self, caller: &Caller) -> Vec<u8> {
         let mut body = Vec::new();
         let names = self.policy.models_of(caller).map(|name| (name, OWNER));
         write_models(names, CREATED, &mut body);
-        found(body)
+        body
     }
 
-    fn one_model(&self, caller: &Caller, name: &str) -> Result<Effect, Fault> {
+    fn one_model(&self, caller: &Caller, name: &str) -> Result<Vec<u8>, Fault> {
         self.policy.model(caller, name)?;
         let mut body = Vec::new();
         write_model(name, OWNER, CREATED, &mut body);
-        Ok(found(body))
+        Ok(body)
+    }
+
+    /// Answers with what the filter knows by itself.
+    fn reply(&mut self, body: Vec<u8>, effects: &mut Vec<Effect>) -> Flow {
+        const STATUS: u16 = 200;
+        let mut headers = Headers::new();
+        headers.push("content-type", "application/json");
+        effects.push(Effect::Reply {
+            status: STATUS,
+            headers,
+            body,
+        });
+        self.report.status = STATUS;
+        self.state = State::Over;
+        Flow::Hold
     }
 }
 
@@ -676,14 +687,4 @@ pub(super) fn chosen(host: &dyn Host) -> Option<Vec<u8>> {
         .iter()
         .find_map(|path| host.property(path))
         .filter(|name| !name.is_empty())
-}
-
-fn found(body: Vec<u8>) -> Effect {
-    let mut headers = Headers::new();
-    headers.push("content-type", "application/json");
-    Effect::Reply {
-        status: 200,
-        headers,
-        body,
-    }
 }

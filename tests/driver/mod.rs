@@ -204,6 +204,7 @@ impl Proxy {
         else {
             return None;
         };
+        assert_eq!(self.exchange.report(None).status, status, "what is logged");
         let mut all = Headers::new();
         all.push(":status", status.to_string());
         headers
