@@ -44,6 +44,8 @@ pub enum Client {
         /// The bound in bytes.
         limit: usize,
     },
+    /// The body is compressed, which is not undone here.
+    Compressed,
     /// There is no body.
     EmptyBody,
     /// The body is no JSON.
@@ -266,6 +268,7 @@ impl Fault {
                 Client::UnknownPath | Client::UnknownModel => 404,
                 Client::Method { .. } => 405,
                 Client::TooLarge { .. } => 413,
+                Client::Compressed => 415,
                 Client::EmptyBody | Client::Json { .. } | Client::Invalid(_) => 400,
             },
             Self::Policy(
@@ -315,6 +318,7 @@ impl Fault {
                 Client::AgentsNotAllowed => "agents_not_allowed",
                 Client::Method { .. } => "method_not_allowed",
                 Client::TooLarge { .. } => "request_too_large",
+                Client::Compressed => "unsupported_content_encoding",
                 Client::EmptyBody => "empty_body",
                 Client::Json { .. } => "invalid_json",
                 Client::UnknownModel => "model_not_found",
@@ -394,6 +398,9 @@ impl fmt::Display for Client {
             Self::Method { allow } => write!(f, "wrong method; this path takes {allow}"),
             Self::TooLarge { limit } => {
                 write!(f, "the request body exceeds this gateway's limit of {limit} bytes")
+            }
+            Self::Compressed => {
+                f.write_str("the request body is compressed; send it without content-encoding")
             }
             Self::EmptyBody => f.write_str("the request has no body; send a JSON object"),
             Self::Json { offset } => {

@@ -568,7 +568,7 @@ impl Answer {
 impl Turn {
     /// Whether this head begins the stream that was asked for.
     fn streams(&self, head: &Headers) -> bool {
-        if !self.opening.stream || head.status() != 200 || is_compressed(head) {
+        if !self.opening.stream || head.status() != 200 || head.is_compressed() {
             return false;
         }
         match self.target.path(self.client.format()) {
@@ -629,7 +629,7 @@ impl Turn {
 
     /// Fails where a whole answer says of itself that it failed, or cannot be read.
     pub(super) fn refuse(&self, head: &Headers, bytes: &[u8]) -> Result<(), Fault> {
-        if is_compressed(head) {
+        if head.is_compressed() {
             return Err(Fault::from(Upstream::compressed()));
         }
         if head.status() != 200 {
@@ -842,11 +842,6 @@ fn as_reply(effects: &mut Vec<Effect>) -> Flow {
 /// The upstream half and OpenAI-shaped errors need nothing; Envoy's own replies are plain text.
 fn is_openai_shaped(head: &Headers) -> bool {
     head.status() < 400 || head.has_content_type("application/json")
-}
-
-pub(super) fn is_compressed(head: &Headers) -> bool {
-    head.text("content-encoding")
-        .is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity"))
 }
 
 /// The head that an answer written anew starts with.

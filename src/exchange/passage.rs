@@ -25,7 +25,6 @@ use crate::provider::{Call, Relay};
 use crate::turn::{Headers, Method};
 
 use super::admit::{self, Halt};
-use super::answer::is_compressed;
 use super::journal::Journal;
 use super::redact::{Filter, Redaction};
 use super::request::{Held, PASSING, ROUTED_BY, chosen};
@@ -71,7 +70,7 @@ impl Exchange {
         let method = headers.text(":method").and_then(Method::parse);
         let method = method.ok_or(fault::Client::Method { allow: Method::ALL })?;
         let agents = Rc::clone(self.policy.agents(&caller, place.resource)?);
-        self.check_length(&headers)?;
+        self.check_body_head(&headers)?;
         let passage = Passage {
             method,
             rest: place.rest.to_owned(),
@@ -379,7 +378,7 @@ pub(super) struct Events {
 impl Way {
     /// Chooses by the answer's head.
     pub(super) fn of(passing: &mut Passing, head: &Headers, event_bytes_max: usize) -> Self {
-        if !is_success(head) || is_compressed(head) {
+        if !is_success(head) || head.is_compressed() {
             Self::Held
         } else if head.has_content_type("text/event-stream") && !passing.is_file {
             let redaction = passing.redaction.take();
@@ -433,7 +432,7 @@ impl Passing {
         body: &[u8],
         report: &mut Report,
     ) -> Result<Option<Vec<u8>>, Fault> {
-        if is_compressed(head) {
+        if head.is_compressed() {
             return Err(Fault::from(Upstream::compressed()));
         }
         if !is_success(head) {

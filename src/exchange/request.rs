@@ -9,6 +9,7 @@ use crate::budget::Outbound;
 use crate::client::agents::{self, Place};
 use crate::client::models::{write_model, write_models};
 use crate::client::{self, Client, Opening};
+use crate::codec::percent;
 use crate::fault::{self, Fault};
 use crate::policy::{Caller, Model, Placement};
 use crate::provider::{Call, Path};
@@ -78,7 +79,7 @@ enum Endpoint<'p> {
     Turn(&'static dyn Client),
     /// The list of models.
     Models,
-    /// One model.
+    /// One model, named as paths name it.
     Model(&'p str),
     /// Something of the agents API.
     Agents,
@@ -178,7 +179,7 @@ impl Exchange {
                     return Ok(self.reply(model, effects));
                 }
             };
-            self.check_length(&headers)?;
+            self.check_body_head(&headers)?;
             let from = From::App(caller);
             Receiving {
                 client,
@@ -333,7 +334,11 @@ impl Exchange {
     }
 
     /// A body that says it is too large is refused before it comes.
-    pub(super) fn check_length(&self, headers: &Headers) -> Result<(), Fault> {
+    /// Refuses a body by what its head says, before it comes.
+    pub(super) fn check_body_head(&self, headers: &Headers) -> Result<(), Fault> {
+        if headers.is_compressed() {
+            return Err(Fault::from(fault::Client::Compressed));
+        }
         let limit = self.policy.limits.request_body_bytes_max;
         let length = headers.text("content-length");
         match length.and_then(|length| length.parse::<u64>().ok()) {
@@ -590,6 +595,10 @@ impl Exchange {
     }
 
     fn one_model(&self, caller: &Caller, name: &str) -> Result<Vec<u8>, Fault> {
+        let mut decoded = Vec::new();
+        percent::decode(name.as_bytes(), &mut decoded);
+        // What is no UTF-8 is no model's name either.
+        let name = str::from_utf8(&decoded).unwrap_or_default();
         self.policy.model(caller, name)?;
         let mut body = Vec::new();
         write_model(name, OWNER, CREATED, &mut body);

@@ -44,6 +44,13 @@ impl Headers {
         })
     }
 
+    /// Whether the body cannot be read as it is.
+    #[must_use]
+    pub fn is_compressed(&self) -> bool {
+        self.text("content-encoding")
+            .is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity"))
+    }
+
     /// Appends a header, keeping others of the same name.
     pub fn push(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Vec<u8>>) {
         self.0.push((name.into(), value.into()));
