@@ -376,22 +376,29 @@ def run(children):
             child.log = sys.stderr
         print(f"\nTollgate ({placement}) answers on http://127.0.0.1:{port}/v1", *notes, sep="\n")
         print("\nThree things to try:\n", *commands(policy, port), "\nCtrl-C stops everything.", sep="\n", flush=True)
-        while all(child.is_running() for child in children):
-            time.sleep(0.2)
+        watch(children)
+
+
+def watch(children):
+    """Waits until one of them stops, which none should."""
+    while all(child.is_running() for child in children):
+        time.sleep(0.2)
     dead = next(child for child in children if not child.is_running())
     raise Failure(f"{dead.name} has stopped (exit code {dead.child.returncode}):\n{dead.last_words()}")
 
 
-def main():
+def main(command, serve):
+    """Serves until somebody stops it or a child dies, and leaves no child behind."""
+
     def stop(*_):
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
     children = []
     try:
-        run(children)
+        serve(children)
     except Failure as failure:
-        print(f"make run: {failure}", file=sys.stderr)
+        print(f"{command}: {failure}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 0
@@ -401,4 +408,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("make run", run))

@@ -8,7 +8,6 @@ import json
 import pathlib
 import re
 import shutil
-import signal
 import socket
 import sys
 import tempfile
@@ -101,29 +100,8 @@ def serve(children):
         print(f"\nThey share their budgets in Redis (port {redis_port}), through Webdis (port {webdis_port}).")
         tries = [re.sub(rf":{port}/", f":{which}/", run.commands(policy, port)[0]) for which in ports]
         print("\nThe same budget through both:\n", *tries, "\nCtrl-C stops everything.", sep="\n", flush=True)
-        while all(child.is_running() for child in children):
-            time.sleep(0.2)
-    dead = next(child for child in children if not child.is_running())
-    raise run.Failure(f"{dead.name} has stopped (exit code {dead.child.returncode}):\n{dead.last_words()}")
-
-
-def main():
-    def stop(*_):
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, stop)
-    children = []
-    try:
-        serve(children)
-    except run.Failure as failure:
-        print(f"make run-global: {failure}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 0
-    finally:
-        for child in reversed(children):
-            child.stop()
+        run.watch(children)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run.main("make run-global", serve))

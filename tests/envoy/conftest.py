@@ -203,6 +203,12 @@ def png():
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0\xff\0\0")) + chunk(b"IEND", b"")
 
 
+def add_mantle(policy, simulator, **more):
+    """Bedrock's other host, beside the runtime."""
+    mantle = {"name": "mantle", "kind": "bedrock", "region": "us-east-1", "surface": "mantle", **more}
+    policy["providers"].append(mantle | {"endpoint": simulator.endpoint("mantle")})
+
+
 def model(policy, name):
     return next(each for each in policy["models"] if each["name"] == name)
 

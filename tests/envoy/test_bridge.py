@@ -5,7 +5,7 @@ import json
 import openai
 import pydantic
 import pytest
-from conftest import Gateway
+from conftest import Gateway, add_mantle
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response, ResponseStreamEvent
 
@@ -34,8 +34,7 @@ def gateway(request, directory, simulator, running):
     """The shipped config with mantle beside the runtime, and models that speak one format."""
 
     def add(policy):
-        mantle = {"name": "mantle", "kind": "bedrock", "region": "us-east-1", "surface": "mantle"}
-        policy["providers"].append(mantle | {"endpoint": simulator.endpoint("mantle")})
+        add_mantle(policy, simulator)
         policy.pop("parameters", None)  # What is refused without a rule is refused here.
         policy["models"] += [{"name": name, "targets": [target]} for name, target in MODELS.items()]
 

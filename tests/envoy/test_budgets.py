@@ -11,7 +11,7 @@ import time
 
 import pytest
 import run
-from conftest import model
+from conftest import add_mantle, model
 
 WORKERS, CLIENTS = 4, 64
 KEYS = ["sk-demo", "sk-two", "sk-three", "sk-admin"]
@@ -326,8 +326,7 @@ def test_what_redaction_refuses_is_charged_by_what_it_cost(start, placement):
 @pytest.mark.parametrize("placement", ["single", "split"])
 def test_the_agents_api_is_counted_by_requests_and_refused_by_budgets_of_tokens(start, simulator, placement):
     def change(policy):
-        mantle = {"name": "mantle", "kind": "bedrock", "region": "us-east-1", "surface": "mantle", "endpoint": simulator.endpoint("mantle")}
-        policy["providers"].append(mantle)
+        add_mantle(policy, simulator)
         policy["models"].append({"name": "gpt-agent", "targets": [{"provider": "mantle", "model": "openai.gpt-5.6-luna"}]})
         policy["agents"] = [{"provider": "mantle", "consumers": ["*"]}]
         tokens = budget("tokens", limit=1000, match={"consumer": "two"})

@@ -5,7 +5,7 @@ import threading
 
 import openai
 import pytest
-from conftest import CREDENTIALS, Gateway
+from conftest import CREDENTIALS, Gateway, add_mantle
 from judge import signature_problem
 from openai.types.beta import AgentSession, AgentSessionEvent
 from pydantic import TypeAdapter
@@ -21,8 +21,7 @@ def gateway(request, directory, simulator, running):
     """The shipped config with mantle, and agents for some."""
 
     def add(policy):
-        mantle = {"name": "mantle", "kind": "bedrock", "region": "us-east-1", "surface": "mantle", "project": "proj_1"}
-        policy["providers"].append(mantle | {"endpoint": simulator.endpoint("mantle")})
+        add_mantle(policy, simulator, project="proj_1")
         targets = [{"provider": "mantle", "model": "openai.gpt-5.6-luna"}, {"provider": "openai", "model": "gpt-5.6-luna"}]
         policy["models"].append({"name": "gpt-agent", "targets": targets, "cluster": "agents-anywhere"})
         policy["models"].append({"name": "gpt-other", "targets": [{"provider": "mantle", "model": "openai.gpt-5.6-terra"}]})

@@ -7,7 +7,7 @@ import random
 import openai
 import pytest
 import run
-from conftest import MODELS, PLANTED, leaks, png
+from conftest import MODELS, PLANTED, add_mantle, leaks, png
 from test_agents import AGENTS
 from test_managed_agents import ROLE, WORKSPACE, heard, message, text_of
 from test_node_sdk import STEPS, check_every_step
@@ -30,8 +30,7 @@ def redacting(directory, simulator, running):
         if key not in started:
 
             def change(policy):
-                mantle = {"name": "mantle", "kind": "bedrock", "region": "us-east-1", "surface": "mantle"}
-                policy["providers"].append(mantle | {"endpoint": simulator.endpoint("mantle")})
+                add_mantle(policy, simulator)
                 policy["models"].append({"name": "gpt-agent", "targets": [{"provider": "mantle", "model": "openai.gpt-5.6-luna"}]})
                 policy["agents"] = [{"provider": "mantle", "consumers": ["*"]}]
                 if name == "single":

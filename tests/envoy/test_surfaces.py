@@ -4,7 +4,7 @@ import json
 
 import openai
 import pytest
-from conftest import CREDENTIALS, Gateway
+from conftest import CREDENTIALS, Gateway, add_mantle
 from judge import signature_problem
 from openai.types import Completion
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
@@ -28,8 +28,7 @@ def gateway(request, directory, simulator, running):
     """The shipped config with mantle beside the runtime."""
 
     def add(policy):
-        mantle = {"name": "mantle", "kind": "bedrock", "region": "us-east-1", "surface": "mantle", "project": "proj_1"}
-        policy["providers"].append(mantle | {"endpoint": simulator.endpoint("mantle")})
+        add_mantle(policy, simulator, project="proj_1")
         policy.pop("parameters", None)  # What is refused without a rule is refused here.
         policy["models"] += [{"name": name, "targets": [target]} for name, target in MODELS.items()]
 

@@ -84,9 +84,6 @@ impl Translate for InvokeAgent {
         call: &mut Call,
     ) -> Result<(), Fault> {
         leave_model_settings(request, false, uncarried)?;
-        if request.max_tokens.is_some() {
-            uncarried.leave("max_tokens")?;
-        }
         if request
             .messages
             .iter()

@@ -230,10 +230,10 @@ fn qualifier(text: &str) -> Result<&str, &'static str> {
     Err("no name of an endpoint; it has a letter and up to 47 letters, digits and _")
 }
 
-/// Leaves behind what an agent decides itself. `tools` says whether it takes the app's tools.
+/// Leaves behind what an agent decides itself: of these a harness takes the app's tools and a bound of its answer.
 fn leave_model_settings(
     request: &Request<'_>,
-    takes_tools: bool,
+    is_harness: bool,
     uncarried: &mut Uncarried<'_>,
 ) -> Result<(), Fault> {
     use crate::turn::{Effort, Output};
@@ -255,8 +255,8 @@ fn leave_model_settings(
     let is_marked = request.tools.iter().any(|tool| tool.cache.is_some())
         || parts.any(|part| matches!(part, Part::CacheBreakpoint(_)));
     for (name, is_set) in [
-        ("agent.tools", !takes_tools && !request.tools.is_empty()),
-        ("tool_choice", !(is_free || takes_tools && is_none)),
+        ("agent.tools", !is_harness && !request.tools.is_empty()),
+        ("tool_choice", !(is_free || is_harness && is_none)),
         (
             "parallel_tool_calls",
             request.parallel_tool_calls == Some(false),
@@ -269,6 +269,7 @@ fn leave_model_settings(
         ("service_tier", !is_usual),
         ("metadata", !request.metadata.is_empty()),
         ("prompt_cache_breakpoint", is_marked),
+        ("max_tokens", !is_harness && request.max_tokens.is_some()),
     ] {
         if is_set {
             uncarried.leave(name)?;

@@ -84,9 +84,6 @@ impl Translate for Runtime {
         call: &mut Call,
     ) -> Result<(), Fault> {
         leave_model_settings(request, false, uncarried)?;
-        if request.max_tokens.is_some() {
-            uncarried.leave("max_tokens")?;
-        }
         let has_system = request.messages.iter().any(|it| it.role == Role::System);
         if self.payload == Payload::Prompt && has_system {
             uncarried.leave("agent.system")?;
