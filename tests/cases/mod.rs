@@ -97,8 +97,8 @@ impl Case {
         }
     }
 
-    /// Whether it is a whole request of its own kind, and no turn of a conversation.
-    pub(crate) fn is_passage(&self) -> bool {
+    /// Whether the request is written out, with its method and path.
+    pub(crate) fn has_own_head(&self) -> bool {
         !self.own_head.is_empty()
     }
 
@@ -108,7 +108,7 @@ impl Case {
         for (name, value) in &self.own_head {
             head.set(name.clone(), value.as_str());
         }
-        if self.is_passage() && self.ask.is_empty() {
+        if self.has_own_head() && self.ask.is_empty() {
             head.remove("content-length");
             head.remove("content-type");
         }
