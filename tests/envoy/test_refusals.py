@@ -93,6 +93,15 @@ def test_parameters_are_refused_where_the_policy_says_so(start):
 
 
 def test_the_models_are_the_policys(gateway):
-    answer = gateway.send("GET", "/v1/models")
-    assert answer.json["object"] == "list"
-    assert [each["id"] for each in answer.json["data"]] == ["claude", "nova", "gpt", "gpt-openai", "titan-embed", "claude-or-gpt"]
+    models = gateway.client().models
+    names = ["claude", "nova", "gpt", "gpt-openai", "titan-embed", "claude-or-gpt"]
+    assert [each.id for each in models.list()] == names
+    assert [models.retrieve(name).id for name in names] == names
+
+
+def test_a_models_name_may_need_encoding_in_a_path(start):
+    def rename(policy):
+        policy["models"][0]["name"] = "anthropic/claude"
+
+    models = start(change=rename).ready().client().models
+    assert models.retrieve("anthropic/claude").id == "anthropic/claude"

@@ -24,10 +24,10 @@ BEYOND = {
 
 
 def cases():
-    """The path that each case asks for, and what its app gets. The agents API is shown by its own client, in test_managed_agents.py."""
+    """The path that each case asks for, and what its app gets. The SDK itself reads the agents API in test_managed_agents.py, models in test_refusals.py."""
     for file in sorted(GOLDEN.rglob("client.out")):
         case = file.parent.relative_to(GOLDEN)
-        if case.parts[0] == "managed-agents":
+        if case.parts[0] in ("managed-agents", "models"):
             continue
         paths = [path for folder, path in FOLDERS.items() if folder in case.parts]
         head, _, body = file.read_text().partition("\n\n")
