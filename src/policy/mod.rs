@@ -416,6 +416,24 @@ mod tests {
     }
 
     #[test]
+    fn the_sections_of_redaction_compile_beside_the_first_example() {
+        let kinds: Vec<_> = provider::ALL.iter().chain(sample::KINDS).copied().collect();
+        let key = |_: &str| Some("0123456789abcdef".to_owned());
+        let shown = [REFERENCE, include_str!("../redact/README.md")].map(|page| {
+            let (_, section) = page.split_once("\nredaction:\n").unwrap();
+            section.split("```").next().unwrap()
+        });
+        for section in shown {
+            let policy = format!("{}redaction:\n{section}", examples().next().unwrap());
+            let json = sample::json(&policy);
+            for placement in PLACEMENTS {
+                let policy = Policy::compile_with(&kinds, &json, placement, &key);
+                assert_eq!(policy.err(), None);
+            }
+        }
+    }
+
+    #[test]
     fn the_key_of_the_example_is_that_of_its_comment() {
         let policy = sample::compile(examples().next().unwrap(), Placement::Single).unwrap();
         let mut headers = Headers::new();
