@@ -426,6 +426,65 @@ fn keys_are_known_by_marks_behind_their_beginning() {
 }
 
 #[test]
+fn newer_forms_of_tokens_are_found_whole() {
+    let body = "Zx7Kq2Lm9Rt4Vb8Nc1Yd6Wf3Hg5Js0Pa2Ue7Io4Tk";
+    let hex = "4f0a9c6e2b7d8135e6f2a0c49b7d31e58a6c0f2d";
+    let uuid = "3f2b8c1e-7a4d-4c90-9e51-d06a8b7f2c34";
+    let jwt = format!("eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJpc3Mi{body}.{body}");
+    for (entity, token) in [
+        ("google_key", format!("AQ.Ab8RN6{body}")),
+        ("google_key", format!("ya29.c.{body}")),
+        ("github_token", format!("ghs_123456_{jwt}")),
+        ("gitlab_token", format!("glpat-{body}.01.1a0b2c3d4")),
+        ("gitlab_token", format!("glptt-{}", &body[..20])),
+        ("slack_token", format!("xoxd-{body}%2B{body}")),
+        ("payment_token", format!("live_{}", &body[..30])),
+        ("stripe_key", format!("sk_org_live_{body}")),
+        ("openai_key", format!("ek_{}", &hex[..32])),
+        ("model_provider_key", format!("sk-{}", &body[..22])),
+        ("model_provider_key", format!("wandb_v1_{body}{body}")),
+        ("monitoring_token", format!("ddpat_{body}")),
+        ("monitoring_token", format!("{}NRAL", &hex[..36])),
+        ("monitoring_token", format!("xapt-{uuid}")),
+        ("database_token", format!("sbp_oauth_{hex}")),
+        ("database_token", format!("dose{}", &hex[..32])),
+        ("service_token", format!("da2-{}", &hex[..26])),
+        ("service_token", format!("HRKU-{uuid}")),
+        ("azure_key", format!("{}4kQAzSeA4f0Xw", &body[..39])),
+    ] {
+        check(
+            &format!("use \"{token}\" here"),
+            &[&format!("{entity}:{token}")],
+        );
+    }
+    check(&format!("1//0g{body}"), &[&format!("google_key:0g{body}")]);
+}
+
+#[test]
+fn base64_and_names_that_begin_as_tokens_do_stay() {
+    check(
+        "ChAAAHUSAACtEgAAghMAAE8UAAB/EAAAoBUAACMUAACJEgAAixQAAE0VAADUEQAAzxQAABAYAADJFgAA3BYAAMERAADgFwAAuxQAAHQUAAB8FQ",
+        &[],
+    );
+    check(
+        "EAADYhQQAX4YAALCWEgCVlwMAvpkRABmkAQBCpAEAerYCAPq4AwCEuQMAeb0BAOzCAQBowwMAtcYCAODSAADD1QEAXdoBAMnaAQDA",
+        &[],
+    );
+    check(
+        "zbFvv35b/91//0FAwa9CwEBh7gKq2Y6Mx4Lk8Rt5Vb9Nc1Yd6Wf3Hg5Js0Pa2",
+        &[],
+    );
+    check(
+        "ext_proc.v3.ProcessingMode.BodySendMode.FULL_DUPLEX_STREAMED, rnd_sat0Ahq6_vh_vasr_vwvwr_rnd_sat0Ahq6_vhf",
+        &[],
+    );
+    check(
+        "live_call_incoming_webhook_event.cpython-311.pyc, sk-folding-cube-loader-2-column-1, v1.20.3-rc.1, dose1",
+        &[],
+    );
+}
+
+#[test]
 fn hardware_addresses_with_dots_have_letters() {
     check(
         "aabb.ccdd.ee0f and 3C22.FB9A.017E",

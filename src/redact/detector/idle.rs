@@ -22,8 +22,9 @@ pub(in crate::redact) fn is_idle(before: &[u8; 16], behind: &[u8; 16]) -> bool {
         b'.' => !(token::may_begin(before, byte) || is_hex(last) && behind[5] == b'.'),
         b'-' if !is_word(last) => [next, second] != *b"--",
         b'-' => {
-            let is_vault = [earlier, last] == *b"A3";
-            let is_token = (!last.is_ascii_digit() || is_vault) && token::may_begin(before, byte);
+            let is_digit =
+                last.is_ascii_digit() && !matches!([earlier, last], [b'A', b'3'] | [b'a', b'2']);
+            let is_token = !is_digit && token::may_begin(before, byte);
             let is_mac = is_pair(earlier, last) && is_pair(next, second) && behind[3] == b'-';
             !is_token && (!is_mac || is_word(third) || third == b'-')
         }

@@ -186,8 +186,12 @@ fn detect(sight: &mut Sight<'_, '_>, row: &mut Row, at: usize, byte: u8) -> Resu
         b'-' => {
             let view = sight.view;
             let before = view.before(at);
-            // Of prefixes only one has a digit before its first dash.
-            if !before.is_ascii_digit() || before == b'3' && view.before(at.wrapping_sub(1)) == b'A'
+            // Of prefixes only `A3-` and `da2-` have a digit before their first dash.
+            if !before.is_ascii_digit()
+                || matches!(
+                    [view.before(at.wrapping_sub(1)), before],
+                    [b'A', b'3'] | [b'a', b'2']
+                )
             {
                 token::detect(sight, at)?;
             }

@@ -7,7 +7,7 @@ use super::Sight;
 use crate::redact::candidate::Tail;
 use crate::redact::entity::Entity::{self, *};
 use crate::redact::run::Set;
-use crate::redact::view::{More, class, is_base64url, is_in, is_word};
+use crate::redact::view::{More, View, class, is_base64url, is_in, is_word};
 
 /// What the part behind a prefix is made of.
 #[derive(Debug, Clone, Copy)]
@@ -26,19 +26,24 @@ enum Alphabet {
     Loud,
     /// As `Url`, with capitals, small letters and digits in it: behind prefixes that names in code have too.
     Mixed,
+    /// Letters and digits.
+    Word,
+    /// As `Dotted`, and a part begins with `acc`.
+    Account,
     /// What values are made of: the rest of an address.
     Link,
     /// The lines of a private key.
     Lines,
 }
 
-use Alphabet::{Base64, Dotted, Hex, Lines, Link, Loud, Mixed, Upper, Url};
+use Alphabet::{Account, Base64, Dotted, Hex, Lines, Link, Loud, Mixed, Upper, Url, Word};
 
 impl Alphabet {
     fn has(self, byte: u8) -> bool {
         match self {
             Url | Mixed => is_base64url(byte),
-            Dotted => is_in(byte, class::DOTTED),
+            Dotted | Account => is_in(byte, class::DOTTED),
+            Word => is_word(byte),
             Base64 => is_in(byte, class::BASE64),
             Hex => is_in(byte, class::HEX) || byte == b'-',
             Upper => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
@@ -50,8 +55,8 @@ impl Alphabet {
 
     const fn tail(self) -> Tail {
         match self {
-            Url | Hex | Upper | Loud | Mixed => Tail::Base64Url,
-            Dotted => Tail::Dotted,
+            Url | Hex | Upper | Loud | Mixed | Word => Tail::Base64Url,
+            Dotted | Account => Tail::Dotted,
             Base64 => Tail::Base64,
             Link => Tail::Value,
             Lines => Tail::Pem {
@@ -82,7 +87,7 @@ const PREFIXES: &[Row] = &[
     ("SCWSECRET-", ServiceToken, Hex, 32),
     ("api_org_", ModelProviderKey, Url, 30),
     ("apify_api_", ServiceToken, Url, 30),
-    ("bkua_", ServiceToken, Hex, 36),
+    ("bkua_", ServiceToken, Url, 36),
     ("cio-", ServiceToken, Url, 24),
     ("csk-", ModelProviderKey, Url, 40),
     ("dapi-", DatabaseToken, Hex, 32),
@@ -105,24 +110,24 @@ const PREFIXES: &[Row] = &[
     ("fo1_", ServiceToken, Url, 40),
     ("fm1r_", ServiceToken, Base64, 60),
     ("fm2_", ServiceToken, Base64, 60),
-    ("fw_", ModelProviderKey, Url, 22),
+    ("fw_", ModelProviderKey, Word, 22),
     ("gho_", GitHubToken, Url, 36),
     ("ghp_", GitHubToken, Url, 36),
     ("ghr_", GitHubToken, Url, 36),
-    ("ghs_", GitHubToken, Url, 36),
-    ("ghu_", GitHubToken, Url, 36),
+    ("ghs_", GitHubToken, Dotted, 36),
+    ("ghu_", GitHubToken, Dotted, 36),
     ("github_pat_", GitHubToken, Url, 60),
-    ("glagent-", GitLabToken, Url, 40),
-    ("glcbt-", GitLabToken, Url, 20),
-    ("gldt-", GitLabToken, Url, 20),
-    ("glffct-", GitLabToken, Url, 20),
-    ("glft-", GitLabToken, Url, 20),
-    ("glimt-", GitLabToken, Url, 20),
-    ("gloas-", GitLabToken, Url, 40),
-    ("glpat-", GitLabToken, Url, 20),
-    ("glptt-", GitLabToken, Url, 40),
-    ("glrt-", GitLabToken, Url, 20),
-    ("glsoat-", GitLabToken, Url, 20),
+    ("glagent-", GitLabToken, Dotted, 40),
+    ("glcbt-", GitLabToken, Dotted, 20),
+    ("gldt-", GitLabToken, Dotted, 20),
+    ("glffct-", GitLabToken, Dotted, 20),
+    ("glft-", GitLabToken, Dotted, 20),
+    ("glimt-", GitLabToken, Dotted, 20),
+    ("gloas-", GitLabToken, Dotted, 40),
+    ("glpat-", GitLabToken, Dotted, 20),
+    ("glptt-", GitLabToken, Dotted, 20),
+    ("glrt-", GitLabToken, Dotted, 20),
+    ("glsoat-", GitLabToken, Dotted, 20),
     ("glc_", MonitoringToken, Base64, 32),
     ("glsa_", MonitoringToken, Url, 36),
     ("gsk_", ModelProviderKey, Url, 40),
@@ -164,9 +169,11 @@ const PREFIXES: &[Row] = &[
     ("rk_test_", StripeKey, Url, 16),
     ("rpa_", ModelProviderKey, Url, 40),
     ("rubygems_", PackageToken, Hex, 40),
-    ("r8_", ModelProviderKey, Url, 36),
+    ("r8_", ModelProviderKey, Word, 37),
     ("sb_secret_", DatabaseToken, Url, 30),
     ("sbp_", DatabaseToken, Hex, 40),
+    ("sbp_oauth_", DatabaseToken, Hex, 40),
+    ("sbp_v0_", DatabaseToken, Hex, 40),
     ("secret_", ServiceToken, Url, 43),
     ("sgp_", ServiceToken, Url, 40),
     ("shippo_live_", ServiceToken, Hex, 40),
@@ -206,7 +213,7 @@ const PREFIXES: &[Row] = &[
     ("xoxa-", SlackToken, Url, 20),
     ("xoxb-", SlackToken, Url, 20),
     ("xoxc-", SlackToken, Url, 20),
-    ("xoxd-", SlackToken, Base64, 20),
+    ("xoxd-", SlackToken, Link, 20),
     ("xoxe-", SlackToken, Url, 20),
     ("xoxe.xoxb-", SlackToken, Url, 20),
     ("xoxe.xoxp-", SlackToken, Url, 20),
@@ -214,7 +221,7 @@ const PREFIXES: &[Row] = &[
     ("xoxp-", SlackToken, Url, 20),
     ("xoxr-", SlackToken, Url, 20),
     ("xoxs-", SlackToken, Url, 20),
-    ("ya29.", GoogleKey, Url, 30),
+    ("ya29.", GoogleKey, Dotted, 30),
     ("A3-", VaultToken, Url, 34),
     ("API-", ServiceToken, Upper, 26),
     ("BBFF-", ServiceToken, Url, 30),
@@ -229,18 +236,18 @@ const PREFIXES: &[Row] = &[
     ("access_token$sandbox$", PaymentToken, Link, 40),
     ("aio_", ServiceToken, Url, 28),
     ("api-", ServiceToken, Hex, 36),
-    ("authress_", ServiceToken, Dotted, 50),
+    ("authress_", ServiceToken, Account, 50),
     ("bedrock-api-key-", BedrockKey, Base64, 40),
     ("dp.audit.", VaultToken, Url, 40),
     ("dp.ct.", VaultToken, Url, 40),
     ("dp.sa.", VaultToken, Url, 40),
     ("dp.scim.", VaultToken, Url, 40),
-    ("ext_", ServiceToken, Dotted, 50),
+    ("ext_", ServiceToken, Account, 50),
     ("hooks.zapier.com/hooks/catch/", ServiceToken, Link, 12),
     ("infura.io/v3/", ServiceToken, Hex, 32),
     ("jina_", ModelProviderKey, Url, 50),
     ("live_pub_", PaymentToken, Hex, 31),
-    ("live_", PaymentToken, Base64, 40),
+    ("live_", PaymentToken, Word, 40),
     ("mob-", ServiceToken, Hex, 36),
     ("napi_", DatabaseToken, Url, 50),
     ("pa-", ModelProviderKey, Url, 43),
@@ -250,13 +257,13 @@ const PREFIXES: &[Row] = &[
     ("pk_", MailToken, Hex, 34),
     ("pubkey-", MailToken, Hex, 32),
     ("p8e-", ServiceToken, Url, 32),
-    ("rnd_", ServiceToken, Url, 28),
+    ("rnd_", ServiceToken, Word, 28),
     ("rootly_", MonitoringToken, Hex, 60),
     ("rzp_live_", PaymentToken, Url, 14),
     ("rzp_test_", PaymentToken, Url, 14),
     ("sat.", ServiceToken, Dotted, 66),
-    ("sc_", ServiceToken, Dotted, 50),
-    ("scauth_", ServiceToken, Dotted, 50),
+    ("sc_", ServiceToken, Account, 50),
+    ("scauth_", ServiceToken, Account, 50),
     ("sdk-", ServiceToken, Hex, 36),
     ("sk.eyJ", ServiceToken, Dotted, 60),
     ("sk_", ModelProviderKey, Hex, 40),
@@ -291,8 +298,8 @@ const PREFIXES: &[Row] = &[
     ("dt0s16.", MonitoringToken, Dotted, 60),
     ("e2b_", ModelProviderKey, Hex, 40),
     ("fc-", ModelProviderKey, Hex, 32),
-    ("glrtr-", GitLabToken, Url, 20),
-    ("glwt-", GitLabToken, Url, 20),
+    ("glrtr-", GitLabToken, Dotted, 20),
+    ("glwt-", GitLabToken, Dotted, 20),
     ("hcaik_", MonitoringToken, Url, 50),
     ("lin_wh_", ServiceToken, Url, 40),
     ("live_", PaymentToken, Mixed, 30),
@@ -319,6 +326,38 @@ const PREFIXES: &[Row] = &[
     ("xsmtpsib-", MailToken, Url, 60),
     ("xwfp-", SlackToken, Url, 20),
     ("y0_", ServiceToken, Url, 50),
+    ("AQ.", GoogleKey, Mixed, 40),
+    ("ddapp_", MonitoringToken, Url, 34),
+    ("ddpat_", MonitoringToken, Url, 34),
+    ("ddsat_", MonitoringToken, Url, 34),
+    ("wandb_v1_", ModelProviderKey, Url, 70),
+    ("crsr_", ModelProviderKey, Hex, 60),
+    ("bkaa_", ServiceToken, Url, 36),
+    ("bkaj_", ServiceToken, Dotted, 36),
+    ("AGE-SECRET-KEY-PQ-1", ServiceToken, Upper, 40),
+    ("HRKU-", ServiceToken, Hex, 36),
+    ("bb_live_", ServiceToken, Url, 20),
+    ("ddo_", ServiceToken, Word, 36),
+    ("ddp_", ServiceToken, Word, 36),
+    ("dp.said.", VaultToken, Url, 40),
+    ("ek_", OpenAiKey, Hex, 32),
+    ("ek_live_", StripeKey, Url, 40),
+    ("ek_test_", StripeKey, Url, 40),
+    ("hooks.slack.com/triggers/", SlackToken, Base64, 30),
+    ("pha_", MonitoringToken, Url, 40),
+    ("phr_", MonitoringToken, Url, 40),
+    ("phs_", MonitoringToken, Url, 40),
+    ("pnb_", ServiceToken, Url, 36),
+    ("signkey-prod-", ServiceToken, Hex, 32),
+    ("sk-", ModelProviderKey, Mixed, 22),
+    ("sk_org_", StripeKey, Url, 30),
+    ("sntrya_", MonitoringToken, Hex, 60),
+    ("sntryi_", MonitoringToken, Hex, 60),
+    ("sq0csb-", PaymentToken, Url, 40),
+    ("tgp_v1_", ModelProviderKey, Url, 40),
+    ("v1.", GitHubToken, Hex, 40),
+    ("xaat-", MonitoringToken, Hex, 36),
+    ("xapt-", MonitoringToken, Hex, 36),
 ];
 
 /// Prefixes without a separator: the word has a digit, which calls. The last number is the word's length, 0 for any.
@@ -354,17 +393,23 @@ const WORDS: &[(&str, Entity, Alphabet, usize, usize)] = &[
     ("4b1d", DatabaseToken, Url, 38, 42),
     ("AAAAAAAAAAAAAAAAAAAAA", ServiceToken, Link, 60, 0),
     ("dapi", DatabaseToken, Hex, 32, 0),
+    ("dose", DatabaseToken, Hex, 32, 0),
     ("oy2", PackageToken, Url, 40, 46),
+    ("A21AA", PaymentToken, Url, 80, 0),
+    ("DO00", DigitalOceanToken, Upper, 16, 20),
+    ("FwoGZXIvYXdz", AwsSecretKey, Base64, 60, 0),
+    ("IGAA", ServiceToken, Url, 80, 0),
+    ("IGQV", ServiceToken, Url, 80, 0),
 ];
 
 /// A row's place by the hash of its prefix up to the first separator; most words that stand before one have no bucket.
 const BUCKETS: usize = 512;
-const NONE: u8 = u8::MAX;
+const NONE: u16 = u16::MAX;
 const _: () = assert!(PREFIXES.len() < NONE as usize);
 /// The first row of each bucket, and behind each row the next of its bucket.
-const FIRST: [u8; BUCKETS] = CHAINS.0;
-const NEXT: [u8; PREFIXES.len()] = CHAINS.1;
-const CHAINS: ([u8; BUCKETS], [u8; PREFIXES.len()]) = chains();
+const FIRST: [u16; BUCKETS] = CHAINS.0;
+const NEXT: [u16; PREFIXES.len()] = CHAINS.1;
+const CHAINS: ([u16; BUCKETS], [u16; PREFIXES.len()]) = chains();
 /// Which two bytes stand before the first separator of some prefix, a bit for each separator.
 const ENDS: [u8; 1_024] = ends();
 
@@ -374,7 +419,7 @@ const ENDS: [u8; 1_024] = ends();
     clippy::indexing_slicing,
     reason = "evaluated by the compiler, which refuses to build where it goes wrong"
 )]
-const fn chains() -> ([u8; BUCKETS], [u8; PREFIXES.len()]) {
+const fn chains() -> ([u16; BUCKETS], [u16; PREFIXES.len()]) {
     let mut first = [NONE; BUCKETS];
     let mut next = [NONE; PREFIXES.len()];
     let mut row = PREFIXES.len();
@@ -386,7 +431,7 @@ const fn chains() -> ([u8; BUCKETS], [u8; PREFIXES.len()]) {
         let length = word_length(prefix);
         let bucket = bucket(prefix[0], prefix[length - 1], length);
         next[row] = first[bucket];
-        first[bucket] = row as u8;
+        first[bucket] = row as u16;
     }
     (first, next)
 }
@@ -503,7 +548,7 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
         };
         if head == word && view.has(at, tail)? {
             let from = at.wrapping_add(tail.len());
-            if body(sight, start, from, entity, alphabet, least)? {
+            if fits(sight, start, from, entity, alphabet, least)? {
                 return Ok(());
             }
         }
@@ -511,7 +556,7 @@ pub(super) fn detect(sight: &mut Sight<'_, '_>, at: usize) -> Result<(), More> {
     Ok(())
 }
 
-/// Whether behind `from` stands enough of the alphabet; then it is a token.
+/// Whether behind `from` stands enough of the alphabet; then it is a token. No part of what was looked at and is none.
 fn body(
     sight: &mut Sight<'_, '_>,
     start: usize,
@@ -520,16 +565,29 @@ fn body(
     alphabet: Alphabet,
     least: usize,
 ) -> Result<bool, More> {
-    let view = sight.view;
-    if start < sight.seen.token {
-        return Ok(false);
+    match start < sight.seen.token {
+        true => Ok(false),
+        false => fits(sight, start, from, entity, alphabet, least),
     }
+}
+
+/// The same, of one row among others that begin so.
+fn fits(
+    sight: &mut Sight<'_, '_>,
+    start: usize,
+    from: usize,
+    entity: Entity,
+    alphabet: Alphabet,
+    least: usize,
+) -> Result<bool, More> {
+    let view = sight.view;
     let end = view.run(from, least, |byte| alphabet.has(byte))?;
     let text = view.part(from..end);
     let is_right = match alphabet {
         Upper => true,
         Mixed => is_mixed(text),
-        Url | Dotted | Base64 | Hex | Loud | Link | Lines => is_random(text),
+        Account => is_random(text) && text.windows(4).any(|part| part == b".acc"),
+        Url | Dotted | Base64 | Hex | Loud | Word | Link | Lines => is_random(text),
     };
     let is_found = text.len() == least && is_right;
     if is_found {
@@ -549,6 +607,7 @@ fn is_mixed(text: &[u8]) -> bool {
 }
 
 /// Not a name in code: digits, or small letters and capitals mixed, and not a single character over and over.
+#[inline(never)] // Five loops over vectors, else in each caller.
 fn is_random(text: &[u8]) -> bool {
     let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
     let capitals = text.iter().filter(|byte| byte.is_ascii_uppercase()).count();
@@ -691,7 +750,7 @@ pub(super) fn begins_word(before: &[u8; 16], letters: usize) -> bool {
 }
 
 /// How the words of [`WORDS`] begin.
-const KEYS_BEGIN: &[u8] = b"AEGISYZcdo034";
+const KEYS_BEGIN: &[u8] = b"ADEFGISYZcdo034";
 
 /// A word with a digit in it that begins as a vendor's keys do.
 pub(super) fn detect_word(sight: &mut Sight<'_, '_>, start: usize, end: usize) -> Result<(), More> {
@@ -699,25 +758,82 @@ pub(super) fn detect_word(sight: &mut Sight<'_, '_>, start: usize, end: usize) -
     if word.get(52..58) == Some(b"JQQJ99") || word.get(76..80) == Some(b"AZDO") {
         return marked(sight, start);
     }
-    let may_begin = word.first().is_some_and(|first| KEYS_BEGIN.contains(first));
-    if word.len() < 5 || !may_begin {
+    if is_ended(word) {
+        sight.offer(MonitoringToken, start, end, 90);
         return Ok(());
+    }
+    if word.get(42..46) == Some(b"AzSe") && word.len() == 52 {
+        sight.offer(AzureKey, start, end, 95);
+        return Ok(());
+    }
+    let may_begin = word.first().is_some_and(|first| KEYS_BEGIN.contains(first));
+    // Of a longer word this is not the beginning.
+    if word.len() < 5 || !may_begin || is_word(sight.view.before(start)) {
+        return Ok(());
+    }
+    if word.starts_with(b"0") && sight.view.part(start.wrapping_sub(3)..start) == b"1//" {
+        return refresh(sight, start);
     }
     if word.starts_with(b"00") {
         return okta(sight, start);
     }
+    if word.starts_with(b"AQE") && word.get(4..8) == Some(b"hmfx") {
+        body(sight, start, start, PaymentToken, Base64, 80)?;
+        return Ok(());
+    }
+    prefixed(sight, start, word)
+}
+
+/// Google's, for new tokens of access: `1//` before `0`, and in no base64.
+fn refresh(sight: &mut Sight<'_, '_>, start: usize) -> Result<(), More> {
+    let before = sight.view.before(start.wrapping_sub(3));
+    if !is_in(before, class::BASE64) || before == b'=' {
+        body(sight, start, start, GoogleKey, Url, 40)?;
+    }
+    Ok(())
+}
+
+/// New Relic's licences: 40 characters of which the last tell.
+fn is_ended(word: &[u8]) -> bool {
+    word.len() == 40 && word.ends_with(b"NRAL") && is_random(word)
+}
+
+/// A word that begins as a row of [`WORDS`].
+fn prefixed(sight: &mut Sight<'_, '_>, start: usize, word: &[u8]) -> Result<(), More> {
+    let view = sight.view;
+    if start < sight.seen.token {
+        return Ok(());
+    }
     for &(prefix, entity, alphabet, least, length) in WORDS {
-        // Zeros in base64.
-        if matches!(alphabet, Link) && matches!(sight.view.before(start), b'/' | b'+') {
+        if !word.starts_with(prefix.as_bytes()) {
             continue;
         }
-        let is_length = length == 0 || length == word.len();
-        if is_length && word.starts_with(prefix.as_bytes()) {
-            let from = start.wrapping_add(prefix.len());
-            body(sight, start, from, entity, alphabet, least)?;
+        let from = start.wrapping_add(prefix.len());
+        if prefix.ends_with("AA") && is_padding(&view, start, from, least)? {
+            continue;
+        }
+        // A word ends where `_` or `-` stands, which some keys have.
+        let is_length = length == 0
+            || length == word.len()
+            || matches!(alphabet, Url)
+                && length > word.len()
+                && view.run(start, length.wrapping_add(1), is_base64url)?
+                    == start.wrapping_add(length);
+        if is_length && fits(sight, start, from, entity, alphabet, least)? {
+            return Ok(());
         }
     }
     Ok(())
+}
+
+/// Zeros of something else in base64: what stands before, and too many of them.
+fn is_padding(view: &View<'_>, start: usize, from: usize, least: usize) -> Result<bool, More> {
+    if matches!(view.before(start), b'/' | b'+') {
+        return Ok(true);
+    }
+    let end = view.run(from, least, |byte| is_in(byte, class::VALUE))?;
+    let zeros = view.part(from..end).iter().filter(|&&byte| byte == b'A');
+    Ok(zeros.count().saturating_mul(6) > end.wrapping_sub(from))
 }
 
 /// Okta's: 42 characters of which the first two are zeros.
