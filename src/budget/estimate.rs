@@ -9,6 +9,8 @@
 
 use memchr::{memchr2, memmem};
 
+use super::weigh::weigh;
+
 /// A sum of tokens in the making.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Estimate {
@@ -209,105 +211,6 @@ fn numbers(bytes: &[u8]) -> u64 {
     sum
 }
 
-/// What the last character was.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Run {
-    Start,
-    Word,
-    Upper(u64),
-    Digits(u64),
-    Space,
-    Break,
-    Mark,
-    Foreign,
-}
-
-/// The weight of a text in hundredths of a token.
-fn weigh(text: &[u8]) -> u64 {
-    let mut sum = 0_u64;
-    let mut run = Run::Start;
-    let mut bytes = text.iter();
-    while let Some(&byte) = bytes.next() {
-        let (weight, next) = match byte {
-            b'a'..=b'z' => {
-                // A capital begins its word.
-                let begins = run == Run::Upper(1);
-                let (first, length) = if begins { (0, 2) } else { (WORD, 1) };
-                // Most bytes are the rest of a word: they are counted, not weighed one by one.
-                let rest = bytes.as_slice();
-                let end = rest.iter().position(|byte| !byte.is_ascii_lowercase());
-                let more = end.unwrap_or(rest.len());
-                bytes = rest.get(more..).unwrap_or_default().iter();
-                (first.saturating_add(letters(length, more)), Run::Word)
-            }
-            b'A'..=b'Z' => {
-                if let Run::Upper(length) = run {
-                    (CAPITAL, Run::Upper(length.saturating_add(1)))
-                } else {
-                    (WORD, Run::Upper(1))
-                }
-            }
-            b'0'..=b'9' => {
-                if let Run::Digits(length) = run {
-                    let weight = if length % 3 == 0 { 100 } else { 0 };
-                    (weight, Run::Digits(length.saturating_add(1)))
-                } else {
-                    (100, Run::Digits(1))
-                }
-            }
-            // One blank belongs to the word behind it; more are one token.
-            b' ' => (if run == Run::Space { 4 } else { 0 }, Run::Space),
-            b'\n' | b'\r' | b'\t' => (if run == Run::Break { 10 } else { BREAK }, Run::Break),
-            b'\\' => match bytes.next() {
-                Some(b'n' | b'r' | b't') => {
-                    (if run == Run::Break { 10 } else { BREAK }, Run::Break)
-                }
-                Some(b'u') => {
-                    // Four digits follow: a character that few write so.
-                    bytes.nth(3);
-                    (FOREIGN, Run::Foreign)
-                }
-                _ => (if run == Run::Mark { MARKS } else { MARK }, Run::Mark),
-            },
-            0x00..=0x7F => (if run == Run::Mark { MARKS } else { MARK }, Run::Mark),
-            // The first byte of a character says of which script it is.
-            0x80..=0xBF => (0, run),
-            0xC0..=0xCF => (ACCENT, Run::Foreign),
-            0xD0..=0xD3 => (CYRILLIC, Run::Foreign),
-            0xD4..=0xDF => (SCRIPT, Run::Foreign),
-            0xE3..=0xED => (CJK, Run::Foreign),
-            0xE0..=0xEF => (FOREIGN, Run::Foreign),
-            0xF0..=0xFF => (EMOJI, Run::Foreign),
-        };
-        sum = sum.saturating_add(weight);
-        run = next;
-    }
-    sum
-}
-
-const WORD: u64 = 100;
-const CAPITAL: u64 = 35;
-const MARK: u64 = 75;
-const MARKS: u64 = 45;
-const BREAK: u64 = 85;
-const ACCENT: u64 = 50;
-const CYRILLIC: u64 = 28;
-const SCRIPT: u64 = 40;
-const CJK: u64 = 80;
-const FOREIGN: u64 = 100;
-const EMOJI: u64 = 250;
-
-/// What more letters add to a word of this length: short words are whole tokens, long ones fall into pieces.
-fn letters(length: u64, more: usize) -> u64 {
-    let more = u64::try_from(more).unwrap_or(u64::MAX);
-    let cheap = more.min(SHORT.saturating_sub(length));
-    let dear = more.saturating_sub(cheap).saturating_mul(18);
-    cheap.saturating_mul(4).saturating_add(dear)
-}
-
-/// Up to so many letters a word is short.
-const SHORT: u64 = 6;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -324,18 +227,6 @@ mod tests {
     fn words_are_tokens_and_long_ones_several() {
         check(r#""the cat sat""#, Content::Messages, 4);
         check(r#""internationalization""#, Content::Messages, 4);
-    }
-
-    #[test]
-    fn letters_of_a_word_weigh_the_same_one_by_one() {
-        for begun in 1..9 {
-            for more in 0..20 {
-                let one_by_one: u64 = (0..more).map(|at| letters(begun + at, 1)).sum();
-                let more = usize::try_from(more).unwrap();
-                assert_eq!(letters(begun, more), one_by_one);
-            }
-        }
-        assert_eq!([letters(5, 1), letters(6, 1)], [4, 18]);
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod rls;
 mod seen;
 mod stand_in;
 mod store;
+mod weigh;
 mod window;
 mod zone;
 
