@@ -10,6 +10,7 @@
 use memchr::{memchr2, memmem};
 
 use super::weigh::weigh;
+use crate::codec::lanes::{LANES, Lanes};
 
 /// A sum of tokens in the making.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -120,19 +121,50 @@ impl Estimate {
 
 /// Splits at a string's closing quote.
 fn string(bytes: &[u8]) -> (&[u8], &[u8]) {
-    let mut from = 0_usize;
-    while let Some(found) = bytes
-        .get(from..)
-        .and_then(|rest| memchr2(b'"', b'\\', rest))
-    {
-        let at = from.saturating_add(found);
-        if bytes.get(at) == Some(&b'"') {
-            let (text, rest) = bytes.split_at(at);
-            return (text, rest.get(1..).unwrap_or_default());
-        }
-        from = at.saturating_add(2);
+    match closing(bytes).and_then(|at| bytes.split_at_checked(at)) {
+        Some((text, rest)) => (text, rest.get(1..).unwrap_or_default()),
+        None => (bytes, b""),
     }
-    (bytes, b"")
+}
+
+/// Where a string ends.
+fn closing(bytes: &[u8]) -> Option<usize> {
+    let (blocks, last) = bytes.as_chunks();
+    // Whether a block's first byte belongs to an escape, as a number.
+    let mut is_escaped = 0_u64;
+    let mut from = 0_usize;
+    for block in blocks {
+        let lanes = Lanes::new(block);
+        let (quotes, slashes) = (lanes.is(b'"'), lanes.is(b'\\'));
+        let ends = quotes & !escaped(slashes, &mut is_escaped);
+        if ends != 0 {
+            let at = usize::try_from(ends.trailing_zeros()).ok()?;
+            return Some(from.saturating_add(at));
+        }
+        from = from.saturating_add(LANES);
+    }
+    let mut at = usize::from(is_escaped != 0);
+    loop {
+        at = at.saturating_add(memchr2(b'"', b'\\', last.get(at..)?)?);
+        if last.get(at) == Some(&b'"') {
+            return Some(from.saturating_add(at));
+        }
+        at = at.saturating_add(2);
+    }
+}
+
+/// The places behind backslashes that are not behind one themselves. Of a row of them every other one counts: the sum carries
+/// through it, and ends at an even place or an odd one.
+fn escaped(slashes: u64, is_escaped: &mut u64) -> u64 {
+    const ODD: u64 = 0xAAAA_AAAA_AAAA_AAAA;
+    if slashes == 0 {
+        return std::mem::take(is_escaped);
+    }
+    let begins = slashes & !*is_escaped;
+    let rows = (begins << 1 | ODD).wrapping_sub(begins) ^ ODD;
+    let escaped = rows ^ (slashes | *is_escaped);
+    *is_escaped = (rows & slashes) >> 63;
+    escaped
 }
 
 /// What a string below this key counts.
@@ -227,6 +259,29 @@ mod tests {
     fn words_are_tokens_and_long_ones_several() {
         check(r#""the cat sat""#, Content::Messages, 4);
         check(r#""internationalization""#, Content::Messages, 4);
+    }
+
+    #[test]
+    fn a_string_ends_where_it_does_byte_by_byte() {
+        let plain = |bytes: &[u8]| {
+            let mut at = 0;
+            while at < bytes.len() && bytes[at] != b'"' {
+                at += if bytes[at] == b'\\' { 2 } else { 1 };
+            }
+            (at < bytes.len()).then_some(at)
+        };
+        let mut random = Random::new(11);
+        for _ in 0..50_000 {
+            let (slashes, quotes) = (random.below(4), random.below(9));
+            let bytes = (0..random.below(200)).map(|_| match random.below(10) {
+                kind if kind < slashes * 3 => b'\\',
+                _ if random.below(60) < quotes => b'"',
+                _ => b'a',
+            });
+            let bytes: Vec<u8> = bytes.collect();
+            let text = String::from_utf8_lossy(&bytes);
+            assert_eq!(closing(&bytes), plain(&bytes), "{text}");
+        }
     }
 
     #[test]

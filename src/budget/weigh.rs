@@ -63,27 +63,23 @@ const NOTHING: u8 = 0x80;
 /// What the block before ends with.
 #[derive(Default)]
 struct Before {
-    small: Runs,
+    small: u64,
+    /// The small letters behind another.
+    pairs: u64,
     capitals: u64,
     /// The capitals that begin a run.
     heads: u64,
     blanks: u64,
     breaks: u64,
     marks: u64,
-    /// How many digits the last run has, but for the threes.
-    digits: u32,
+    digits: u64,
+    /// The digits behind another.
+    more_digits: u64,
+    /// The digits that begin a token.
+    numbers: u64,
     /// Of an escape at its end, so many bytes stand in this block.
     tail_bytes: u32,
     tail: Escape,
-}
-
-/// Where a small letter stands, with one, three and five more before it.
-#[derive(Default, Clone, Copy)]
-struct Runs {
-    one: u64,
-    two: u64,
-    four: u64,
-    six: u64,
 }
 
 /// What an escape stands for.
@@ -122,17 +118,19 @@ impl Before {
         let marks = !plain | escapes.marks;
 
         let heads = capitals & !behind(capitals, self.capitals, 1);
-        let runs = small_runs(small, self.small);
-        let begins = small & !behind(small, self.small.one, 1);
+        let pairs = small & behind(small, self.small, 1);
+        let begins = small & !pairs;
         // A capital begins its word.
-        let own = begins & !behind(heads, self.heads, 1);
-        let late = runs.six & (behind(small, self.small.one, 6) | behind(heads, self.heads, 6));
+        let words = begins & !behind(heads, self.heads, 1);
+        let fours = pairs & behind(pairs, self.pairs, 2);
+        let sixes = fours & behind(pairs, self.pairs, 4);
+        let late = sixes & behind(small | heads, self.small | self.heads, 6);
         let more_blanks = blanks & behind(blanks, self.blanks, 1);
         let first_breaks = breaks & !behind(breaks, self.breaks, 1);
         let first_marks = marks & !behind(marks, self.marks, 1);
         let sum = [
-            (own | heads, WORD),
-            (small & !begins, LETTER),
+            (words | heads, WORD),
+            (pairs, LETTER),
             (late, LATE_LETTER.saturating_sub(LETTER)),
             (capitals & !heads, CAPITAL),
             (more_blanks, BLANK),
@@ -141,12 +139,14 @@ impl Before {
             (marks & !escapes.rests, MARKS),
             (first_marks, MARK.saturating_sub(MARKS)),
             (escapes.numbers, ESCAPED),
+            (self.numbers(digits), NUMBER),
         ];
         let sum = sum.into_iter().fold(0, |sum, (places, each)| {
             count(places).wrapping_mul(each).wrapping_add(sum)
         });
         *self = Self {
-            small: runs,
+            small,
+            pairs,
             capitals,
             heads,
             blanks,
@@ -154,35 +154,27 @@ impl Before {
             marks,
             ..*self
         };
-        let mut sum = sum.wrapping_add(self.numbers(digits).wrapping_mul(NUMBER));
-        if high != 0 {
-            sum = sum.wrapping_add(scripts(lanes, !escapes.all));
+        match high {
+            0 => sum,
+            _ => sum.wrapping_add(scripts(lanes, !escapes.all)),
         }
-        sum
     }
 
-    /// The tokens of runs of digits.
+    /// The digits that begin a token: the first of each run, the fourth and so on.
     fn numbers(&mut self, digits: u64) -> u64 {
-        let mut before = self.digits;
-        self.digits = 0;
-        let mut left = digits;
-        let mut sum = 0_u64;
-        while left != 0 {
-            let from = left.trailing_zeros();
-            let own = (left >> from).trailing_ones();
-            if from > 0 {
-                before = 0;
+        let more = digits & behind(digits, self.digits, 1);
+        // Those with three others before them.
+        let mut joined = more & behind(more, self.more_digits, 2);
+        let mut firsts = digits & !more | joined & behind(0, self.numbers, 3);
+        for by in [3, 6, 12, 24, 48] {
+            if joined == 0 {
+                break;
             }
-            let length = before.wrapping_add(own);
-            let tokens = length.div_ceil(3).wrapping_sub(before.div_ceil(3));
-            sum = sum.wrapping_add(tokens.into());
-            if from.wrapping_add(own) == u64::BITS {
-                self.digits = length % 3;
-            }
-            // A sum carries through the whole run.
-            left &= left.wrapping_add(1 << from);
+            firsts |= joined & firsts << by;
+            joined &= joined << by;
         }
-        sum
+        (self.digits, self.more_digits, self.numbers) = (digits, more, firsts);
+        firsts
     }
 
     /// Finds what stands for one character.
@@ -241,19 +233,6 @@ const fn escape(next: u8) -> (Escape, u32) {
     }
 }
 
-#[inline]
-fn small_runs(one: u64, before: Runs) -> Runs {
-    let two = one & behind(one, before.one, 1);
-    let four = two & behind(two, before.two, 2);
-    let six = four & behind(two, before.two, 4);
-    Runs {
-        one,
-        two,
-        four,
-        six,
-    }
-}
-
 /// What characters beyond ASCII weigh, at these places.
 fn scripts(lanes: Lanes, places: u64) -> u64 {
     let mut above = 0;
@@ -280,21 +259,25 @@ fn count(places: u64) -> u64 {
     u64::from(places.count_ones())
 }
 
-/// The last block of a text.
+/// The last block of a text. Without a loop that copies: for so few bytes a call is dear in wasm.
 fn padded(rest: &[u8]) -> [u8; LANES] {
-    let mut block = [NOTHING; LANES];
-    let (words, last) = rest.as_chunks::<8>();
-    let (spaces, _) = block.as_chunks_mut::<8>();
-    let mut spaces = spaces.iter_mut();
-    for (word, space) in words.iter().zip(spaces.by_ref()) {
-        *space = *word;
-    }
-    if let Some(space) = spaces.next() {
-        let nothing = u64::from_le_bytes([NOTHING; 8]);
-        let fold = |word: u64, byte: &u8| word << 8 | u64::from(*byte);
-        *space = last.iter().rev().fold(nothing, fold).to_le_bytes();
-    }
-    block
+    let nothing = u64::from_le_bytes([NOTHING; 8]);
+    let word = |at: usize| {
+        let rest = rest.get(at.wrapping_mul(8)..).unwrap_or_default();
+        match rest.first_chunk() {
+            Some(word) => *word,
+            None => {
+                let push = |word: u64, byte: &u8| word << 8 | u64::from(*byte);
+                rest.iter().rev().fold(nothing, push).to_le_bytes()
+            }
+        }
+    };
+    let words: [[u8; 8]; LANES / 8] = std::array::from_fn(word);
+    words
+        .as_flattened()
+        .first_chunk()
+        .copied()
+        .unwrap_or([NOTHING; LANES])
 }
 
 #[cfg(test)]
