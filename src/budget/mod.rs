@@ -9,6 +9,7 @@
 //! was admitted. This room refuses to know policies, formats, clocks, randomness and hosts.
 
 mod account;
+mod blocks;
 mod calibration;
 mod cell;
 mod estimate;
