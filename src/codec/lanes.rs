@@ -4,10 +4,10 @@
 /// Bytes that are looked at together.
 pub(crate) const LANES: usize = 64;
 
-pub(crate) use lanes::Lanes;
+pub(crate) use vectors::{Lanes, bits};
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-mod lanes {
+mod vectors {
     use super::LANES;
     use core::arch::wasm32::{
         i8x16_bitmask, i8x16_sub, u8x16_eq, u8x16_le, u8x16_splat, u64x2, v128,
@@ -48,8 +48,9 @@ mod lanes {
         }
     }
 
+    /// The highest bit of each byte.
     #[inline]
-    fn bits([a, b, c, d]: [v128; 4]) -> u64 {
+    pub(crate) fn bits([a, b, c, d]: [v128; 4]) -> u64 {
         let [a, b, c, d] = [a, b, c, d].map(|lane| i8x16_bitmask(lane));
         let low = u32::from(a) | u32::from(b) << 16;
         let high = u32::from(c) | u32::from(d) << 16;
@@ -58,7 +59,7 @@ mod lanes {
 }
 
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-mod lanes {
+mod vectors {
     use super::LANES;
 
     #[derive(Clone, Copy)]
@@ -94,7 +95,8 @@ mod lanes {
         }
     }
 
-    fn bits(marks: &[u8; LANES]) -> u64 {
+    /// A bit for each byte, which is 0 or 1.
+    pub(crate) fn bits(marks: &[u8; LANES]) -> u64 {
         let (eights, _) = marks.as_chunks::<8>();
         eights.iter().rev().fold(0, |bits, eight| {
             // The product's highest byte has a bit for each byte that is 1.
