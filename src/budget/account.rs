@@ -145,17 +145,17 @@ impl Budget {
 
     /// The bucket of a key: the values of the budget's dimensions, in their order.
     pub fn fingerprint<'v>(values: impl Iterator<Item = &'v str>) -> u128 {
-        let mut values = values.peekable();
         // Most budgets have one bucket, and a hash is dear in wasm.
-        if values.peek().is_none() {
-            return WHOLE;
-        }
-        let mut hash = Sha256::new();
+        let mut hash = None;
         for value in values {
+            let hash = hash.get_or_insert_with(Sha256::new);
             // With its length: ("ab", "c") is not ("a", "bc").
             hash.update(u64::try_from(value.len()).unwrap_or(u64::MAX).to_le_bytes());
             hash.update(value);
         }
+        let Some(hash) = hash else {
+            return WHOLE;
+        };
         let digest = hash.finalize();
         let head = digest.first_chunk().copied().unwrap_or_default();
         u128::from_le_bytes(head)

@@ -12,19 +12,14 @@ use super::weigh::{
 use crate::codec::lanes::{LANES, Lanes};
 
 /// The weight of a text.
+#[inline(never)] // It stands in the module once.
 pub(super) fn weigh(text: &[u8]) -> u64 {
     let mut before = Before::default();
     let mut sum = 0_u64;
     let mut rest = text;
     while !rest.is_empty() {
-        let last;
-        let (block, behind) = match rest.split_first_chunk() {
-            Some(split) => split,
-            None => {
-                last = padded(rest);
-                (&last, [].as_slice())
-            }
-        };
+        let mut last = [0; LANES];
+        let (block, behind) = split(rest, &mut last);
         sum = sum.saturating_add(before.weigh(block, behind.first().copied()));
         rest = behind;
     }
@@ -150,12 +145,11 @@ impl Before {
         // Those with three others before them.
         let mut joined = more & behind(more, self.more_digits, 2);
         let mut firsts = digits & !more | joined & behind(0, self.numbers, 3);
-        for by in [3, 6, 12, 24, 48] {
-            if joined == 0 {
-                break;
-            }
+        let mut by = 3;
+        while joined != 0 && by < u64::BITS {
             firsts |= joined & firsts << by;
             joined &= joined << by;
+            by = by.wrapping_mul(2);
         }
         (self.digits, self.more_digits, self.numbers) = (digits, more, firsts);
         firsts
@@ -218,18 +212,24 @@ const fn escape(next: u8) -> (Escape, u32) {
 }
 
 /// What characters beyond ASCII weigh, at these places.
+#[inline(never)]
 fn scripts(lanes: Lanes, places: u64) -> u64 {
     let mut above = 0;
     SCRIPTS.into_iter().fold(0, |sum, (first, each)| {
-        let all = count(lanes.within(first, u8::MAX) & places);
+        let all = from(lanes, first, places);
         let own = all.wrapping_sub(above);
         above = all;
         own.wrapping_mul(each).wrapping_add(sum)
     })
 }
 
+/// How many bytes there are from this one on, at these places.
+#[inline(never)]
+fn from(lanes: Lanes, first: u8, places: u64) -> u64 {
+    count(lanes.within(first, u8::MAX) & places)
+}
+
 /// The places that stand so many behind these, and behind those of the block before.
-#[inline]
 const fn behind(places: u64, before: u64, by: u32) -> u64 {
     places << by | before >> u64::BITS.wrapping_sub(by)
 }
@@ -243,25 +243,27 @@ fn count(places: u64) -> u64 {
     u64::from(places.count_ones())
 }
 
-/// The last block of a text. Without a loop that copies: for so few bytes a call is dear in wasm.
-fn padded(rest: &[u8]) -> [u8; LANES] {
-    let nothing = u64::from_le_bytes([NOTHING; 8]);
-    let word = |at: usize| {
-        let rest = rest.get(at.wrapping_mul(8)..).unwrap_or_default();
-        match rest.first_chunk() {
-            Some(word) => *word,
-            None => {
-                let push = |word: u64, byte: &u8| word << 8 | u64::from(*byte);
-                rest.iter().rev().fold(nothing, push).to_le_bytes()
-            }
+/// Splits off a block. The last one is filled with what weighs nothing.
+pub(super) fn split<'b, 't: 'b>(
+    text: &'t [u8],
+    last: &'b mut [u8; LANES],
+) -> (&'b [u8; LANES], &'t [u8]) {
+    match text.split_first_chunk() {
+        Some(split) => split,
+        None => {
+            *last = padded(text);
+            (last, &[])
         }
-    };
-    let words: [[u8; 8]; LANES / 8] = std::array::from_fn(word);
-    words
-        .as_flattened()
-        .first_chunk()
-        .copied()
-        .unwrap_or([NOTHING; LANES])
+    }
+}
+
+#[inline(never)]
+fn padded(text: &[u8]) -> [u8; LANES] {
+    let mut block = [NOTHING; LANES];
+    if let Some(start) = block.get_mut(..text.len()) {
+        start.copy_from_slice(text);
+    }
+    block
 }
 
 #[cfg(test)]

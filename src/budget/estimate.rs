@@ -9,6 +9,7 @@
 
 use memchr::{memchr2, memmem};
 
+use super::blocks::split;
 use super::weigh::weigh;
 use crate::codec::lanes::{LANES, Lanes};
 
@@ -120,6 +121,7 @@ impl Estimate {
 }
 
 /// Splits at a string's closing quote.
+#[inline(never)]
 fn string(bytes: &[u8]) -> (&[u8], &[u8]) {
     match closing(bytes).and_then(|at| bytes.split_at_checked(at)) {
         Some((text, rest)) => (text, rest.get(1..).unwrap_or_default()),
@@ -129,11 +131,12 @@ fn string(bytes: &[u8]) -> (&[u8], &[u8]) {
 
 /// Where a string ends.
 fn closing(bytes: &[u8]) -> Option<usize> {
-    let (blocks, last) = bytes.as_chunks();
     // Whether a block's first byte belongs to an escape, as a number.
     let mut is_escaped = 0_u64;
-    let mut from = 0_usize;
-    for block in blocks {
+    let (mut from, mut rest) = (0_usize, bytes);
+    while !rest.is_empty() {
+        let mut last = [0; LANES];
+        let (block, behind) = split(rest, &mut last);
         let lanes = Lanes::new(block);
         let (quotes, slashes) = (lanes.is(b'"'), lanes.is(b'\\'));
         let ends = quotes & !escaped(slashes, &mut is_escaped);
@@ -142,15 +145,9 @@ fn closing(bytes: &[u8]) -> Option<usize> {
             return Some(from.saturating_add(at));
         }
         from = from.saturating_add(LANES);
+        rest = behind;
     }
-    let mut at = usize::from(is_escaped != 0);
-    loop {
-        at = at.saturating_add(memchr2(b'"', b'\\', last.get(at..)?)?);
-        if last.get(at) == Some(&b'"') {
-            return Some(from.saturating_add(at));
-        }
-        at = at.saturating_add(2);
-    }
+    None
 }
 
 /// The places behind backslashes that are not behind one themselves. Of a row of them every other one counts: the sum carries

@@ -218,9 +218,8 @@ fn sets(budget: &Budget) -> u32 {
 
 /// Where a set stands; without a number that of the keys which found no place.
 fn set_key(budget: &Budget, set: Option<u32>) -> String {
-    let set = set.map(|set| set.to_string());
-    let set = set.as_deref().unwrap_or("shared");
-    [PREFIX, budget.place(), "/", set].concat()
+    let set = set.map_or_else(|| "shared".to_owned(), |set| set.to_string());
+    [PREFIX, budget.place(), "/", &set].concat()
 }
 
 /// Buckets that are read and written together.

@@ -30,6 +30,7 @@ enum Run {
 }
 
 /// The weight, byte by byte.
+#[inline(never)]
 pub(super) fn one_by_one(text: &[u8]) -> u64 {
     let mut sum = 0_u64;
     let mut run = Run::Start;
