@@ -1,6 +1,6 @@
 //! What a text weighs in hundredths of a token: by the runs of its letters, digits, blanks and marks.
 //!
-//! Short texts, such as the deltas of a stream, are read byte by byte; [`blocks`](super::blocks) weighs longer ones, and finds
+//! Short texts, such as the deltas of a stream, are read byte by byte; [`blocks`] weighs longer ones, and finds
 //! the same.
 
 use super::blocks;
