@@ -1,14 +1,17 @@
-//! What budgets cost natively, with a host that is memory: a whole exchange without them and with them, a delta of a
-//! stream whose hold grows, and the memory that keys take.
+//! What budgets cost, natively and in wasm, with a host that is memory: the estimate of a prompt, a whole exchange without
+//! budgets and with them, a delta of a stream whose hold grows, and the memory that keys take.
 //!
 //! `exchange` is a request of 4 KiB and a whole answer, from head to settlement; what a row adds to the first is what its
 //! budgets cost: estimate, holds, settlement, calibration and the headers. `delta` is one more event of a stream. Each
 //! hostcall that reads or writes the shared memory adds about 0.2 µs in Envoy; a table of them is printed first.
 //!
-//! `cargo bench --bench budget`
+//!     cargo bench --bench budget [word]                          # only benchmarks whose name holds the word
+//!     cargo bench --bench budget --target wasm32-wasip1 [word]   # in node's V8, the engine that Envoy has
 
 #![expect(
     clippy::arithmetic_side_effects,
+    clippy::cast_precision_loss,
+    clippy::disallowed_methods,
     clippy::panic,
     clippy::print_stdout,
     reason = "a benchmark that measures the wrong thing should stop loudly, and say what it measured"
@@ -16,23 +19,81 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::hint::black_box;
 use std::rc::Rc;
 
-use divan::Bencher;
-use tollgate::budget::Shared;
+use timing::Timing;
+use tollgate::budget::{Content, Estimate, Shared};
 use tollgate::exchange::{Body, Exchange, Flow, Host, Input};
 use tollgate::policy::{Placement, Policy};
 use tollgate::turn::{Headers, Now};
 
-#[global_allocator]
-static ALLOCATOR: divan::AllocProfiler = divan::AllocProfiler::system();
+mod timing;
 
 const ROWS: [&str; 4] = ["none", "one", "three", "three by key"];
 const WHOLE: &str = r#"{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":900,"completion_tokens":4,"total_tokens":904}}"#;
 const DELTA: &str = "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" house\"},\"finish_reason\":null}]}\n\n";
+/// A line of a prompt, as JSON has it.
+const LINE: &str = "The quick brown fox jumps over 13 lazy dogs, and says: \\\"hello\\\".\\n";
 const KEYS: u64 = 10_000;
+const TEXT_BYTES: usize = 4 * 1024;
 
 fn main() {
+    let timing = Timing::new();
+    tell();
+    let schema = r#"{"type":"function","function":{"name":"get_weather","parameters":{"type":"object","properties":{"city":{"type":"string","description":"Where"}}}}},"#;
+    for (name, unit) in [
+        ("prompt", LINE),
+        ("english", include_str!("../LICENSE")),
+        ("code", include_str!("../src/exchange/mod.rs")),
+        ("chinese", "大语言模型网关,预算在请求之前预留。"),
+        ("numbers", "1,234.5 99 "),
+        ("schema", schema),
+    ] {
+        let text: String = unit.chars().cycle().take(TEXT_BYTES).collect();
+        let json = match name {
+            "prompt" => format!("\"{text}\""),
+            "schema" => text,
+            _ => serde_json::to_string(&text).unwrap_or_default(),
+        };
+        let content = match name {
+            "schema" => Content::Schema,
+            _ => Content::Messages,
+        };
+        timing.bench(&format!("estimate {name}"), json.len(), &mut || {
+            let mut estimate = Estimate::default();
+            estimate.value(black_box(&json), content);
+            usize::from(estimate.tokens() > 0)
+        });
+    }
+    timing.bench("estimate delta", 0, &mut || {
+        let mut estimate = Estimate::default();
+        // One is too short for a clock.
+        for _ in 0..1_000 {
+            estimate.text(black_box(" house"));
+        }
+        usize::from(estimate.tokens() > 0)
+    });
+    for row in ROWS {
+        let world = World::new(row);
+        timing.bench(&format!("exchange {row}"), 0, &mut || {
+            world.exchange("tenant");
+            1
+        });
+    }
+    for row in ROWS {
+        let world = World::new(row);
+        let (mut exchange, mut effects) = world.send("", true);
+        world.say(&mut exchange, DELTA, &mut effects);
+        timing.bench(&format!("delta {row}"), 0, &mut || {
+            world.say(&mut exchange, DELTA, &mut effects);
+            1
+        });
+    }
+}
+
+/// How often the shared memory is touched, and how full it gets.
+fn tell() {
     for row in ROWS {
         let world = World::new(row);
         world.exchange("");
@@ -61,21 +122,6 @@ fn main() {
         "{KEYS} keys that were used once: {bytes} bytes in {} values",
         memory.len()
     );
-    divan::main();
-}
-
-#[divan::bench(args = ROWS)]
-fn exchange(bencher: Bencher<'_, '_>, row: &str) {
-    let world = World::new(row);
-    bencher.bench_local(|| world.exchange("tenant"));
-}
-
-#[divan::bench(args = ROWS)]
-fn delta(bencher: Bencher<'_, '_>, row: &str) {
-    let world = World::new(row);
-    let (mut exchange, mut effects) = world.send("", true);
-    world.say(&mut exchange, DELTA, &mut effects);
-    bencher.bench_local(|| world.say(&mut exchange, DELTA, &mut effects));
 }
 
 /// A proxy's memory and clock, and a policy.
@@ -113,8 +159,7 @@ impl World {
             Ok(policy) => Rc::new(policy),
             Err(problems) => panic!("{problems}"),
         };
-        let prose =
-            "The quick brown fox jumps over 13 lazy dogs, and says: \\\"hello\\\".\\n".repeat(59);
+        let prose = LINE.repeat(59);
         Self {
             policy,
             body: format!(

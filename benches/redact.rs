@@ -17,9 +17,12 @@
 
 use std::fmt::Write as _;
 use std::hint::black_box;
-use std::time::{Duration, Instant};
 
 use tollgate::redact::{Action, Folded, Plan, Stream};
+
+use timing::Timing;
+
+mod timing;
 
 const TEXT_BYTES: usize = 64 * 1024;
 const MESSAGE_BYTES: usize = 4 * 1024;
@@ -98,18 +101,9 @@ const NEAR: &[(&str, &str)] = &[
 ];
 
 fn main() {
-    let wanted = std::env::args().skip(1).find(|word| !word.starts_with('-'));
-    let wanted = wanted.unwrap_or_default();
-    let bench = |name: &str, bytes: usize, run: &mut dyn FnMut() -> usize| {
-        if name.contains(&wanted) {
-            let best = best(run);
-            let rate = bytes as f64 / best.as_secs_f64() / 1e6;
-            println!(
-                "{name:<18} {:>10.2} us {rate:>8.0} MB/s",
-                best.as_secs_f64() * 1e6
-            );
-        }
-    };
+    let timing = Timing::new();
+    let bench =
+        |name: &str, bytes: usize, run: &mut dyn FnMut() -> usize| timing.bench(name, bytes, run);
     let records = records();
     for (name, text) in [
         ("english", ENGLISH),
@@ -166,19 +160,6 @@ fn main() {
         };
         bench(&format!("flood {name}"), text.len(), &mut scan(&text));
     }
-}
-
-/// The fastest of many runs, in less than half a second: V8 optimizes while it runs. As a test it runs once.
-fn best(run: &mut dyn FnMut() -> usize) -> Duration {
-    let is_bench = std::env::args().any(|word| word == "--bench");
-    let (began, limit) = (Instant::now(), Duration::from_millis(400));
-    let mut best = Duration::MAX;
-    while best == Duration::MAX || is_bench && began.elapsed() < limit {
-        let start = Instant::now();
-        black_box(run());
-        best = best.min(start.elapsed());
-    }
-    best
 }
 
 fn repeated(unit: &str, bytes: usize) -> String {

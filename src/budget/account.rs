@@ -145,17 +145,26 @@ impl Budget {
 
     /// The bucket of a key: the values of the budget's dimensions, in their order.
     pub fn fingerprint<'v>(values: impl Iterator<Item = &'v str>) -> u128 {
-        let mut hash = Sha256::new();
+        // Most budgets have one bucket, and a hash is dear in wasm.
+        let mut hash = None;
         for value in values {
+            let hash = hash.get_or_insert_with(Sha256::new);
             // With its length: ("ab", "c") is not ("a", "bc").
             hash.update(u64::try_from(value.len()).unwrap_or(u64::MAX).to_le_bytes());
             hash.update(value);
         }
+        let Some(hash) = hash else {
+            return WHOLE;
+        };
         let digest = hash.finalize();
         let head = digest.first_chunk().copied().unwrap_or_default();
         u128::from_le_bytes(head)
     }
 }
+
+/// The fingerprint of no values: the head of the hash of nothing.
+const WHOLE: u128 =
+    u128::from_le_bytes(*b"\xe3\xb0\xc4\x42\x98\xfc\x1c\x14\x9a\xfb\xf4\xc8\x99\x6f\xb9\x24");
 
 impl Unit {
     /// What a policy calls it.
@@ -167,5 +176,21 @@ impl Unit {
             Self::Tokens(_) => "tokens",
             Self::Usd => "usd",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_without_values_has_the_fingerprint_of_nothing() {
+        let digest = Sha256::new().finalize();
+        let head = digest.first_chunk().copied().unwrap();
+        assert_eq!(
+            Budget::fingerprint(std::iter::empty()),
+            u128::from_le_bytes(head)
+        );
+        assert_ne!(Budget::fingerprint([""].into_iter()), WHOLE);
     }
 }

@@ -100,7 +100,7 @@ fn toward(known: u64, seen: u64) -> u64 {
 }
 
 fn key(model: &str) -> String {
-    format!("{PREFIX}{model}")
+    [PREFIX, model].concat()
 }
 
 #[cfg(test)]

@@ -9,6 +9,10 @@
 
 use memchr::{memchr2, memmem};
 
+use super::blocks::split;
+use super::weigh::weigh;
+use crate::codec::lanes::{LANES, Lanes};
+
 /// A sum of tokens in the making.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Estimate {
@@ -117,20 +121,47 @@ impl Estimate {
 }
 
 /// Splits at a string's closing quote.
+#[inline(never)]
 fn string(bytes: &[u8]) -> (&[u8], &[u8]) {
-    let mut from = 0_usize;
-    while let Some(found) = bytes
-        .get(from..)
-        .and_then(|rest| memchr2(b'"', b'\\', rest))
-    {
-        let at = from.saturating_add(found);
-        if bytes.get(at) == Some(&b'"') {
-            let (text, rest) = bytes.split_at(at);
-            return (text, rest.get(1..).unwrap_or_default());
-        }
-        from = at.saturating_add(2);
+    match closing(bytes).and_then(|at| bytes.split_at_checked(at)) {
+        Some((text, rest)) => (text, rest.get(1..).unwrap_or_default()),
+        None => (bytes, b""),
     }
-    (bytes, b"")
+}
+
+/// Where a string ends.
+fn closing(bytes: &[u8]) -> Option<usize> {
+    // Whether a block's first byte belongs to an escape, as a number.
+    let mut is_escaped = 0_u64;
+    let (mut from, mut rest) = (0_usize, bytes);
+    while !rest.is_empty() {
+        let mut last = [0; LANES];
+        let (block, behind) = split(rest, &mut last);
+        let lanes = Lanes::new(block);
+        let (quotes, slashes) = (lanes.is(b'"'), lanes.is(b'\\'));
+        let ends = quotes & !escaped(slashes, &mut is_escaped);
+        if ends != 0 {
+            let at = usize::try_from(ends.trailing_zeros()).ok()?;
+            return Some(from.saturating_add(at));
+        }
+        from = from.saturating_add(LANES);
+        rest = behind;
+    }
+    None
+}
+
+/// The places behind backslashes that are not behind one themselves. Of a row of them every other one counts: the sum carries
+/// through it, and ends at an even place or an odd one.
+fn escaped(slashes: u64, is_escaped: &mut u64) -> u64 {
+    const ODD: u64 = 0xAAAA_AAAA_AAAA_AAAA;
+    if slashes == 0 {
+        return std::mem::take(is_escaped);
+    }
+    let begins = slashes & !*is_escaped;
+    let rows = (begins << 1 | ODD).wrapping_sub(begins) ^ ODD;
+    let escaped = rows ^ (slashes | *is_escaped);
+    *is_escaped = (rows & slashes) >> 63;
+    escaped
 }
 
 /// What a string below this key counts.
@@ -209,105 +240,6 @@ fn numbers(bytes: &[u8]) -> u64 {
     sum
 }
 
-/// What the last character was.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Run {
-    Start,
-    Word,
-    Upper(u64),
-    Digits(u64),
-    Space,
-    Break,
-    Mark,
-    Foreign,
-}
-
-/// The weight of a text in hundredths of a token.
-fn weigh(text: &[u8]) -> u64 {
-    let mut sum = 0_u64;
-    let mut run = Run::Start;
-    let mut bytes = text.iter();
-    while let Some(&byte) = bytes.next() {
-        let (weight, next) = match byte {
-            b'a'..=b'z' => {
-                // A capital begins its word.
-                let begins = run == Run::Upper(1);
-                let (first, length) = if begins { (0, 2) } else { (WORD, 1) };
-                // Most bytes are the rest of a word: they are counted, not weighed one by one.
-                let rest = bytes.as_slice();
-                let end = rest.iter().position(|byte| !byte.is_ascii_lowercase());
-                let more = end.unwrap_or(rest.len());
-                bytes = rest.get(more..).unwrap_or_default().iter();
-                (first.saturating_add(letters(length, more)), Run::Word)
-            }
-            b'A'..=b'Z' => {
-                if let Run::Upper(length) = run {
-                    (CAPITAL, Run::Upper(length.saturating_add(1)))
-                } else {
-                    (WORD, Run::Upper(1))
-                }
-            }
-            b'0'..=b'9' => {
-                if let Run::Digits(length) = run {
-                    let weight = if length % 3 == 0 { 100 } else { 0 };
-                    (weight, Run::Digits(length.saturating_add(1)))
-                } else {
-                    (100, Run::Digits(1))
-                }
-            }
-            // One blank belongs to the word behind it; more are one token.
-            b' ' => (if run == Run::Space { 4 } else { 0 }, Run::Space),
-            b'\n' | b'\r' | b'\t' => (if run == Run::Break { 10 } else { BREAK }, Run::Break),
-            b'\\' => match bytes.next() {
-                Some(b'n' | b'r' | b't') => {
-                    (if run == Run::Break { 10 } else { BREAK }, Run::Break)
-                }
-                Some(b'u') => {
-                    // Four digits follow: a character that few write so.
-                    bytes.nth(3);
-                    (FOREIGN, Run::Foreign)
-                }
-                _ => (if run == Run::Mark { MARKS } else { MARK }, Run::Mark),
-            },
-            0x00..=0x7F => (if run == Run::Mark { MARKS } else { MARK }, Run::Mark),
-            // The first byte of a character says of which script it is.
-            0x80..=0xBF => (0, run),
-            0xC0..=0xCF => (ACCENT, Run::Foreign),
-            0xD0..=0xD3 => (CYRILLIC, Run::Foreign),
-            0xD4..=0xDF => (SCRIPT, Run::Foreign),
-            0xE3..=0xED => (CJK, Run::Foreign),
-            0xE0..=0xEF => (FOREIGN, Run::Foreign),
-            0xF0..=0xFF => (EMOJI, Run::Foreign),
-        };
-        sum = sum.saturating_add(weight);
-        run = next;
-    }
-    sum
-}
-
-const WORD: u64 = 100;
-const CAPITAL: u64 = 35;
-const MARK: u64 = 75;
-const MARKS: u64 = 45;
-const BREAK: u64 = 85;
-const ACCENT: u64 = 50;
-const CYRILLIC: u64 = 28;
-const SCRIPT: u64 = 40;
-const CJK: u64 = 80;
-const FOREIGN: u64 = 100;
-const EMOJI: u64 = 250;
-
-/// What more letters add to a word of this length: short words are whole tokens, long ones fall into pieces.
-fn letters(length: u64, more: usize) -> u64 {
-    let more = u64::try_from(more).unwrap_or(u64::MAX);
-    let cheap = more.min(SHORT.saturating_sub(length));
-    let dear = more.saturating_sub(cheap).saturating_mul(18);
-    cheap.saturating_mul(4).saturating_add(dear)
-}
-
-/// Up to so many letters a word is short.
-const SHORT: u64 = 6;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -327,15 +259,26 @@ mod tests {
     }
 
     #[test]
-    fn letters_of_a_word_weigh_the_same_one_by_one() {
-        for begun in 1..9 {
-            for more in 0..20 {
-                let one_by_one: u64 = (0..more).map(|at| letters(begun + at, 1)).sum();
-                let more = usize::try_from(more).unwrap();
-                assert_eq!(letters(begun, more), one_by_one);
+    fn a_string_ends_where_it_does_byte_by_byte() {
+        let plain = |bytes: &[u8]| {
+            let mut at = 0;
+            while at < bytes.len() && bytes[at] != b'"' {
+                at += if bytes[at] == b'\\' { 2 } else { 1 };
             }
+            (at < bytes.len()).then_some(at)
+        };
+        let mut random = Random::new(11);
+        for _ in 0..50_000 {
+            let (slashes, quotes) = (random.below(4), random.below(9));
+            let bytes = (0..random.below(200)).map(|_| match random.below(10) {
+                kind if kind < slashes * 3 => b'\\',
+                _ if random.below(60) < quotes => b'"',
+                _ => b'a',
+            });
+            let bytes: Vec<u8> = bytes.collect();
+            let text = String::from_utf8_lossy(&bytes);
+            assert_eq!(closing(&bytes), plain(&bytes), "{text}");
         }
-        assert_eq!([letters(5, 1), letters(6, 1)], [4, 18]);
     }
 
     #[test]

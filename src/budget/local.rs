@@ -28,6 +28,8 @@ const PLACES: usize = 8;
 const KEYS_PER_SET: u32 = 4;
 /// Of a key's name, what is kept for people.
 const LABEL_BYTES_MAX: usize = 96;
+/// What a set mostly grows by at once: a bucket with one span and a short name.
+const MORE_BYTES: usize = 160;
 
 impl Store for Local {
     fn is_near(&self) -> bool {
@@ -81,7 +83,7 @@ impl Local {
             for bucket in Set::decode(&bytes).0 {
                 if !bucket.cell.is_stale(now_ms, &frame) {
                     let level = bucket.cell.level(now_ms, &frame, u64::MAX);
-                    sink(bucket.key, &bucket.label, level);
+                    sink(bucket.key, bucket.label, level);
                 }
             }
         }
@@ -190,7 +192,7 @@ impl Place<'_> {
                 let cell = at.and_then(|at| set.cell(at));
                 let made = done.insert(change(cell.unwrap_or(&mut gone), &frame));
                 let is_kept = made.is_ok() && at.is_some() && access != Access::Read;
-                is_kept.then(|| set.encode())
+                is_kept.then(|| set.encode(bytes.len()))
             })?;
             self.is_shared = is_shared;
             if let Some(done) = done {
@@ -216,24 +218,21 @@ fn sets(budget: &Budget) -> u32 {
 
 /// Where a set stands; without a number that of the keys which found no place.
 fn set_key(budget: &Budget, set: Option<u32>) -> String {
-    let place = budget.place();
-    match set {
-        Some(set) => format!("{PREFIX}{place}/{set}"),
-        None => format!("{PREFIX}{place}/shared"),
-    }
+    let set = set.map_or_else(|| "shared".to_owned(), |set| set.to_string());
+    [PREFIX, budget.place(), "/", &set].concat()
 }
 
 /// Buckets that are read and written together.
 #[derive(Default)]
-struct Set(Vec<Bucket>);
+struct Set<'s>(Vec<Bucket<'s>>);
 
-struct Bucket {
+struct Bucket<'s> {
     key: u128,
-    label: String,
+    label: &'s str,
     cell: Cell,
 }
 
-impl Set {
+impl<'s> Set<'s> {
     fn find(&self, account: &Account, is_shared: bool) -> Option<usize> {
         let key = if is_shared { 0 } else { account.key };
         self.0.iter().position(|bucket| bucket.key == key)
@@ -246,7 +245,7 @@ impl Set {
     /// Makes a place for a bucket; nothing if all are taken by buckets that count.
     fn claim(
         &mut self,
-        account: &Account,
+        account: &'s Account,
         is_shared: bool,
         now_ms: u64,
         frame: &Frame,
@@ -260,23 +259,22 @@ impl Set {
             key,
             label: label
                 .get(..label.floor_char_boundary(LABEL_BYTES_MAX))
-                .unwrap_or_default()
-                .to_owned(),
+                .unwrap_or_default(),
             cell: Cell::default(),
         };
         if self.0.len() < PLACES {
             self.0.push(bucket);
             return self.0.len().checked_sub(1);
         }
-        let is_stale = |bucket: &Bucket| bucket.cell.is_stale(now_ms, frame);
+        let is_stale = |bucket: &Bucket<'_>| bucket.cell.is_stale(now_ms, frame);
         let at = self.0.iter().position(is_stale)?;
         *self.0.get_mut(at)? = bucket;
         Some(at)
     }
 
-    /// The buckets one after the other: key, the label with its length, cell.
-    fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(256);
+    /// The buckets one after the other: key, the label with its length, cell. They had so many bytes before.
+    fn encode(&self, bytes: usize) -> Vec<u8> {
+        let mut out = Vec::with_capacity(bytes.saturating_add(MORE_BYTES));
         for bucket in &self.0 {
             out.extend_from_slice(&bucket.key.to_le_bytes());
             let label = bucket.label.as_bytes();
@@ -288,7 +286,7 @@ impl Set {
     }
 
     /// What nobody of this version can have written is no bucket.
-    fn decode(mut bytes: &[u8]) -> Self {
+    fn decode(mut bytes: &'s [u8]) -> Self {
         let mut buckets = Vec::with_capacity(PLACES);
         while let Some(bucket) = Bucket::decode(&mut bytes) {
             if buckets.len() == PLACES {
@@ -300,15 +298,15 @@ impl Set {
     }
 }
 
-impl Bucket {
-    fn decode(bytes: &mut &[u8]) -> Option<Self> {
+impl<'s> Bucket<'s> {
+    fn decode(bytes: &mut &'s [u8]) -> Option<Self> {
         let (key, rest) = bytes.split_first_chunk()?;
         let (length, rest) = rest.split_first()?;
         let (label, rest) = rest.split_at_checked(usize::from(*length))?;
         *bytes = rest;
         Some(Self {
             key: u128::from_le_bytes(*key),
-            label: str::from_utf8(label).ok()?.to_owned(),
+            label: str::from_utf8(label).ok()?,
             cell: Cell::decode(bytes)?,
         })
     }

@@ -9,6 +9,7 @@
 //! was admitted. This room refuses to know policies, formats, clocks, randomness and hosts.
 
 mod account;
+mod blocks;
 mod calibration;
 mod cell;
 mod estimate;
@@ -22,6 +23,7 @@ mod rls;
 mod seen;
 mod stand_in;
 mod store;
+mod weigh;
 mod window;
 mod zone;
 

@@ -1,5 +1,5 @@
 //! Framing and editing of bytes: server-sent events, the AWS event stream, JSON, protocol buffers, base64,
-//! percent-encoding.
+//! percent-encoding; and classes of bytes, 64 at once.
 //!
 //! This room knows nobody: no provider, no client, no clock, no host. Bytes come in, borrowed pieces
 //! go out. Every buffer has a bound that the caller gives. "More bytes needed" is no error, only
@@ -9,6 +9,7 @@
 pub mod base64;
 pub mod event_stream;
 pub mod json;
+pub(crate) mod lanes;
 pub mod percent;
 pub mod protobuf;
 pub mod sse;

@@ -525,12 +525,17 @@ impl Ledger {
         now_ms: u64,
         take: impl FnOnce(&Rc<dyn Store>, &Order<'_>) -> T,
     ) -> T {
-        let local: Rc<dyn Store> = Rc::new(Local);
-        let mut store = &local;
+        let none: Rc<dyn Store>;
+        let store = match group.first().and_then(|at| self.entries.get(*at)) {
+            Some(entry) => &entry.due.rule.store,
+            None => {
+                none = Rc::new(Local);
+                &none
+            }
+        };
         let mut lines = Vec::with_capacity(group.len());
         for at in group {
             if let (Some(entry), Some(amount)) = (self.entries.get(*at), amounts.get(*at)) {
-                store = &entry.due.rule.store;
                 lines.push(Line {
                     account: &entry.due.account,
                     hold: entry.hold,

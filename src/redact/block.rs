@@ -1,7 +1,9 @@
 //! 64 bytes at once: of which class they are, as a bit for each place. With vectors in wasm, where the filter runs; by loops
 //! that compilers turn into vectors everywhere else.
 
-pub(super) const BLOCK_BYTES: usize = 64;
+use crate::codec::lanes::LANES;
+
+pub(super) const BLOCK_BYTES: usize = LANES;
 
 pub(super) use lanes::{Block, Sieved};
 
@@ -73,9 +75,10 @@ const fn mask(is: bool, class: u8) -> u8 {
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod lanes {
     use super::{BLOCK_BYTES, Halves, SIEVED_BYTES, class_of};
+    use crate::codec::lanes::bits;
     use core::arch::wasm32::{
-        i8x16_bitmask, i8x16_shl, i8x16_sub, i8x16_swizzle, u8x16_eq, u8x16_le, u8x16_ne,
-        u8x16_shr, u8x16_splat, u64x2, v128, v128_and, v128_any_true, v128_or,
+        i8x16_shl, i8x16_sub, i8x16_swizzle, u8x16_eq, u8x16_le, u8x16_ne, u8x16_shr, u8x16_splat,
+        u64x2, v128, v128_and, v128_any_true, v128_or,
     };
 
     pub(in crate::redact) struct Block {
@@ -272,19 +275,12 @@ mod lanes {
             }
         }
     };
-
-    #[inline]
-    fn bits([a, b, c, d]: [v128; 4]) -> u64 {
-        let [a, b, c, d] = [a, b, c, d].map(|lane| i8x16_bitmask(lane));
-        let low = u32::from(a) | u32::from(b) << 16;
-        let high = u32::from(c) | u32::from(d) << 16;
-        u64::from(low) | u64::from(high) << 32
-    }
 }
 
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 mod lanes {
     use super::{BLOCK_BYTES, Halves, SIEVED_BYTES, class_of};
+    use crate::codec::lanes::bits;
 
     pub(in crate::redact) struct Block {
         bytes: [u8; BLOCK_BYTES],
@@ -398,13 +394,5 @@ mod lanes {
                 u8::from(is_letter | is_digit | (byte == b'_') | (byte >= 0x80))
             }))
         }
-    }
-
-    fn bits(marks: &[u8; BLOCK_BYTES]) -> u64 {
-        let (eights, _) = marks.as_chunks::<8>();
-        eights.iter().rev().fold(0, |bits, eight| {
-            // The product's highest byte has a bit for each byte that is 1.
-            bits << 8 | u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56
-        })
     }
 }
