@@ -199,7 +199,7 @@ def test_exactly_as_many_requests_pass_as_are_allowed(start, shared, mode):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_store_that_stands_still_refuses_and_forgets_nothing(start, shared, mode):
-    gateway = pair(start, shared, mode, budget(unit="requests", limit=10_000), timeout_ms=300)[0]
+    gateway = pair(start, shared, mode, budget(unit="requests", limit=10_000), timeout_ms=1_000)[0]
     assert ask(gateway, name="gpt").status == 200
     shared.settled()
     os.kill(shared.redis.child.pid, signal.SIGSTOP)
@@ -222,7 +222,7 @@ def test_a_store_that_stands_still_refuses_and_forgets_nothing(start, shared, mo
 
 def test_requests_pass_and_are_charged_later_where_the_admin_says_so(start, shared):
     rule = budget(unit="requests", limit=10_000, on_store_down="allow")
-    gateway = pair(start, shared, "atomic", rule, timeout_ms=300)[0]
+    gateway = pair(start, shared, "atomic", rule, timeout_ms=1_000)[0]
     assert "x-tollgate-budget" not in ask(gateway, name="gpt").headers
     shared.webdis.stop()
     answers = [ask(gateway, name="gpt") for _ in range(3)]
