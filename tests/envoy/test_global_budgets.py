@@ -95,8 +95,8 @@ def exhaust(gateways, most=4):
         spent += sum(usage["completion_tokens"] for usage in passed)
         refusals = 0 if passed else refusals + 1
         if not passed:
-            # Escrow gives back what nobody uses after a second.
-            time.sleep(1.2)
+            # Escrow gives back what nobody uses after a second, at its next tick.
+            time.sleep(2.5)
     return spent
 
 
