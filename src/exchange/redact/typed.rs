@@ -200,20 +200,13 @@ impl Flow {
         edits: &mut Edits,
         counts: &mut Counts,
     ) -> Result<(), Stop> {
-        let rule = self.rule();
-        let matcher = &self.redaction.sides(&rule)?.answer;
         for member in Members::new(part) {
-            let Member { key, value, .. } = member?;
-            if key == "output" {
-                edits.put(event.text, value, "[]")?;
+            let member = member?;
+            if member.key == "output" {
+                edits.put(event.text, member.value, "[]")?;
                 continue;
             }
-            let step = Step::Name {
-                name: key,
-                is_known: true,
-            };
-            let places = Places::new(matcher, Layout::default()).at(vec![step]);
-            self.put_all(event, &walked(places, value)?, edits, counts)?;
+            self.put_member(event, &member, edits, counts)?;
         }
         Ok(())
     }
@@ -228,22 +221,33 @@ impl Flow {
         counts: &mut Counts,
     ) -> Result<(), Stop> {
         let rule = self.rule();
-        let matcher = &self.redaction.sides(&rule)?.answer;
         let is_other = |it: &&Member<'_>| it.value.as_ptr() != part.as_ptr();
         for member in event.members.iter().filter(is_other) {
             if member.key == "logprobs" && rule.redacts_answers {
                 edits.put(event.text, member.value, hollow(member.value))?;
                 continue;
             }
-            let name = member.key.clone();
-            let step = Step::Name {
-                name,
-                is_known: true,
-            };
-            let places = Places::new(matcher, Layout::default()).at(vec![step]);
-            self.put_all(event, &walked(places, member.value)?, edits, counts)?;
+            self.put_member(event, member, edits, counts)?;
         }
         Ok(())
+    }
+
+    /// Takes a member at the root of what selectors speak of.
+    fn put_member(
+        &self,
+        event: &Event<'_>,
+        member: &Member<'_>,
+        edits: &mut Edits,
+        counts: &mut Counts,
+    ) -> Result<(), Stop> {
+        let rule = self.rule();
+        let matcher = &self.redaction.sides(&rule)?.answer;
+        let step = Step::Name {
+            name: member.key.clone(),
+            is_known: true,
+        };
+        let places = Places::new(matcher, Layout::default()).at(vec![step]);
+        self.put_all(event, &walked(places, member.value)?, edits, counts)
     }
 }
 
